@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# One file, no recursion, everything below build/. `make help` lists the goals.
+# V=1 shows the commands; SAN=1 builds with ASan and UBSan into build/san (the default of the test
+# goals); CC and CLANG choose the compilers.
+
+VERSION := 0.1.0
+CC      := gcc
+CLANG   := clang
+BPFTOOL := $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v bpftool || echo bpftool)
+PREFIX  := /usr/local
+
+TEST_GOALS := test mutate
+SAN ?= $(if $(filter $(TEST_GOALS),$(MAKECMDGOALS)),1,0)
+O   := build$(if $(filter 1,$(SAN)),/san)
+Q   := $(if $(V),,@)
+comma := ,
+say  = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+WARNINGS  := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow \
+             -Wno-missing-field-initializers
+CPPFLAGS  := -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iinclude -Iuserspace \
+             -isystem $(O)/gen -isystem /usr/include/libnl3
+CFLAGS    := -std=gnu11 -g -O2 $(WARNINGS) \
+             $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
+             -fno-omit-frame-pointer)
+LDLIBS    := -lbpf -lnl-3 -lyaml -ljansson -lm
+BPF_FLAGS := -target bpf -mcpu=v3 -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-strict-aliasing \
+             -Wno-missing-field-initializers -Iinclude -Ibpf -isystem /usr/include/$(MULTIARCH)
+
+USER_SOURCES := $(wildcard userspace/*/*.c)
+USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
+LIB_OBJECTS  := $(filter-out $(O)/userspace/cli/main.o,$(USER_OBJECTS))
+BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKELETONS    := $(patsubst bpf/%.bpf.c,$(O)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
+
+# What the tests need: one Criterion program per file, and the small peers that tests talk to.
+CRITERION   := $(wildcard tests/unit/test_*.c tests/bpf/test_*.c)
+TESTS       := $(CRITERION:%.c=$(O)/%)
+TEST_LIB    := $(patsubst %.c,$(O)/%.o,$(wildcard tests/lib/*.c))
+PEERS       := $(patsubst tests/peer/%.c,$(O)/tests/peer/%,$(wildcard tests/peer/*.c))
+TEST_BPF    := $(patsubst tests/lib/%.bpf.c,$(O)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
+TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help deps test demo lab lab-down lint format mutate install clean packages
+
+all: $(O)/weir $(BPF_OBJECTS) ## build $(O)/weir and the BPF objects
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+# On a fresh machine `demo` and `test` install what is missing; other goals only name it.
+ifneq ($(filter demo lab deps $(TEST_GOALS),$(MAKECMDGOALS)),)
+packages:
+	$(Q)tools/deps
+else
+packages:
+	$(Q)tools/deps --check
+endif
+
+deps: packages ## install the Debian packages that weir needs
+
+$(O)/%.o: %.c | packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Whoever uses the skeleton needs it first; -MMD knows the rest from then on.
+$(O)/userspace/dataplane/object.o: $(SKELETONS)
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c | packages
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+
+$(O)/libweir.a: $(LIB_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(O)/weir: $(O)/userspace/cli/main.o $(O)/libweir.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(O)/tests/%.o: CPPFLAGS += -Itests/lib
+$(O)/tests/lib/%.bpf.o: tests/lib/%.bpf.c | packages
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -MMD -MP -c -o $@ $<
+
+$(TESTS): %: %.o $(TEST_LIB) $(O)/libweir.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
+
+$(PEERS): %: %.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+test: $(O)/weir $(TESTS) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
+	$(Q)BUILD=$(O) tests/run $(T)
+
+mutate: $(O)/weir ## plant defects one at a time; each must make a test fail
+	$(Q)tests/mutate
+
+demo: $(O)/weir $(PEERS) $(TEST_BPF) ## install, build, show the main job on real traffic
+	$(Q)BUILD=$(O) tools/demo
+
+lab: $(O)/weir $(PEERS) $(TEST_BPF) ## the demo's namespaces, with a prompt (lab-down removes them)
+	$(Q)BUILD=$(O) tools/lab up --shell
+
+lab-down: ## remove the lab
+	$(Q)tools/lab down
+
+lint: $(SKELETONS) ## layers, headers, formatting, SPDX lines
+	$(Q)BUILD=$(O) CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" tools/check-layers
+	$(Q)clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+
+format: ## format all C files
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: $(O)/weir ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 0755 $(O)/weir $(DESTDIR)$(PREFIX)/sbin/weir
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+-include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(PEERS:=.d)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Out: the Ethernet addresses of the next hop, and back on the same interface or to another. */
+#ifndef WEIR_BPF_FORWARD_H
+#define WEIR_BPF_FORWARD_H
+
+#include "maps.h"
+#include "pkt.h"
+
+/* The next hop is passed as one word, read once: the daemon may change it meanwhile. */
+static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nexthop nexthop)
+{
+	__u32 index = nexthop.egress;
+	const struct weir_egress *out;
+
+	if (!index)
+		return WEIR_R_NO_NEXT_HOP;
+	out = bpf_map_lookup_elem(&egress, &index);
+	if (!out || !out->ifindex)
+		return WEIR_R_NO_NEXT_HOP;
+	__builtin_memcpy(pkt->eth->h_dest, nexthop.mac, ETH_ALEN);
+	__builtin_memcpy(pkt->eth->h_source, out->mac, ETH_ALEN);
+	if (out->ifindex == pkt->ctx->ingress_ifindex)
+		pkt->action = XDP_TX;
+	else
+		pkt->action = bpf_redirect_map(&tx_ports, index, XDP_DROP);
+	return pkt->action == XDP_DROP ? WEIR_R_NO_NEXT_HOP : GO_ON;
+}
+
+static __always_inline struct weir_nexthop nexthop_read(const struct weir_nexthop *nexthop)
+{
+	struct weir_nexthop copy;
+
+	*(__u64 *)&copy = *(const volatile __u64 *)nexthop;
+	return copy;
+}
+
+/* Where the packet at hand came from, as a next hop for the way back. */
+static __always_inline struct weir_nexthop nexthop_back(const struct pkt *pkt, __u16 egress_index)
+{
+	struct weir_nexthop back = { .egress = egress_index };
+
+	__builtin_memcpy(back.mac, pkt->eth->h_source, ETH_ALEN);
+	return back;
+}
+
+/* The egress index of the interface a packet came in by; 0 if it is none of ours. */
+static __always_inline __u16 egress_of_ingress(const struct pkt *pkt)
+{
+	for (__u32 i = 1; i < WEIR_MAX_EGRESS; i++) {
+		const struct weir_egress *out = bpf_map_lookup_elem(&egress, &i);
+
+		if (!out || !out->ifindex)
+			continue;
+		if (out->ifindex == pkt->ctx->ingress_ifindex)
+			return i;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whose packet is it? The listener table is an open-addressed hash inside an array, laid out by
+ * the daemon: a lookup reads one cache line, rarely two, and calls no helper. An address has a cell
+ * of its own (port 0), so that one probe rejects what is not for us.
+ */
+#ifndef WEIR_BPF_LISTENER_H
+#define WEIR_BPF_LISTENER_H
+
+#include <weir/hash.h>
+
+#include "maps.h"
+#include "pkt.h"
+
+static __always_inline const struct weir_half *listener_half(const struct weir_control *control)
+{
+	__u32 generation = *(const volatile __u32 *)&control->generation;
+
+	return &control->half[generation & 1];
+}
+
+static __always_inline bool listener_is(const struct weir_listener *cell, const __u8 addr[16],
+					__u16 port, __u8 protocol)
+{
+	return cell->port == port && cell->protocol == protocol && addr_same(cell->addr, addr);
+}
+
+/* What a probe beyond the first looks for. */
+struct listener_search {
+	__u8 addr[16];
+	__u16 port;
+	__u8 protocol;
+	__u8 pad;
+	__u32 hash;
+	__u32 first;
+	__u32 mask;
+};
+
+/* Where the key is, from the second probe on: its index, or -1. A function of its own: see
+ * parse_extensions(). */
+__noinline int listener_search(const struct listener_search *search)
+{
+	if (!search)
+		return -1;
+	for (__u32 i = 1; i < WEIR_MAX_PROBES; i++) {
+		__u32 index = search->first + ((search->hash + i) & search->mask);
+		const struct weir_listener *cell = bpf_map_lookup_elem(&listeners, &index);
+
+		if (!cell || cell->kind == WEIR_CELL_FREE)
+			return -1;
+		if (listener_is(cell, search->addr, search->port, search->protocol))
+			return index;
+	}
+	return -1;
+}
+
+/* A cell, or NULL. An address cell has port 0 and protocol 0. */
+static __always_inline const struct weir_listener *listener_cell(const struct weir_half *half,
+								 const __u8 addr[16], __u16 port,
+								 __u8 protocol)
+{
+	__u32 hash = weir_hash_listener(addr, port, protocol, half->seed);
+	__u32 index = half->first + (hash & half->mask);
+	const struct weir_listener *cell = bpf_map_lookup_elem(&listeners, &index);
+	struct listener_search search;
+
+	if (!cell || cell->kind == WEIR_CELL_FREE)
+		return NULL;
+	if (listener_is(cell, addr, port, protocol))
+		return cell;
+	search = (struct listener_search){
+		.port = port,
+		.protocol = protocol,
+		.hash = hash,
+		.first = half->first,
+		.mask = half->mask,
+	};
+	addr_copy(search.addr, addr);
+	index = listener_search(&search);
+	return bpf_map_lookup_elem(&listeners, &index);
+}
+
+/* Loopback, multicast, unspecified and broadcast send nothing to a listener; nor does itself. */
+static __always_inline bool listener_bad_source(const struct pkt *pkt)
+{
+	const __u8 *src = pkt->flow.src;
+
+	if (addr_same(src, pkt->flow.dst))
+		return true;
+	if (pkt->version == 4)
+		return src[12] == 0 || src[12] == 127 || src[12] >= 224;
+	if (src[0] == 0xff)
+		return true;
+	/* ::, ::1, and IPv4 in disguise. */
+	return ((const __u64 *)src)[0] == 0 &&
+	       (((const __u32 *)src)[2] == 0 || ((const __u32 *)src)[2] == bpf_htonl(0xffff));
+}
+
+#endif

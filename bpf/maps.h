@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * All maps of the data plane; include/weir/abi.h says what is in them. Configuration is written by
+ * the daemon alone, through mmap (which is why it cannot be BPF_F_RDONLY_PROG: the kernel refuses
+ * to map such a map writable); flows and counters are written here.
+ */
+#ifndef WEIR_BPF_MAPS_H
+#define WEIR_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <weir/abi.h>
+
+#define CONFIG_MAP(map_name, value_type, entries)                                                  \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, entries);                                                      \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} map_name SEC(".maps")
+
+CONFIG_MAP(control, struct weir_control, 1);
+CONFIG_MAP(listeners, struct weir_listener, 2 * WEIR_MAX_CELLS);
+CONFIG_MAP(slots, struct weir_slots, WEIR_MAX_SLOT_LINES);
+CONFIG_MAP(endpoints, struct weir_endpoint, WEIR_MAX_ENDPOINTS);
+CONFIG_MAP(egress, struct weir_egress, WEIR_MAX_EGRESS);
+CONFIG_MAP(snat, struct weir_snat, WEIR_MAX_SNAT);
+
+/* Never read by BPF: for `weir show`, bpftool and a starting daemon. */
+CONFIG_MAP(listener_info, struct weir_listener_info, WEIR_MAX_LISTENERS);
+CONFIG_MAP(endpoint_info, struct weir_endpoint_info, WEIR_MAX_ENDPOINTS);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, WEIR_MAX_EGRESS);
+	__type(key, __u32);
+	__type(value, __u32); /* ifindex */
+} tx_ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WEIR_MAX_EXCEPTIONS);
+	__type(key, struct weir_flow);
+	__type(value, struct weir_exception);
+} exceptions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WEIR_MAX_NAT_FLOWS);
+	__type(key, struct weir_flow);
+	__type(value, struct weir_nat_flow);
+} nat_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WEIR_MAX_NAT_FLOWS);
+	__type(key, struct weir_flow);
+	__type(value, struct weir_nat_reply);
+} nat_replies SEC(".maps");
+
+/* Turns the search for a free SNAT port. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} nat_cursor SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_LISTENERS);
+	__type(key, __u32);
+	__type(value, struct weir_listener_stats);
+} listener_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_ENDPOINTS);
+	__type(key, __u32);
+	__type(value, struct weir_endpoint_stats);
+} endpoint_stats SEC(".maps");
+
+#endif

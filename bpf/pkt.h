@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A packet, parsed once: later stages read this and never the headers again, except to rewrite
+ * them. The pointers are checked against data_end by parse() and stay good until the packet's
+ * buffer is resized.
+ */
+#ifndef WEIR_BPF_PKT_H
+#define WEIR_BPF_PKT_H
+
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include <weir/abi.h>
+
+/* What a stage returns to say "go on": a packet that reaches the end has been forwarded. */
+#define GO_ON WEIR_R_FORWARDED
+
+enum pkt_flags {
+	PKT_SYN = 1, /* TCP SYN without ACK: wants a new connection */
+	PKT_FIN = 2,
+	PKT_RST = 4,
+	PKT_FIRST_FRAGMENT = 8,
+	PKT_LATER_FRAGMENT = 16, /* has no ports */
+};
+
+struct pkt {
+	struct xdp_md *ctx;
+	const struct weir_control *control;
+	struct ethhdr *eth;
+	union {
+		void *l3;
+		struct iphdr *ip4;
+		struct ipv6hdr *ip6;
+	};
+	union {
+		void *l4;
+		struct tcphdr *tcp;
+		struct udphdr *udp;
+	};
+	struct weir_flow flow; /* as on the wire */
+	__u32 l3_length;       /* bytes, by the IP header */
+	__u8 version;	       /* 4 or 6; 0 while the destination is unknown */
+	__u8 flags;	       /* enum pkt_flags */
+	__u8 action;	       /* of a forwarded packet: XDP_TX or XDP_REDIRECT */
+};
+
+static __always_inline bool addr_same(const __u8 a[16], const __u8 b[16])
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+static __always_inline void addr_copy(__u8 to[16], const __u8 from[16])
+{
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
+static __always_inline void addr_from_ip4(__u8 to[16], __be32 from)
+{
+	((__u64 *)to)[0] = 0;
+	((__u32 *)to)[2] = bpf_htonl(0xffff);
+	((__u32 *)to)[3] = from;
+}
+
+static __always_inline __be32 addr_to_ip4(const __u8 addr[16])
+{
+	return ((const __u32 *)addr)[3];
+}
+
+static __always_inline bool nexthop_same(const struct weir_nexthop *a, const struct weir_nexthop *b)
+{
+	return *(const __u64 *)a == *(const __u64 *)b;
+}
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which endpoint? Stateless first: a hash of the flow chooses a slot, the slot names the endpoint,
+ * and as long as the slot is STABLE that is all. A changed slot remembers whom it named before,
+ * and the flows seen while it changes are recorded as exceptions, so that none of them moves:
+ *
+ *   an unrecorded established flow belongs to `previous` in MOVING, to `current` otherwise.
+ *
+ * userspace/plan/slots.h moves slots from phase to phase and relies on this.
+ */
+#ifndef WEIR_BPF_SELECT_H
+#define WEIR_BPF_SELECT_H
+
+#include <weir/hash.h>
+
+#include "clock.h"
+#include "maps.h"
+#include "pkt.h"
+#include "stats.h"
+
+static __always_inline const struct weir_slot *select_slot(const struct pkt *pkt,
+							   const struct weir_listener *listener)
+{
+	__u32 slot = weir_hash_flow(&pkt->flow, pkt->control->slot_seed) & listener->slot_mask;
+	__u32 line = listener->slot_line + slot / WEIR_SLOTS_PER_LINE;
+	const struct weir_slots *slots_line = bpf_map_lookup_elem(&slots, &line);
+
+	return slots_line ? &slots_line->slot[slot % WEIR_SLOTS_PER_LINE] : NULL;
+}
+
+#define NO_ROW (~0u)
+
+static __always_inline __u32 slot_row(const struct weir_listener *listener, __u32 index)
+{
+	return index == WEIR_SLOT_NONE ? NO_ROW : listener->endpoint_base + index;
+}
+
+static __always_inline bool exception_lives(const struct weir_exception *exception, __u32 now)
+{
+	__u32 timeout = exception->state == WEIR_FLOW_SYN    ? WEIR_TIMEOUT_SYN
+			: exception->state == WEIR_FLOW_OPEN ? exception->idle_timeout
+							     : WEIR_TIMEOUT_CLOSING;
+
+	return now - exception->seen <= timeout;
+}
+
+/* The state of a flow after a packet. */
+static __always_inline __u8 flow_state(const struct pkt *pkt, __u8 before)
+{
+	if (pkt->flags & PKT_SYN)
+		return WEIR_FLOW_SYN;
+	if (pkt->flags & PKT_RST)
+		return WEIR_FLOW_RESET;
+	if (before == WEIR_FLOW_RESET)
+		return before;
+	if (pkt->flags & PKT_FIN)
+		return WEIR_FLOW_CLOSING;
+	return before == WEIR_FLOW_SYN ? WEIR_FLOW_OPEN : before;
+}
+
+/* May a packet of a recorded flow still go where the record says? */
+static __always_inline bool endpoint_keeps(const struct weir_endpoint *endpoint, __u32 generation,
+					   bool new_flow)
+{
+	if (!endpoint || endpoint->generation != generation)
+		return false;
+	return endpoint->state == WEIR_ENDPOINT_ACTIVE ||
+	       (endpoint->state == WEIR_ENDPOINT_DRAINING && !new_flow);
+}
+
+static __always_inline bool exception_record(const struct pkt *pkt,
+					     const struct weir_listener *listener, __u32 row,
+					     __u32 now)
+{
+	const struct weir_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &row);
+	struct weir_exception exception = {
+		.endpoint = row,
+		.generation = endpoint ? endpoint->generation : 0,
+		.seen = now,
+		.idle_timeout = listener->idle_timeout,
+		.listener = listener->id,
+		.state = flow_state(pkt, WEIR_FLOW_OPEN),
+	};
+
+	if (bpf_map_update_elem(&exceptions, &pkt->flow, &exception, BPF_ANY)) {
+		count(listener->id, WEIR_R_EXCEPTIONS_FULL);
+		return false;
+	}
+	count(listener->id, WEIR_R_FLOW_RECORDED);
+	return true;
+}
+
+/* The endpoint row of a flow whose slot is MOVING or PINNED, or NO_ROW. */
+static __always_inline __u32 select_tracked(const struct pkt *pkt,
+					    const struct weir_listener *listener,
+					    const struct weir_slot *slot)
+{
+	struct weir_exception *exception = bpf_map_lookup_elem(&exceptions, &pkt->flow);
+	__u32 current = slot_row(listener, slot->current);
+	__u32 previous = listener->endpoint_base + slot->previous;
+	bool moving = slot->phase == WEIR_MOVING, new_flow = pkt->flags & PKT_SYN;
+	__u32 now = clock_now(pkt->control);
+
+	if (exception && exception_lives(exception, now)) {
+		__u32 row = exception->endpoint;
+
+		if (endpoint_keeps(bpf_map_lookup_elem(&endpoints, &row), exception->generation,
+				   new_flow)) {
+			__u8 state = flow_state(pkt, exception->state);
+
+			if (exception->seen != now)
+				exception->seen = now;
+			if (exception->state != state)
+				exception->state = state;
+			return row;
+		}
+		count(listener->id, WEIR_R_REFUSED_CURRENT);
+		if (moving && current != NO_ROW)
+			exception_record(pkt, listener, current, now);
+		else
+			bpf_map_delete_elem(&exceptions, &pkt->flow);
+		return current;
+	}
+	if (!moving || (new_flow && current == NO_ROW))
+		return current;
+	if (new_flow) /* without a record its next packet would go to previous: so must this */
+		return exception_record(pkt, listener, current, now) ? current : previous;
+	if (!(pkt->flags & PKT_RST))
+		exception_record(pkt, listener, previous, now);
+	return previous;
+}
+
+/* Sets *row to the endpoint's row. */
+static __always_inline enum weir_reason select_endpoint(const struct pkt *pkt,
+							const struct weir_listener *listener,
+							__u32 *row)
+{
+	const struct weir_slot *slot;
+	struct weir_slot chosen;
+
+	if (listener->flags & WEIR_CELL_NO_ENDPOINT)
+		return WEIR_R_NO_ENDPOINT;
+	slot = select_slot(pkt, listener);
+	if (!slot)
+		return WEIR_R_INTERNAL;
+	*(__u32 *)&chosen = *(const volatile __u32 *)slot; /* one read: it may change meanwhile */
+	if (chosen.phase == WEIR_STABLE)
+		*row = slot_row(listener, chosen.current);
+	else
+		*row = select_tracked(pkt, listener, &chosen);
+	return *row == NO_ROW ? WEIR_R_NO_ENDPOINT : GO_ON;
+}
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between the kernel half and the user half: every map's key and value.
+ *
+ * Addresses are 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, so that one path serves both
+ * families. Ports are in host order: people read these maps with bpftool. Times are whole seconds
+ * of CLOCK_MONOTONIC plus control.clock_offset. Padding is explicit and zero.
+ *
+ * Configuration maps (control to endpoint_info) are written by user space only, through mmap, and
+ * published by one store to control.generation; flow maps (exceptions, nat_*) are written by BPF,
+ * and only deleted from by user space.
+ */
+#ifndef WEIR_ABI_H
+#define WEIR_ABI_H
+
+#include <linux/types.h>
+
+#include <weir/counters.h>
+
+#define WEIR_ABI_VERSION    1
+
+#define WEIR_NAME_MAX	    64 /* with the final NUL */
+
+#define WEIR_MAX_LISTENERS  4096u   /* listener ids; id 0 counts what belongs to no listener */
+#define WEIR_MAX_CELLS	    65536u  /* cells of one generation of the listener table */
+#define WEIR_MAX_PROBES	    8u	    /* cells looked at for one key; the writer keeps to it */
+#define WEIR_MAX_ENDPOINTS  16384u  /* endpoint rows */
+#define WEIR_MAX_SLOT_LINES 131072u /* 2 Mi slots */
+#define WEIR_SLOTS_PER_LINE 16u
+#define WEIR_MAX_TABLE	    65536u /* slots of one table unless it has > 512 endpoints */
+#define WEIR_MAX_EGRESS	    64u	   /* interfaces; index 0 means none */
+#define WEIR_MAX_SNAT	    256u   /* SNAT addresses; index 0 means none */
+#define WEIR_MAX_EXCEPTIONS 131072u
+#define WEIR_MAX_NAT_FLOWS  131072u
+#define WEIR_SNAT_RANGES    8u
+
+/* How long a flow's record lives after its last packet, where that is not the idle timeout (s). */
+#define WEIR_TIMEOUT_SYN     30u
+#define WEIR_TIMEOUT_CLOSING 10u
+
+enum weir_mode {
+	WEIR_MODE_NAT = 0, /* destination and source rewritten, replies come back through weir */
+	WEIR_MODE_DSR = 1, /* only the destination MAC rewritten, the endpoint answers itself */
+};
+
+/* The listener table of one generation: open addressing inside `listeners`, linear probing. */
+struct weir_half {
+	__u32 first; /* its first cell */
+	__u32 mask;  /* cells - 1; cells are a power of two */
+	__u32 seed;  /* of weir_hash_listener(); chosen so that no key needs more than MAX_PROBES */
+	__u32 cells_used;
+};
+
+/* control[0] */
+struct weir_control {
+	__u32 generation; /* the low bit tells which half is in force; store-release to publish */
+	__u32 abi_version;
+	__u32 slot_seed;    /* of weir_hash_flow(); configuration, equal on all nodes */
+	__u32 clock_offset; /* s, added to CLOCK_MONOTONIC; 0 but in tests */
+	struct weir_half half[2];
+};
+
+enum weir_cell_kind {
+	WEIR_CELL_FREE = 0,
+	WEIR_CELL_ADDRESS = 1, /* an address of a listener, of SNAT, or of both; port, protocol 0 */
+	WEIR_CELL_LISTENER = 2, /* an address, port and protocol */
+};
+
+/* flags of a cell */
+enum weir_cell_flags {
+	WEIR_CELL_HAS_LISTENERS = 1, /* kind ADDRESS */
+	WEIR_CELL_NO_ENDPOINT = 2,   /* kind LISTENER: no usable endpoint, there is no slot table */
+};
+
+/* listeners[]: one cache line that answers "whose packet is this, and which table decides?" */
+struct weir_listener {
+	__u8 addr[16];
+	__u16 port;
+	__u8 protocol;	     /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 kind;	     /* enum weir_cell_kind */
+	__u32 id;	     /* of the listener: index of listener_info and listener_stats */
+	__u32 slot_line;     /* first line of its table in slots */
+	__u32 slot_mask;     /* slots - 1; slots are a power of two */
+	__u32 endpoint_base; /* row of endpoint 0 of its block in endpoints */
+	__u32 idle_timeout;  /* s */
+	__u16 snat;	     /* kind ADDRESS: index in snat, or 0 */
+	__u8 mode;	     /* enum weir_mode */
+	__u8 flags;	     /* enum weir_cell_flags */
+	__u8 pad[20];
+};
+
+/*
+ * A slot names endpoints by their place in the listener's block. An unrecorded established flow
+ * belongs to `previous` in MOVING, to `current` otherwise (bpf/select.h).
+ */
+enum weir_phase {
+	WEIR_STABLE = 0, /* nothing is looked up or recorded */
+	WEIR_MOVING = 1, /* changed less than an idle timeout ago: flows are recorded when seen */
+	WEIR_PINNED = 2, /* all flows that stay elsewhere are recorded; nothing new is */
+};
+
+/* As `current`: no endpoint takes new flows, but those of `previous` go on. */
+#define WEIR_SLOT_NONE 0x7fffu
+
+struct weir_slot {
+	__u32 current : 15;
+	__u32 previous : 15;
+	__u32 phase : 2; /* enum weir_phase */
+};
+
+/* slots[]: an array value is rounded up to 8 bytes, so slots come by the cache line. */
+struct weir_slots {
+	struct weir_slot slot[WEIR_SLOTS_PER_LINE];
+};
+
+/* One aligned word, read and written whole. */
+struct weir_nexthop {
+	__u8 mac[6];
+	__u16 egress; /* index in egress; 0: not resolved */
+} __attribute__((aligned(8)));
+
+enum weir_endpoint_state {
+	WEIR_ENDPOINT_FREE = 0,
+	WEIR_ENDPOINT_ACTIVE = 1,
+	WEIR_ENDPOINT_DRAINING = 2, /* takes no new flows, keeps those it has */
+	WEIR_ENDPOINT_GONE = 3,	    /* removed or dead: its flows are selected anew, or end */
+};
+
+/* endpoints[] */
+struct weir_endpoint {
+	__u8 addr[16];
+	struct weir_nexthop nexthop;
+	__u32 generation; /* differs each time the row gets a new owner */
+	__u16 port;
+	__u8 state; /* enum weir_endpoint_state */
+	__u8 pad0;
+	__u32 listener;	 /* id */
+	__u16 snat;	 /* first row in snat; 0: none */
+	__u16 snat_rows; /* consecutive rows to choose from */
+	__u8 pad[24];
+};
+
+/* egress[]: an attached interface; the same index in tx_ports (DEVMAP) redirects to it. */
+struct weir_egress {
+	__u32 ifindex; /* 0: free */
+	__u8 mac[6];
+	__u8 pad[6];
+	char name[16];
+};
+
+struct weir_port_range {
+	__u16 first;
+	__u16 last;
+};
+
+/* snat[]: a source address towards endpoints, and the ports that weir may use on it. */
+struct weir_snat {
+	__u8 addr[16];
+	__u32 ports; /* in all ranges */
+	__u32 ranges;
+	struct weir_port_range range[WEIR_SNAT_RANGES];
+	__u8 pad[8];
+};
+
+/* The key of every flow map: one direction of a flow as it is on the wire. */
+struct weir_flow {
+	__u8 src[16];
+	__u8 dst[16];
+	__u16 sport;
+	__u16 dport;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+/* TCP as far as a timeout needs it; UDP is OPEN from its first packet. */
+enum weir_flow_state {
+	WEIR_FLOW_SYN = 0, /* only SYNs so far */
+	WEIR_FLOW_OPEN = 1,
+	WEIR_FLOW_CLOSING = 2, /* FIN seen */
+	WEIR_FLOW_RESET = 3,   /* RST seen */
+};
+
+/* exceptions: weir_flow (client to listener) to the endpoint it stays on. */
+struct weir_exception {
+	__u32 endpoint;	    /* row */
+	__u32 generation;   /* of the row */
+	__u32 seen;	    /* s */
+	__u32 idle_timeout; /* s */
+	__u32 listener;
+	__u8 state; /* enum weir_flow_state */
+	__u8 pad[3];
+};
+
+/* nat_flows: weir_flow (client to listener) to where it goes and as whom. */
+struct weir_nat_flow {
+	__u8 snat_addr[16];
+	__u16 snat_port;
+	__u8 state; /* enum weir_flow_state, of the client's direction */
+	__u8 pad0;
+	__u32 endpoint;	  /* row */
+	__u32 generation; /* of the row */
+	__u32 listener;
+	__u32 seen;	    /* s */
+	__u32 idle_timeout; /* s */
+	__u8 endpoint_addr[16];
+	__u16 endpoint_port;
+	__u8 pad[6];
+	struct weir_nexthop client; /* where its packets come from: nexthop of the reply */
+};
+
+/* nat_replies: weir_flow (endpoint to SNAT address) to the client it answers. */
+struct weir_nat_reply {
+	__u8 client_addr[16];
+	__u8 listener_addr[16];
+	__u16 client_port;
+	__u16 listener_port;
+	__u8 state; /* enum weir_flow_state, of the endpoint's direction; OPEN once it answered */
+	__u8 pad[3];
+	struct weir_nexthop nexthop; /* back to the client: where its packets came from */
+	__u32 endpoint;		     /* row */
+	__u32 listener;
+	__u32 seen; /* s */
+	__u32 pad2;
+};
+
+/* listener_stats and endpoint_stats, per CPU. */
+struct weir_traffic {
+	__u64 packets; /* from clients, forwarded */
+	__u64 bytes;   /* of these, layer 3 */
+	__u64 flows;   /* selected for a new connection (SYN) or a new UDP flow of a NAT listener */
+	__u64 reply_packets;
+	__u64 reply_bytes;
+};
+
+struct weir_listener_stats {
+	struct weir_traffic traffic;
+	__u64 reason[WEIR_R_COUNT];
+};
+
+struct weir_endpoint_stats {
+	struct weir_traffic traffic;
+};
+
+/* Cold halves, for people and for a starting daemon: what the hot rows have no room for. */
+
+/* listener_info[id] */
+struct weir_listener_info {
+	char name[WEIR_NAME_MAX]; /* "": free */
+	__u8 protocol;
+	__u8 mode;
+	__u8 vip_route; /* weir makes the addresses reachable */
+	__u8 pad;
+	__u32 idle_timeout;
+	__u32 endpoint_base;  /* its block of rows, as last written; the cells tell which counts */
+	__u32 endpoint_count; /* size of the block, a power of two; 0: no block */
+	__u32 deadline[2];    /* s, by client family: MOVING slots become PINNED then; 0: none is */
+};
+
+/* endpoint_info[row] */
+struct weir_endpoint_info {
+	char name[WEIR_NAME_MAX];
+	char group[WEIR_NAME_MAX];
+	__u8 weight;	  /* in force: configuration and overrides */
+	__u8 file_weight; /* in the configuration */
+	__u8 pad[2];
+	__u32 want[2]; /* share of new flows in millionths, of IPv4 and of IPv6 clients */
+	__u32 pad2;
+	__u64 flows_before;   /* endpoint_stats when the listener's shares last changed: what came */
+	__u64 packets_before; /* since then is what was got of what is wanted */
+};
+
+#ifndef __cplusplus
+_Static_assert(sizeof(struct weir_control) == 48, "control");
+_Static_assert(sizeof(struct weir_listener) == 64, "listener is a cache line");
+_Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");
+_Static_assert(sizeof(struct weir_nexthop) == 8, "next hop is one word");
+_Static_assert(sizeof(struct weir_endpoint) == 64, "endpoint is a cache line");
+_Static_assert(sizeof(struct weir_egress) == 32, "egress");
+_Static_assert(sizeof(struct weir_snat) == 64, "snat is a cache line");
+_Static_assert(sizeof(struct weir_flow) == 40, "flow key");
+_Static_assert(sizeof(struct weir_exception) == 24, "exception");
+_Static_assert(sizeof(struct weir_nat_flow) == 72, "nat flow");
+_Static_assert(sizeof(struct weir_nat_reply) == 64, "nat reply");
+_Static_assert(sizeof(struct weir_listener_info) == 88, "listener info");
+_Static_assert(sizeof(struct weir_endpoint_info) == 160, "endpoint info");
+#endif
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one list of everything that can happen to a packet. A stage of the data plane returns one of
+ * these, so a packet that ends without a name cannot be written; the same list names the counters,
+ * the metrics and the hints that `weir show drops` prints.
+ *
+ * X(NAME, kind, "metric_name", "what happened", "what the operator can do")
+ *   FORWARD  the packet went to an endpoint or back to a client
+ *   PASS     the packet was left to the kernel's own stack, untouched
+ *   DROP     the packet ended here
+ *   NOTE     something worth counting happened; the packet went on
+ */
+#ifndef WEIR_COUNTERS_H
+#define WEIR_COUNTERS_H
+
+/* clang-format off */
+#define WEIR_REASONS(X)                                                                            \
+	X(FORWARDED, FORWARD, "forwarded", "sent to an endpoint", "")                              \
+	X(REPLIED, FORWARD, "replied", "an endpoint's answer, sent back to the client", "")        \
+	X(NOT_IP, PASS, "not_ip", "not IPv4 or IPv6: ARP, LLDP and the like", "")                  \
+	X(NOT_OURS, PASS, "not_ours", "for an address that no listener has", "")                   \
+	X(NO_LISTENER, PASS, "no_listener",                                                        \
+	  "for a listener's address, but no listener has this protocol and port",                  \
+	  "add the port to a listener if clients should reach it")                                 \
+	X(NOT_TCP_UDP, PASS, "not_tcp_udp",                                                        \
+	  "for a listener's address, neither TCP nor UDP: the kernel answers (ping, for example)", "") \
+	X(NAT_UNKNOWN, PASS, "nat_unknown",                                                        \
+	  "for a SNAT address and port range, but of no known flow: the kernel's own, or late", "") \
+	X(TRUNCATED, DROP, "truncated", "shorter than its own headers say",                        \
+	  "a broken sender or a scan; find it with tcpdump on the client's side")                  \
+	X(BAD_HEADER, DROP, "bad_header", "IP version, header length or total length is a lie",    \
+	  "a broken sender or a scan; find it with tcpdump on the client's side")                  \
+	X(BAD_SOURCE, DROP, "bad_source",                                                          \
+	  "source is the listener itself, loopback, multicast or unspecified",                     \
+	  "spoofed packets: filter them at the network's edge (BCP 38)")                           \
+	X(FRAGMENT, DROP, "fragment", "a fragment of a packet to a listener",                      \
+	  "lower the sender's packet size or MTU: fragments have no ports to select by")           \
+	X(TOO_MANY_HEADERS, DROP, "too_many_headers", "more IPv6 extension headers than are walked", \
+	  "no ordinary sender does this; a scan")                                                  \
+	X(TTL_EXPIRED, DROP, "ttl_expired", "TTL or hop limit would reach zero",                   \
+	  "traceroute does this; otherwise look for a routing loop")                               \
+	X(NO_ENDPOINT, DROP, "no_endpoint", "the listener has no usable endpoint",                 \
+	  "weir show endpoints: give one a weight, undrain it, or add one of the client's family") \
+	X(ENDPOINT_GONE, DROP, "endpoint_gone",                                                    \
+	  "of a connection to an endpoint that was removed from the configuration",                \
+	  "drain an endpoint before removing it: weir drain SELECTOR")                             \
+	X(NO_NEXT_HOP, DROP, "no_next_hop", "the endpoint's MAC address is not known",             \
+	  "ip neigh: is the endpoint (or its gateway) up and on this network?")                    \
+	X(NO_FLOW, DROP, "no_flow", "TCP packet of no known connection, and not its first",        \
+	  "the connection was idle longer than idle_timeout, or began before weir did")            \
+	X(NAT_FULL, DROP, "nat_full", "the flow table is full: a new connection was refused",      \
+	  "lower idle_timeout, or spread the load; established connections are not touched")       \
+	X(NAT_NO_PORT, DROP, "nat_no_port", "no free SNAT port towards this endpoint",             \
+	  "add addresses to snat:, or endpoints; each pair carries tens of thousands of flows")    \
+	X(NAT_RACE, DROP, "nat_race", "two CPUs opened one flow at once: the retransmission heals it", \
+	  "")                                                                                      \
+	X(NO_ROOM, DROP, "no_room", "the packet's buffer could not be changed", "report this as a bug") \
+	X(INTERNAL, DROP, "internal", "the tables contradict each other", "report this as a bug")  \
+	X(FLOW_RECORDED, NOTE, "flow_recorded", "a flow was recorded to keep it on its endpoint", "") \
+	X(EXCEPTIONS_FULL, NOTE, "exceptions_full",                                                \
+	  "no room to record a flow during a change: it follows the previous choice",              \
+	  "wait for the change to settle before making the next one")                              \
+	X(REFUSED_CURRENT, NOTE, "refused_current",                                                \
+	  "a recorded flow's endpoint is gone or takes no new flows: selected anew", "")
+/* clang-format on */
+
+enum weir_reason {
+#define X(name, kind, metric, help, hint) WEIR_R_##name,
+	WEIR_REASONS(X)
+#undef X
+	WEIR_R_COUNT
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The two hashes that both halves must compute alike. Multiply and fold: a few cycles, and good
+ * enough for tables whose keys an attacker cannot choose after the seed (listeners) or gains
+ * nothing by choosing (slots: he only picks his own endpoint).
+ */
+#ifndef WEIR_HASH_H
+#define WEIR_HASH_H
+
+#include <linux/types.h>
+
+#include <weir/abi.h>
+
+static inline __attribute__((always_inline)) __u64 weir_mix(__u64 h, __u64 word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio, odd */
+	return h ^ (h >> 32);
+}
+
+static inline __attribute__((always_inline)) __u64 weir_word(const __u8 *bytes)
+{
+	__u64 word;
+
+	__builtin_memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+/* Of a cell's key; (port, protocol) is (0, 0) for an address cell. */
+static inline __attribute__((always_inline)) __u32 weir_hash_listener(const __u8 addr[16],
+								      __u16 port, __u8 protocol,
+								      __u32 seed)
+{
+	__u64 h = weir_mix(seed, weir_word(addr));
+
+	h = weir_mix(h, weir_word(addr + 8));
+	h = weir_mix(h, (__u32)port << 8 | protocol);
+	return h ^ (h >> 16);
+}
+
+/* Of a flow: its low bits choose the slot. */
+static inline __attribute__((always_inline)) __u32 weir_hash_flow(const struct weir_flow *flow,
+								  __u32 seed)
+{
+	__u64 h = weir_mix(seed, weir_word(flow->src));
+
+	h = weir_mix(h, weir_word(flow->src + 8));
+	h = weir_mix(h, weir_word(flow->dst));
+	h = weir_mix(h, weir_word(flow->dst + 8));
+	h = weir_mix(h, (__u64)flow->protocol << 32 | (__u32)flow->sport << 16 | flow->dport);
+	h *= 0xd6e8feb86659fd93ull;
+	return h >> 32;
+}
+
+#endif

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Goal: values that contradict each other are found, inside a listener and between listeners; each
+ * contradiction is reported once, at the later place, and nothing follows from what is wrong
+ * already.
+ */
+#include "config/support.h"
+
+struct text_case {
+	const char *text;
+	const char *wanted;
+};
+
+#define TRY_ALL(cases)                                                                             \
+	for (size_t i = 0; i < sizeof(cases) / sizeof((cases)[0]); i++)                            \
+	support_expect((cases)[i].text, strlen((cases)[i].text), (cases)[i].wanted)
+
+#define LISTENER(name, protocol, address, port, more, endpoints)                                   \
+	"  - { name: " name ", protocol: " protocol ", address: " address ", port: " port          \
+	",\n      " more "\n"                                                                      \
+	"      endpoint_groups: [{ name: g, endpoints: [" endpoints "] }] }\n"
+#define HEAD "version: 1\nlisteners:\n"
+
+/* Lines of the n-th listener: 3n, 3n + 1 (`more`), 3n + 2 (endpoints, from column 48). */
+#define TCP(name, address, port, endpoints) LISTENER(name, "tcp", address, port, "", endpoints)
+#define UDP(name, address, port, endpoints) LISTENER(name, "udp", address, port, "", endpoints)
+#define DSR(name, address, port, endpoints)                                                        \
+	LISTENER(name, "tcp", address, port, "mode: dsr,", endpoints)
+
+Test(config_check, names)
+{
+	static const struct text_case cases[] = {
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1")
+			  TCP("a", "192.0.2.2", "80", "10.0.0.1"),
+		  "6:13 error listener name 'a' is given twice; first in line 3\n" },
+		/* An endpoint's own name counts, its address may come again with another port. */
+		{ HEAD TCP("a", "192.0.2.1", "80",
+			   "{ address: 10.0.0.1, port: 1, name: x }, { address: 10.0.0.1, name: x "
+			   "}, "
+			   "10.0.0.1:2"),
+		  "5:116 error endpoint name 'x' is given twice; first in line 5\n" },
+		{ HEAD TCP("a", "[192.0.2.1, 192.0.2.1]", "80", "10.0.0.1"),
+		  "3:52 error address '192.0.2.1' is given twice; first in line 3\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config_check, endpoints_twice)
+{
+	static const struct text_case cases[] = {
+		{ HEAD TCP("a", "192.0.2.1", "80",
+			   "10.0.0.1:8080, 10.0.0.1, 10.0.0.1:8080 weight 5"),
+		  "5:73 error endpoint '10.0.0.1:8080' is given twice; first in line 5\n" },
+		/* No port means the listener's, if it has only one. */
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1:80, 10.0.0.1"),
+		  "5:61 error endpoint '10.0.0.1:80' is given twice; first in line 5\n" },
+		{ HEAD TCP("a", "192.0.2.1", "\"80,81\"", "10.0.0.1:80, 10.0.0.1"), "" },
+		/* The port is not known, so neither is the endpoint. */
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1, 10.0.0.1:x"),
+		  "5:67 error port 'x' is not a whole number in plain digits; allowed: 1 to "
+		  "65535\n" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1, { address: 10.0.0.1, prot: 81 }"),
+		  "5:79 error unknown key 'prot'; did you mean 'port'?\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config_check, dsr)
+{
+	static const struct text_case cases[] = {
+		{ HEAD DSR("a", "192.0.2.1", "80", "10.0.0.1, 10.0.0.2:80"), "" },
+		{ HEAD DSR("a", "192.0.2.1", "80", "10.0.0.1:81"),
+		  "5:57 error with mode dsr the endpoint gets the listener's port 80; leave the "
+		  "port out\n" },
+		{ HEAD DSR("a", "192.0.2.1", "\"80,81\"", "10.0.0.1:81"),
+		  "5:57 error with mode dsr the endpoint gets the listener's port; leave the port "
+		  "out\n" },
+		{ HEAD DSR("a", "192.0.2.1", "80-81", "10.0.0.1:81"),
+		  "5:57 error with mode dsr the endpoint gets the listener's port; leave the port "
+		  "out\n" },
+		/* The listener's port is wrong, so nobody knows. */
+		{ HEAD DSR("a", "192.0.2.1", "\"80,x\"", "10.0.0.1:81"),
+		  "3:61 error port 'x' is not a whole number in plain digits; allowed: 1 to "
+		  "65535\n" },
+		{ HEAD DSR("a", "192.0.2.1", "80", "10.0.0.1, 192.0.2.2")
+			  TCP("b", "192.0.2.2", "443", "10.0.0.1"),
+		  "5:58 error with mode dsr an endpoint needs an address of its own; this one is a "
+		  "listener's\n" },
+		{ HEAD LISTENER("a", "tcp", "192.0.2.1", "80", "mode: dsr, snat: 10.0.0.9,",
+				"10.0.0.1"),
+		  "4:24 warning snat has no effect with mode dsr\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config_check, loops)
+{
+	static const struct text_case cases[] = {
+		{ HEAD TCP("a", "192.0.2.1", "80", "192.0.2.1"),
+		  "5:48 error this endpoint is listener 'a' itself: a loop\n" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "192.0.2.2:8080")
+			  TCP("b", "192.0.2.2", "8000-8100", "10.0.0.1"),
+		  "5:48 error this endpoint is listener 'b' itself: a loop\n" },
+		{ HEAD TCP("a", "192.0.2.1", "\"80,8050\"", "192.0.2.2")
+			  TCP("b", "192.0.2.2", "8000-8100", "10.0.0.1"),
+		  "5:48 error this endpoint is listener 'b' itself: a loop\n" },
+		/* Another port, another protocol, a port that is not known. */
+		{ HEAD TCP("a", "192.0.2.1", "80", "192.0.2.1:81"), "" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "192.0.2.2:53")
+			  UDP("b", "192.0.2.2", "53", "10.0.0.1"),
+		  "" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "192.0.2.1:0"),
+		  "5:58 error port '0' is out of range; allowed: 1 to 65535\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config_check, shared_ports)
+{
+	static const struct text_case cases[] = {
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1")
+			  UDP("b", "192.0.2.1", "80", "10.0.0.1"),
+		  "" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1")
+			  TCP("b", "192.0.2.2", "80", "10.0.0.1"),
+		  "" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1")
+			  TCP("b", "192.0.2.1", "80", "10.0.0.1"),
+		  "6:57 error TCP port 80 of 192.0.2.1 belongs to listener 'a'\n" },
+		/* Once, though both addresses are shared. */
+		{ HEAD UDP("a", "[192.0.2.1, 192.0.2.2]", "53", "10.0.0.1")
+			  UDP("b", "[192.0.2.2, 192.0.2.1]", "53", "10.0.0.1"),
+		  "6:70 error UDP port 53 of 192.0.2.1 belongs to listener 'a'\n" },
+		/* Ranges; the first shared port is named. */
+		{ HEAD TCP("a", "192.0.2.1", "90-99", "10.0.0.1")
+			  TCP("b", "192.0.2.1", "\"70,80-92\"", "10.0.0.1"),
+		  "6:61 error TCP port 90 of 192.0.2.1 belongs to listener 'a'\n" },
+		/* A protocol or a name that is wrong. */
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1")
+			  LISTENER("b", "sctp", "192.0.2.1", "80", "", "10.0.0.1"),
+		  "6:26 error unknown protocol 'sctp'; allowed: tcp, udp\n" },
+		{ HEAD TCP("9", "192.0.2.1", "80", "10.0.0.1")
+			  TCP("b", "192.0.2.1", "80", "10.0.0.1"),
+		  "3:13 error name '9' must begin with a letter and go on with letters, digits, "
+		  "'.', '_' or '-', at most 63 in all\n"
+		  "6:57 error TCP port 80 of 192.0.2.1 belongs to the listener of line 3\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config_check, families)
+{
+	static const struct text_case cases[] = {
+		{ HEAD TCP("a", "[192.0.2.1, \"2001:db8::1\"]", "80", "10.0.0.1"),
+		  "3:52 error 2001:db8::1 is IPv6, but no endpoint is\n" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1, \"2001:db8::1\""),
+		  "5:59 warning this endpoint gets no traffic: it is IPv6, but no address of the "
+		  "listener is\n" },
+		/* The endpoint that is wrong may have been the one. */
+		{ HEAD TCP("a", "[192.0.2.1, \"2001:db8::1\"]", "80", "10.0.0.1, 2001.db8.0.7"),
+		  "5:58 error address '2001.db8.0.7' is not an IP address; host names are not "
+		  "supported yet, an IP address is needed\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config_check, weights)
+{
+	static const struct text_case cases[] = {
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1 weight 0, 10.0.0.2 weight 0"),
+		  "5:47 warning no endpoint has a weight above 0, so new flows are refused\n" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1 weight 0, 10.0.0.2 weight 1"), "" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1 weight 0, 10.0.0.2 weight x"),
+		  "5:83 error weight 'x' is not a whole number in plain digits; allowed: 0 to "
+		  "255\n" },
+		{ HEAD TCP("a", "192.0.2.1", "80", ""),
+		  "5:47 error endpoints is empty; at least 1 needed\n" },
+		{ "version: 1\nlisteners:\n"
+		  "  - name: a\n    protocol: tcp\n    address: 192.0.2.1\n    port: 80\n"
+		  "    endpoint_groups:\n"
+		  "      - { name: g, endpoints: 10.0.0.1 }\n"
+		  "      - { name: h, endpoints: 10.0.0.1 }\n",
+		  "9:9 error endpoint_groups has 2 items; exactly 1 allowed\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+/* Writes `count` listeners of one endpoint and 60 ports each. */
+static void add_listeners(struct str *out, unsigned count, unsigned ports, unsigned endpoints)
+{
+	str_add(out, HEAD);
+	for (unsigned i = 0; i < count; i++) {
+		str_add(out,
+			"  - name: l%u\n    protocol: tcp\n    address: 192.0.%u.%u\n"
+			"    port: 1001-%u\n    endpoint_groups:\n      - name: g\n"
+			"        endpoints:\n",
+			i, i / 250, 1 + i % 250, 1000 + ports);
+		for (unsigned j = 0; j < endpoints; j++)
+			str_add(out, "          - 10.0.%u.%u\n", j / 250, 1 + j % 250);
+	}
+}
+
+static void try_limit(unsigned count, unsigned ports, unsigned endpoints, const char *wanted)
+{
+	_cleanup_(str_fini) struct str text = {};
+
+	add_listeners(&text, count, ports, endpoints);
+	support_expect(text.text, text.size, wanted);
+}
+
+Test(config_check, limits)
+{
+	/* Eight lines each, of which the port is the fourth. */
+	try_limit(1024, 15, 1, "");
+	try_limit(1024, 16, 1,
+		  "7710:11 error the file has 17408 keys (addresses x ports + addresses); the data "
+		  "plane holds at most 16384\n");
+	try_limit(4095, 1, 1, "");
+	try_limit(4096, 1, 1,
+		  "32763:5 error the file has 4096 listeners; the data plane holds at most 4095\n");
+	try_limit(4, 1, 1024, "");
+	try_limit(5, 1, 1024,
+		  "4134:11 error the file has 5120 endpoints; the data plane holds at most 4096\n");
+	try_limit(1, 1, 1025, "1034:13 error endpoints has 1025 items; at most 1024 allowed\n");
+}
+
+Test(config_check, snat_limit)
+{
+	_cleanup_(str_fini) struct str text = {};
+
+	str_add(&text, "version: 1\nsnat:\n");
+	for (unsigned i = 0; i < 255; i++)
+		str_add(&text, "  - 10.1.0.%u\n", i);
+	support_expect(text.text, text.size, "");
+	str_add(&text, "  - 10.1.1.1\n");
+	support_expect(text.text, text.size,
+		       "258:5 error the file has 256 snat addresses; the data plane holds at most "
+		       "255\n");
+}

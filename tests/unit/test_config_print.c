@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Goal: what a model prints parses to an equal model; the report of findings is exact to the
+ * character (golden files; WEIR_GOLDEN=update writes them); good files have no findings.
+ */
+#include "config/support.h"
+
+#include <glob.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#define DIRECTORY "tests/unit/config/"
+
+/* A small generator of its own, so that a failure comes again on every machine. */
+struct random {
+	uint64_t state;
+};
+
+static unsigned below(struct random *random, unsigned limit)
+{
+	random->state = random->state * 6364136223846793005u + 1442695040888963407u;
+	return (random->state >> 33) % limit;
+}
+
+static void random_name(struct random *random, unsigned number, char name[WEIR_NAME_MAX])
+{
+	static const char letters[] = "abcXYZ0189._-";
+	size_t size = 1 + below(random, 40);
+
+	name[0] = 'a' + below(random, 26);
+	for (size_t i = 1; i < size; i++)
+		name[i] = letters[below(random, sizeof(letters) - 1)];
+	/* Unique among siblings. */
+	snprintf(name + size, WEIR_NAME_MAX - size, "-%u", number);
+}
+
+static struct addr make_addr(bool v6, unsigned net, unsigned host)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr addr;
+
+	snprintf(text, sizeof(text), v6 ? "2001:db8:%x::%x" : "10.%u.0.%u", net, host);
+	cr_assert_eq(addr_parse(text, &addr), 0);
+	return addr;
+}
+
+static void random_ports(struct random *random, struct listener *listener)
+{
+	unsigned at = 1 + below(random, 1000);
+
+	for (unsigned i = below(random, 4) + 1; i > 0; i--) {
+		unsigned last = at + (below(random, 2) ? below(random, 30) : 0);
+
+		vec_push(&listener->ports, ((struct port_range){ at, last }));
+		at = last + 1 + below(random, 3);
+	}
+}
+
+static void random_endpoints(struct random *random, struct listener *listener,
+			     struct endpoint_group *group)
+{
+	/* Each family that the listener has at least once. */
+	for (unsigned i = 0; i < 2 + below(random, 6); i++) {
+		struct endpoint endpoint = {
+			.address = make_addr(i % 2, 100, 1 + i),
+			.weight = i ? below(random, 256) : 100,
+		};
+
+		if (listener->mode == WEIR_MODE_NAT && below(random, 2))
+			endpoint.port = 1 + below(random, 65535);
+		if (below(random, 2))
+			random_name(random, i, endpoint.name);
+		else
+			addr_print_port(&endpoint.address, endpoint.port, endpoint.name);
+		vec_push(&group->endpoints, endpoint);
+	}
+}
+
+static void random_listener(struct random *random, unsigned number, struct listener *listener)
+{
+	struct endpoint_group group = {};
+
+	random_name(random, number, listener->name);
+	listener->protocol = below(random, 2) ? IPPROTO_TCP : IPPROTO_UDP;
+	listener->mode = below(random, 2) ? WEIR_MODE_NAT : WEIR_MODE_DSR;
+	listener->vip_route = below(random, 2);
+	listener->idle_timeout = 1 + below(random, 3600);
+	for (unsigned i = 0; i <= below(random, 3); i++)
+		vec_push(&listener->addresses, make_addr(below(random, 2), number, 1 + i));
+	random_ports(random, listener);
+	for (unsigned i = 0; i < below(random, 3); i++)
+		vec_push(&listener->snat, make_addr(below(random, 2), 200, 1 + i));
+	random_name(random, 0, group.name);
+	random_name(random, 1, group.region);
+	random_endpoints(random, listener, &group);
+	vec_push(&listener->groups, group);
+}
+
+static struct model *random_model(struct random *random)
+{
+	static const char *const interfaces[] = { "eth0", "a\"b", "null", "x\\y", "#1", "- z" };
+	struct model *model = calloc(1, sizeof(*model));
+
+	if (below(random, 2))
+		random_name(random, 0, model->node_name);
+	random_name(random, 1, model->node_region);
+	model->steal_ports = below(random, 2);
+	model->hash_seed = below(random, UINT32_MAX);
+	for (unsigned i = 0; i < below(random, 5); i++)
+		vec_push(&model->interfaces, strdup(interfaces[i]));
+	for (unsigned i = 0; i < below(random, 3); i++)
+		vec_push(&model->snat, make_addr(below(random, 2), 201, 1 + i));
+	for (unsigned i = 0; i < below(random, 8); i++) {
+		struct listener listener = {};
+
+		random_listener(random, i, &listener);
+		vec_push(&model->listeners, listener);
+	}
+	return model;
+}
+
+Test(config_print, reads_back_equal)
+{
+	struct random random = { .state = 20240607 };
+
+	for (unsigned i = 0; i < 2000; i++) {
+		_cleanup_(model_freep) struct model *model = random_model(&random);
+		_cleanup_(model_freep) struct model *again = NULL;
+		_cleanup_(freep) char *text = config_print(model);
+
+		cr_assert(text);
+		again = support_parse(text);
+		cr_assert(model_equal(model, again), "model %u:\n%s", i, text);
+	}
+}
+
+Test(config_print, copies_are_equal_and_apart)
+{
+	struct random random = { .state = 7 };
+
+	for (unsigned i = 0; i < 200; i++) {
+		_cleanup_(model_freep) struct model *model = random_model(&random);
+		_cleanup_(model_freep) struct model *copy = model_copy(model);
+		_cleanup_(freep) char *before = config_print(copy);
+		_cleanup_(freep) char *after = NULL;
+
+		cr_assert(model_equal(model, copy));
+		model->hash_seed++;
+		cr_assert(!model_equal(model, copy));
+		vec_foreach(listener, &model->listeners)
+			listener->groups.items[0].endpoints.items[0].weight++;
+		after = config_print(copy);
+		cr_assert_str_eq(before, after);
+	}
+}
+
+/* Each field of the model makes a difference. */
+Test(config_print, differences_are_seen)
+{
+	static const char *const texts[] = {
+		"interfaces: [a]", "interfaces: [b]",	"interfaces: [a, b]",
+		"snat: 10.0.0.1",  "snat: 10.0.0.2",	"steal_ports: true",
+		"hash_seed: 1",	   "node: { name: a }", "node: { region: a }",
+	};
+	enum {
+		COUNT = sizeof(texts) / sizeof(texts[0])
+	};
+	struct model *models[COUNT];
+	char text[100];
+
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(text, sizeof(text), "version: 1\n%s\n", texts[i]);
+		models[i] = support_parse(text);
+		for (int j = 0; j < i; j++)
+			cr_expect(!model_equal(models[i], models[j]), "%s, %s", texts[i], texts[j]);
+	}
+	for (int i = 0; i < COUNT; i++)
+		model_free(models[i]);
+}
+
+Test(config_print, defaults)
+{
+	_cleanup_(model_freep) struct model *model = support_parse(
+		"version: 1\n"
+		"node: { region: r }\n"
+		"listeners:\n"
+		"  - { name: t, protocol: tcp, address: 192.0.2.1, port: \"90,80\",\n"
+		"      endpoint_groups: [{ name: g, endpoints: \"::ffff:10.0.0.1\" }] }\n"
+		"  - { name: u, protocol: udp, address: 192.0.2.1, port: 80,\n"
+		"      endpoint_groups: [{ name: g, endpoints: [\"10.0.0.1:8\"], region: s }] }\n");
+	const struct listener *tcp = &model->listeners.items[0], *udp = tcp + 1;
+	const struct endpoint *endpoint = &tcp->groups.items[0].endpoints.items[0];
+
+	cr_expect_str_eq(model->node_name, "");
+	cr_expect(!model->steal_ports && !model->hash_seed && !model->interfaces.count);
+	cr_expect(tcp->idle_timeout == 900 && udp->idle_timeout == 20);
+	cr_expect(tcp->mode == WEIR_MODE_NAT && tcp->vip_route && !tcp->snat.count);
+	cr_expect(tcp->ports.items[0].first == 80 && tcp->ports.items[1].first == 90);
+	cr_expect_str_eq(tcp->groups.items[0].region, "r");
+	cr_expect_str_eq(udp->groups.items[0].region, "s");
+	cr_expect_str_eq(endpoint->name, "10.0.0.1");
+	cr_expect(endpoint->weight == 100 && !endpoint->port);
+	cr_expect_str_eq(udp->groups.items[0].endpoints.items[0].name, "10.0.0.1:8");
+}
+
+Test(config_print, good_files)
+{
+	glob_t files;
+
+	cr_assert_eq(glob(DIRECTORY "good/*.yaml", 0, NULL, &files), 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		size_t size;
+		_cleanup_(freep) char *text = support_read(files.gl_pathv[i], &size);
+
+		support_expect(text, size, "");
+	}
+	globfree(&files);
+}
+
+static void compare_golden(const char *path, const char *got)
+{
+	const char *update = getenv("WEIR_GOLDEN");
+	_cleanup_(freep) char *wanted = NULL;
+	size_t size;
+
+	if (update && !strcmp(update, "update")) {
+		_cleanup_(fclosep) FILE *file = fopen(path, "w");
+
+		cr_assert(file && fputs(got, file) >= 0);
+		return;
+	}
+	wanted = support_read(path, &size);
+	cr_expect_str_eq(got, wanted, "%s: got:\n%s", path, got);
+}
+
+/* NAME.yaml is reported as NAME.golden says. */
+static size_t try_golden(const char *path)
+{
+	_cleanup_(findings_fini) struct findings findings = {};
+	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(freep) char *text = NULL, *got = NULL;
+	char golden[200];
+	size_t size;
+
+	text = support_read(path, &size);
+	snprintf(golden, sizeof(golden), "%.*s.golden", (int)strlen(path) - 5, path);
+	cr_expect_eq(config_parse(text, size, &model, &findings), -EINVAL, "%s", path);
+	got = support_print(&findings, strrchr(path, '/') + 1, text, size, false);
+	compare_golden(golden, got);
+	return findings.errors;
+}
+
+Test(config_print, eight_errors_in_one_pass)
+{
+	cr_expect_eq(try_golden(DIRECTORY "eight.yaml"), 8);
+}
+
+Test(config_print, bad_files)
+{
+	glob_t files;
+
+	cr_assert_eq(glob(DIRECTORY "bad/*.yaml", 0, NULL, &files), 0);
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		try_golden(files.gl_pathv[i]);
+	globfree(&files);
+}
+
+static void try_report(const char *text, bool colour, const char *wanted)
+{
+	_cleanup_(findings_fini) struct findings findings = {};
+	_cleanup_(freep) char *got = NULL;
+	struct model *model = NULL;
+
+	cr_assert_eq(config_parse(text, strlen(text), &model, &findings), -EINVAL);
+	got = support_print(&findings, "f", text, strlen(text), colour);
+	cr_expect_str_eq(got, wanted, "got:\n%s", got);
+}
+
+#define BLANKS_50 "                                                  "
+
+Test(config_print, report_layout)
+{
+	try_report("", false,
+		   "f: error: there is no configuration in it; the first key is 'version: 1'\n");
+	try_report(
+		"vers: 1", true,
+		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
+		"has: version, node, interfaces, snat, steal_ports, hash_seed, listeners\n"
+		"    1 | vers: 1\n"
+		"      | \033[1;32m^~~~\033[0m\n"
+		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "
+		"the "
+		"grammar)\n"
+		"    1 | vers: 1\n"
+		"      | \033[1;32m^~~~\033[0m\n");
+	/* Columns are characters, the byte order mark is none, a CR ends the line. */
+	try_report("\xef\xbb\xbfversion: \"\xc3\xa4\xe2\x82\xac\"\r\n", false,
+		   "f:1:10: error: version '\xc3\xa4\xe2\x82\xac' is not a whole number in plain "
+		   "digits; allowed: 1\n"
+		   "    1 | version: \"\xc3\xa4\xe2\x82\xac\"\n"
+		   "      |          ^~~~  (version)\n");
+	/* A tab is one blank, a value of several lines is marked to the end of its first. */
+	try_report(
+		"version:\t\"a\n  b\"\n", false,
+		"f:1:10: error: version 'a b' is not a whole number in plain digits; allowed: 1\n"
+		"    1 | version: \"a\n"
+		"      |          ^~  (version)\n");
+	/* A long line is cut on both sides. */
+	try_report("version: " BLANKS_50 BLANKS_50 "x #" BLANKS_50 BLANKS_50 ".\n", false,
+		   "f:1:110: error: version 'x' is not a whole number in plain digits; allowed: 1\n"
+		   "    1 | ...                                        x #" BLANKS_50 "       ...\n"
+		   "      |                                            ^  (version)\n");
+}

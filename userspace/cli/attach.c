@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* attach, detach, down: the data plane on interfaces. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <weir/names.h>
+
+#include "cli/client.h"
+#include "cli/output.h"
+#include "daemon/world.h"
+#include "dataplane/attach.h"
+#include "dataplane/sync.h"
+
+#define STOP_WAIT_MS 5000
+#define STOP_STEP_MS 20
+
+/* Without a daemon: on the pins alone, which must be there. */
+static int attach_pinned(const struct cli *cli, const char *name, bool attach, bool generic,
+			 struct err *err)
+{
+	_cleanup_(object_closep) struct object *object = NULL;
+	bool fresh;
+	int r = object_open(cli->instance, &object, err);
+
+	if (r == -ENOENT)
+		return -EHOSTDOWN;
+	if (r < 0)
+		return r;
+	if (!attach)
+		return attach_detach(object->directory, name, err);
+	object_close(take_ptr(object));
+	r = object_load(cli->instance, &object, &fresh, err);
+	return r
+		       ?: attach_interface(object->directory, object->program, name,
+					   generic ? ATTACH_GENERIC : ATTACH_NATIVE, err);
+}
+
+static int change(const struct cli *cli, const char *name, bool attach, bool generic,
+		  struct err *err)
+{
+	json_t *request = json_pack("{s:s, s:s, s:b}", "call", attach ? "attach" : "detach",
+				    "interface", name, "generic", generic);
+	int r = client_call(cli, request, NULL, err);
+
+	if (r == -EHOSTDOWN)
+		r = attach_pinned(cli, name, attach, generic, err);
+	if (r < 0)
+		return r;
+	if (cli->json)
+		output_json(cli, json_pack("{s:s, s:b, s:b}", "interface", name, "attached", attach,
+					   "generic", generic));
+	else
+		printf("%s: %s%s\n", name, attach ? "attached" : "detached",
+		       !attach	 ? ""
+		       : generic ? " in generic mode"
+				 : " in native mode");
+	return 0;
+}
+
+int cli_attach(const struct cli *cli, struct err *err)
+{
+	bool generic = false;
+	int names = 0, r = 0;
+
+	for (int i = 1; i < cli->argc; i++)
+		generic |= !strcmp(cli->argv[i], "--generic");
+	for (int i = 1; !r && i < cli->argc; i++) {
+		if (!strcmp(cli->argv[i], "--generic"))
+			continue;
+		if (cli->argv[i][0] == '-')
+			return err_set(err, CLI_USAGE, "attach: unexpected '%.40s'", cli->argv[i]);
+		names++;
+		r = change(cli, cli->argv[i], true, generic, err);
+	}
+	return names ? r : err_set(err, CLI_USAGE, "attach: name an interface");
+}
+
+int cli_detach(const struct cli *cli, struct err *err)
+{
+	int r = 0;
+
+	if (cli->argc < 2)
+		return err_set(err, CLI_USAGE, "detach: name an interface");
+	for (int i = 1; !r && i < cli->argc; i++)
+		r = change(cli, cli->argv[i], false, false, err);
+	return r;
+}
+
+/* Asks the daemon to end and waits until it has. */
+static int stop_daemon(const struct cli *cli, struct err *err)
+{
+	int r = client_call(cli, json_pack("{s:s}", "call", "stop"), NULL, err);
+
+	for (int waited = 0; !r && waited < STOP_WAIT_MS; waited += STOP_STEP_MS) {
+		nanosleep(&(struct timespec){ .tv_nsec = STOP_STEP_MS * 1000000l }, NULL);
+		r = client_call(cli, json_pack("{s:s}", "call", "status"), NULL, NULL);
+	}
+	if (!r)
+		return err_set(err, -ETIMEDOUT, "the daemon does not end; its pid is in %s/%s/lock",
+			       WEIR_RUN_DIR, cli->instance);
+	return r == -EHOSTDOWN || r == -ECONNRESET || r == -EPIPE ? 0 : r;
+}
+
+int cli_down(const struct cli *cli, struct err *err)
+{
+	_cleanup_(object_closep) struct object *object = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	_cleanup_(nl_freep) struct nl *nl = NULL;
+	int r;
+
+	if (cli->argc > 1)
+		return err_set(err, CLI_USAGE, "down: takes no argument");
+	r = stop_daemon(cli, err);
+	if (r < 0)
+		return r;
+	/* What cannot be read any more can still be removed. */
+	if (!client_open(cli, &object, &plan, NULL) && !nl_new(&nl, NULL))
+		world_leave(nl, plan);
+	r = object_unpin(cli->instance, err);
+	if (r < 0)
+		return r;
+	if (cli->json)
+		output_json(cli, json_pack("{s:b}", "down", true));
+	else
+		printf("%s: the data plane is gone\n", cli->instance);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The command line: one verb, one function. stdout is data, stderr is words. A verb returns 0, a
+ * negative errno with a text, or CLI_USAGE; main.c alone turns that into an exit code.
+ */
+#ifndef WEIR_CLI_CLI_H
+#define WEIR_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "dataplane/object.h"
+#include "plan/plan.h"
+#include "util/err.h"
+
+/* What is common to all verbs. */
+struct cli {
+	const char *instance;
+	bool json;
+	bool pretty; /* implies json */
+	int argc;    /* the verb and its own arguments */
+	char **argv;
+};
+
+/* Returned with a text: the arguments are wrong; the usage is printed as well. */
+#define CLI_USAGE 1
+
+int cli_run(const struct cli *cli, struct err *err);
+int cli_attach(const struct cli *cli, struct err *err);
+int cli_detach(const struct cli *cli, struct err *err);
+int cli_down(const struct cli *cli, struct err *err);
+int cli_check(const struct cli *cli, struct err *err);
+int cli_apply(const struct cli *cli, struct err *err);
+int cli_set(const struct cli *cli, struct err *err);
+int cli_drain(const struct cli *cli, struct err *err);
+int cli_undrain(const struct cli *cli, struct err *err);
+int cli_show(const struct cli *cli, struct err *err);
+int cli_stats(const struct cli *cli, struct err *err);
+
+#endif

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The verb table, which prints its own help, and the exit codes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/names.h>
+
+#include "cli/cli.h"
+#include "util/str.h"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 64,
+	EXIT_CONFIGURATION = 65,
+	EXIT_UNREACHABLE = 69,
+	EXIT_TRY_AGAIN = 75,
+	EXIT_NOT_PERMITTED = 77,
+};
+
+struct verb {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	int (*function)(const struct cli *cli, struct err *err);
+};
+
+static int cli_version(const struct cli *cli, struct err *err);
+static int cli_help(const struct cli *cli, struct err *err);
+
+static const struct verb verbs[] = {
+	{ "run", "-c FILE [-i IF]... [--generic] [-v]", "the daemon, in the foreground", cli_run },
+	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
+	{ "apply", "[FILE]", "put a configuration in force, all of it or nothing", cli_apply },
+	{ "set", "LISTENER/GROUP/ENDPOINT weight=N", "change a weight", cli_set },
+	{ "drain", "LISTENER[/GROUP[/ENDPOINT]]", "no new connections; keep those there are",
+	  cli_drain },
+	{ "undrain", "LISTENER[/GROUP[/ENDPOINT]]", "take new connections again", cli_undrain },
+	{ "show", "listeners|endpoints|drops|overrides [SELECTOR]",
+	  "what is in force, with or without a daemon", cli_show },
+	{ "stats", "[SELECTOR] [-w]", "traffic, and wanted and got shares", cli_stats },
+	{ "attach", "IF... [--generic]", "put the data plane on interfaces", cli_attach },
+	{ "detach", "IF...", "take it off", cli_detach },
+	{ "down", "", "detach everywhere and remove the data plane", cli_down },
+	{ "version", "", "the version", cli_version },
+	{ "help", "[VERB]", "this, or a verb's arguments", cli_help },
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void print_verb(const struct verb *verb, FILE *out)
+{
+	fprintf(out, "usage: weir %s %s\n  %s\n", verb->name, verb->arguments, verb->help);
+}
+
+static void print_help(FILE *out)
+{
+	fputs("usage: weir VERB [ARGUMENTS]\n\n", out);
+	for (size_t i = 0; i < VERBS; i++)
+		fprintf(out, "  %-8s %-42s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+	fputs("\n  -N NAME     the instance (default: weir, or $WEIR_INSTANCE)\n"
+	      "  -j, --json  JSON; -p, --pretty: indented JSON\n\n"
+	      "A verb may be cut to any prefix that is no other verb's.\n"
+	      "Exit codes: 0 ok, 1 failed, 64 usage, 65 bad configuration, 69 no daemon or data "
+	      "plane,\n75 try again, 77 not permitted.\n",
+	      out);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	const struct verb *found = NULL;
+
+	for (size_t i = 0; i < VERBS; i++) {
+		if (strncmp(verbs[i].name, name, strlen(name)))
+			continue;
+		if (!verbs[i].name[strlen(name)])
+			return &verbs[i];
+		if (found)
+			return NULL;
+		found = &verbs[i];
+	}
+	return found;
+}
+
+static int unknown_verb(const char *name, struct err *err)
+{
+	struct str_nearest nearest = { .word = name };
+
+	for (size_t i = 0; i < VERBS; i++)
+		str_nearest_offer(&nearest, verbs[i].name);
+	return err_set(err, CLI_USAGE, "unknown or ambiguous verb '%.40s'%s%s%s; see: weir help",
+		       name, nearest.best ? "; did you mean '" : "", nearest.best ?: "",
+		       nearest.best ? "'?" : "");
+}
+
+static int cli_version(const struct cli *cli, struct err *err)
+{
+	(void)err;
+	if (cli->json)
+		printf("{\"version\":\"%s\",\"abi\":%d}\n", WEIR_VERSION, WEIR_ABI_VERSION);
+	else
+		printf("weir %s\n", WEIR_VERSION);
+	return 0;
+}
+
+static int cli_help(const struct cli *cli, struct err *err)
+{
+	const struct verb *verb;
+
+	if (cli->argc < 2) {
+		print_help(stdout);
+		return 0;
+	}
+	verb = find_verb(cli->argv[1]);
+	if (!verb)
+		return unknown_verb(cli->argv[1], err);
+	print_verb(verb, stdout);
+	return 0;
+}
+
+static enum exit_code exit_code(int r)
+{
+	switch (r) {
+	case 0:
+		return EXIT_OK;
+	case CLI_USAGE:
+		return EXIT_USAGE;
+	case -EBADMSG:
+		return EXIT_CONFIGURATION;
+	case -EHOSTDOWN:
+		return EXIT_UNREACHABLE;
+	case -EPERM:
+	case -EACCES:
+		return EXIT_NOT_PERMITTED;
+	case -EAGAIN:
+	case -ETIMEDOUT:
+		return EXIT_TRY_AGAIN;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static int take_instance(struct cli *cli, const char *name, struct err *err)
+{
+	if (!name || !*name || strlen(name) >= WEIR_NAME_MAX || strchr(name, '/') || name[0] == '.')
+		return err_set(err, CLI_USAGE,
+			       "-N wants a name of at most %d characters without '/'",
+			       WEIR_NAME_MAX - 1);
+	cli->instance = name;
+	return 0;
+}
+
+/* Takes the common options out of the arguments, wherever they stand. */
+static int take_options(struct cli *cli, bool *ret_help, struct err *err)
+{
+	int kept = 0, r = 0;
+
+	for (int i = 0; !r && i < cli->argc; i++) {
+		char *argument = cli->argv[i];
+
+		if (!strcmp(argument, "-N") || !strcmp(argument, "--instance"))
+			r = take_instance(cli, i + 1 < cli->argc ? cli->argv[++i] : NULL, err);
+		else if (!strcmp(argument, "-j") || !strcmp(argument, "--json"))
+			cli->json = true;
+		else if (!strcmp(argument, "-p") || !strcmp(argument, "--pretty"))
+			cli->json = cli->pretty = true;
+		else if (!strcmp(argument, "-h") || !strcmp(argument, "--help"))
+			*ret_help = true;
+		else
+			cli->argv[kept++] = argument;
+	}
+	cli->argc = kept;
+	cli->argv[kept] = NULL;
+	return r;
+}
+
+static int run_verb(struct cli *cli, bool help, struct err *err)
+{
+	const struct verb *verb;
+	int r;
+
+	if (!cli->argc) {
+		print_help(help ? stdout : stderr);
+		return help ? 0 : CLI_USAGE;
+	}
+	verb = find_verb(cli->argv[0]);
+	if (!verb)
+		return unknown_verb(cli->argv[0], err);
+	if (help) {
+		print_verb(verb, stdout);
+		return 0;
+	}
+	r = verb->function(cli, err);
+	if (r == CLI_USAGE)
+		print_verb(verb, stderr);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { .argc = argc - 1, .argv = argv + 1, .instance = WEIR_INSTANCE_DEFAULT };
+	const char *instance = getenv("WEIR_INSTANCE");
+	struct err err = {};
+	bool help = false;
+	int r = 0;
+
+	if (instance && *instance)
+		r = take_instance(&cli, instance, &err);
+	r = r ?: take_options(&cli, &help, &err);
+	r = r ?: run_verb(&cli, help, &err);
+	if (r && err.text[0])
+		fprintf(stderr, "weir: %s\n", err.text);
+	if (fflush(stdout) || ferror(stdout))
+		return EXIT_FAILED;
+	return exit_code(r);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* How results are written. */
+#ifndef WEIR_CLI_OUTPUT_H
+#define WEIR_CLI_OUTPUT_H
+
+#include "cli/cli.h"
+
+/* Writes a value (taken) to stdout as -j or -p ask. */
+void output_json(const struct cli *cli, json_t *value);
+
+/* A terminal that is not told NO_COLOR. */
+bool output_colour(FILE *out);
+
+const char *output_protocol(uint8_t protocol);
+const char *output_mode(uint8_t mode);
+
+#endif

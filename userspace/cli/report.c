@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/report.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "dataplane/counters.h"
+#include "dataplane/flows.h"
+
+void report_fini(struct report *report)
+{
+	vec_foreach(listener, &report->listeners)
+		vec_free(&listener->endpoints);
+	vec_free(&report->listeners);
+	plan_free(report->plan);
+	object_close(report->object);
+	*report = (struct report){};
+}
+
+static enum plan_family family_of(const struct plan_endpoint *endpoint)
+{
+	return addr_family(&endpoint->address) == AF_INET ? PLAN_IP4 : PLAN_IP6;
+}
+
+static void add_traffic(struct weir_traffic *to, const struct weir_traffic *from)
+{
+	to->packets += from->packets;
+	to->bytes += from->bytes;
+	to->flows += from->flows;
+	to->reply_packets += from->reply_packets;
+	to->reply_bytes += from->reply_bytes;
+}
+
+/* The entry of the same endpoint in another row, or a new one. */
+static struct report_endpoint *entry_of(struct report_listener *listener,
+					const struct plan_endpoint *endpoint)
+{
+	vec_foreach(entry, &listener->endpoints)
+		if (entry->plan->port == endpoint->port &&
+		    addr_equal(&entry->plan->address, &endpoint->address))
+			return entry;
+	if (vec_push(&listener->endpoints, (struct report_endpoint){ .plan = endpoint }))
+		return NULL;
+	return &listener->endpoints.items[listener->endpoints.count - 1];
+}
+
+/* UDP packets of a stateless listener cannot be told apart by flow. */
+static bool counts_flows(const struct plan_listener *listener)
+{
+	return listener->mode == WEIR_MODE_NAT || listener->protocol == IPPROTO_TCP;
+}
+
+static int add_endpoint(const struct report *report, const struct flows *flows,
+			struct report_listener *listener, const struct plan_endpoint *endpoint)
+{
+	const struct weir_endpoint_info *info = &report->object->endpoint_info[endpoint->row];
+	struct report_endpoint *entry = entry_of(listener, endpoint);
+	struct weir_endpoint_stats stats;
+	int r;
+
+	if (!entry)
+		return -ENOMEM;
+	r = counters_endpoint(report->object, endpoint->row, &stats);
+	if (r < 0)
+		return r;
+	/* The row that takes new flows speaks for the endpoint. */
+	if (endpoint->state < entry->plan->state)
+		entry->plan = endpoint;
+	add_traffic(&entry->traffic, &stats.traffic);
+	entry->flows += flows->by_row[endpoint->row];
+	entry->want = endpoint->want[family_of(endpoint)] / 1e6 ?: entry->want;
+	entry->since += counts_flows(listener->plan) ? stats.traffic.flows - info->flows_before
+						     : stats.traffic.packets - info->packets_before;
+	return 0;
+}
+
+static void set_got(struct report_listener *listener)
+{
+	uint64_t sum[PLAN_FAMILIES] = {};
+
+	vec_foreach(endpoint, &listener->endpoints)
+		sum[family_of(endpoint->plan)] += endpoint->since;
+	vec_foreach(endpoint, &listener->endpoints) {
+		uint64_t all = sum[family_of(endpoint->plan)];
+
+		endpoint->got = all ? (double)endpoint->since / all : -1;
+	}
+}
+
+static int compare_endpoints(const void *a, const void *b)
+{
+	const struct report_endpoint *x = a, *y = b;
+	int order = strcmp(x->plan->group, y->plan->group);
+
+	return order ?: (x->plan->row > y->plan->row) - (x->plan->row < y->plan->row);
+}
+
+static int add_listener(struct report *report, const struct flows *flows,
+			const struct selector *selector, const struct plan_listener *plan)
+{
+	struct report_listener listener = { .plan = plan };
+	int r = counters_listener(report->object, plan->id, &listener.stats);
+
+	vec_foreach(endpoint, &plan->endpoints)
+		if (endpoint->state != WEIR_ENDPOINT_GONE &&
+		    selector_matches(selector, plan->name, endpoint->group, endpoint->name))
+			r = r ?: add_endpoint(report, flows, &listener, endpoint);
+	if (listener.endpoints.count)
+		qsort(listener.endpoints.items, listener.endpoints.count,
+		      sizeof(*listener.endpoints.items), compare_endpoints);
+	set_got(&listener);
+	r = r ?: vec_push(&report->listeners, listener);
+	if (r)
+		vec_free(&listener.endpoints);
+	return r;
+}
+
+static int compare_listeners(const void *a, const void *b)
+{
+	const struct plan_listener *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int read_all(struct report *report, const struct selector *selector, struct err *err)
+{
+	_cleanup_(flows_fini) struct flows flows = {};
+	int r;
+
+	r = flows_scan(report->object, object_now(report->object), false, &flows, err);
+	if (r < 0)
+		return r;
+	if (report->plan->listeners.count)
+		qsort(report->plan->listeners.items, report->plan->listeners.count,
+		      sizeof(*report->plan->listeners.items), compare_listeners);
+	r = counters_listener(report->object, 0, &report->elsewhere);
+	vec_foreach(listener, &report->plan->listeners)
+		if (listener->addresses.count &&
+		    selector_matches_listener(selector, listener->name))
+			r = r ?: add_listener(report, &flows, selector, listener);
+	return r < 0 ? err_set(err, r, "cannot read the counters: %s", strerror(-r)) : 0;
+}
+
+static bool is_empty(const struct report *report, const struct selector *selector)
+{
+	vec_foreach(listener, &report->listeners)
+		if (selector->parts < 2 || listener->endpoints.count)
+			return false;
+	return true;
+}
+
+int report_open(const struct cli *cli, const char *text, struct report *ret, struct err *err)
+{
+	_cleanup_(report_fini) struct report report = {};
+	struct selector selector = {};
+	int r = text ? selector_parse(text, &selector, err) : 0;
+
+	if (r < 0)
+		return r;
+	r = client_open(cli, &report.object, &report.plan, err);
+	r = r ?: read_all(&report, &selector, err);
+	if (r < 0)
+		return r;
+	if (text && is_empty(&report, &selector))
+		return err_set(err, -ESRCH, "nothing matches '%s'; see: weir show endpoints", text);
+	*ret = report;
+	report = (struct report){};
+	return 0;
+}
+
+json_t *report_endpoint_json(const struct report_listener *listener,
+			     const struct report_endpoint *endpoint)
+{
+	const struct plan_endpoint *plan = endpoint->plan;
+	const struct weir_traffic *traffic = &endpoint->traffic;
+	char address[ADDR_TEXT_MAX];
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:o, s:i, s:s, s:I, s:I, s:I, s:I, "
+		"s:I}",
+		"listener", listener->plan->name, "group", plan->group, "endpoint", plan->name,
+		"address", addr_print(&plan->address, address), "port", plan->port, "weight",
+		plan->weight, "file_weight", plan->file_weight, "want", endpoint->want, "got",
+		endpoint->got < 0 ? json_null() : json_real(endpoint->got), "tracked",
+		endpoint->flows, "state", report_state(endpoint), "packets",
+		(json_int_t)traffic->packets, "bytes", (json_int_t)traffic->bytes, "flows",
+		(json_int_t)traffic->flows, "reply_packets", (json_int_t)traffic->reply_packets,
+		"reply_bytes", (json_int_t)traffic->reply_bytes);
+}
+
+const char *report_state(const struct report_endpoint *endpoint)
+{
+	if (endpoint->plan->state == WEIR_ENDPOINT_DRAINING)
+		return "draining";
+	return endpoint->plan->nexthop.egress ? "active" : "no next hop";
+}
+
+void report_addresses(const struct plan_listener *listener, char *text, size_t size)
+{
+	char one[ADDR_TEXT_MAX];
+	size_t used = 0;
+
+	text[0] = '\0';
+	vec_foreach(address, &listener->addresses)
+		if (used < size)
+			used += snprintf(text + used, size - used, "%s%s", used ? "," : "",
+					 addr_print(address, one));
+}
+
+void report_ports(const struct plan_listener *listener, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	vec_foreach(range, &listener->ports) {
+		if (used < size)
+			used += snprintf(text + used, size - used, "%s%u", used ? "," : "",
+					 range->first);
+		if (used < size && range->last != range->first)
+			used += snprintf(text + used, size - used, "-%u", range->last);
+	}
+}

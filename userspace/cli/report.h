@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What `show` and `stats` have in common: the plan in force beside its counters, read from the
+ * pins alone. Rows of one endpoint (it has two while its listener's block moves) are one here.
+ */
+#ifndef WEIR_CLI_REPORT_H
+#define WEIR_CLI_REPORT_H
+
+#include "cli/cli.h"
+#include "config/selector.h"
+
+struct report_endpoint {
+	const struct plan_endpoint *plan;
+	struct weir_traffic traffic;
+	double want;	/* share of its family's new flows, 0..1 */
+	double got;	/* the same as measured since the shares last changed; < 0: nothing came */
+	uint64_t since; /* new flows (packets, where flows cannot be told) that it got since then */
+	uint32_t flows; /* tracked at the moment */
+};
+
+struct report_listener {
+	const struct plan_listener *plan;
+	struct weir_listener_stats stats;
+	VEC(struct report_endpoint) endpoints; /* by group and row */
+};
+
+struct report {
+	struct object *object;
+	struct plan *plan;
+	struct weir_listener_stats elsewhere; /* of no listener */
+	VEC(struct report_listener) listeners;
+};
+
+/* Reads everything of what the selector names. -ESRCH: it names nothing. */
+int report_open(const struct cli *cli, const char *selector, struct report *ret, struct err *err);
+void report_fini(struct report *report);
+
+/* One endpoint as `show endpoints -j` and `stats -j` print it. */
+json_t *report_endpoint_json(const struct report_listener *listener,
+			     const struct report_endpoint *endpoint);
+
+/* "active", "draining", "no next hop" */
+const char *report_state(const struct report_endpoint *endpoint);
+
+/* Addresses and ports as the configuration writes them: "192.0.2.1, 2001:db8::1", "80,443". */
+void report_addresses(const struct plan_listener *listener, char *text, size_t size);
+void report_ports(const struct plan_listener *listener, char *text, size_t size);
+
+#endif

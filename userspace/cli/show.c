@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* show: what is in force, from the pins alone. */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "daemon/state.h"
+#include "plan/slots.h"
+#include "util/str.h"
+
+/* "512", "512 (12 moving, 3 pinned)" */
+static void print_slots(const struct plan_table *table, char *text, size_t size)
+{
+	uint32_t moving = slots_count(table->slots, table->size, WEIR_MOVING);
+	uint32_t pinned = slots_count(table->slots, table->size, WEIR_PINNED);
+
+	if (!table->slots)
+		snprintf(text, size, "-");
+	else if (moving || pinned)
+		snprintf(text, size, "%u (%u moving, %u pinned)", table->size, moving, pinned);
+	else
+		snprintf(text, size, "%u", table->size);
+}
+
+static json_t *table_json(const struct plan_table *table)
+{
+	return json_pack("{s:i, s:i, s:i}", "slots", table->slots ? table->size : 0, "moving",
+			 slots_count(table->slots, table->size, WEIR_MOVING), "pinned",
+			 slots_count(table->slots, table->size, WEIR_PINNED));
+}
+
+static json_t *listener_json(const struct report_listener *listener)
+{
+	const struct plan_listener *plan = listener->plan;
+	json_t *addresses = json_array();
+	char text[256];
+
+	vec_foreach(address, &plan->addresses)
+		json_array_append_new(addresses, json_string(addr_print(address, text)));
+	report_ports(plan, text, sizeof(text));
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:i, s:o, s:o}", "listener", plan->name,
+			 "protocol", output_protocol(plan->protocol), "addresses", addresses,
+			 "ports", text, "mode", output_mode(plan->mode), "idle_timeout",
+			 plan->idle_timeout, "endpoints", (int)listener->endpoints.count, "ipv4",
+			 table_json(&plan->table[PLAN_IP4]), "ipv6",
+			 table_json(&plan->table[PLAN_IP6]));
+}
+
+static void table_head(struct table *table, const char *const *names)
+{
+	for (; *names; names++)
+		table_add(table, "%s", *names);
+}
+
+static void print_listeners(const struct report *report)
+{
+	static const char *const head[] = { "LISTENER",	  "PROTO", "ADDRESSES", "PORTS",
+					    "MODE",	  "IDLE",  "ENDPOINTS", "IPv4 SLOTS",
+					    "IPv6 SLOTS", NULL };
+	struct table table = { .align = "lllllrrll" };
+
+	table_head(&table, head);
+	vec_foreach(listener, &report->listeners) {
+		const struct plan_listener *plan = listener->plan;
+		char addresses[256], ports[256], ip4[64], ip6[64];
+
+		report_addresses(plan, addresses, sizeof(addresses));
+		report_ports(plan, ports, sizeof(ports));
+		print_slots(&plan->table[PLAN_IP4], ip4, sizeof(ip4));
+		print_slots(&plan->table[PLAN_IP6], ip6, sizeof(ip6));
+		table_add(&table, "%s", plan->name);
+		table_add(&table, "%s", output_protocol(plan->protocol));
+		table_add(&table, "%s", addresses);
+		table_add(&table, "%s", ports);
+		table_add(&table, "%s", output_mode(plan->mode));
+		table_add(&table, "%us", plan->idle_timeout);
+		table_add(&table, "%zu", listener->endpoints.count);
+		table_add(&table, "%s", ip4);
+		table_add(&table, "%s", ip6);
+	}
+	table_print(&table, stdout);
+}
+
+static json_t *listeners_json(const struct report *report)
+{
+	json_t *list = json_array();
+
+	vec_foreach(listener, &report->listeners)
+		json_array_append_new(list, listener_json(listener));
+	return list;
+}
+
+static void add_endpoint(struct table *table, const struct report_endpoint *endpoint)
+{
+	const struct plan_endpoint *plan = endpoint->plan;
+	char address[ADDR_PORT_TEXT_MAX];
+
+	table_add(table, "%s", plan->name);
+	table_add(table, "%s", addr_print_port(&plan->address, plan->port, address));
+	if (plan->weight == plan->file_weight)
+		table_add(table, "%u", plan->weight);
+	else
+		table_add(table, "%u (file: %u)", plan->weight, plan->file_weight);
+	table_add(table, "%.1f %%", endpoint->want * 100);
+	if (endpoint->got < 0)
+		table_add(table, "-");
+	else
+		table_add(table, "%.1f %%", endpoint->got * 100);
+	table_add(table, "%u", endpoint->flows);
+	table_add(table, "%s", report_state(endpoint));
+}
+
+/* The group's endpoints from `first` on; returns the first of the next group. */
+static size_t print_group(const struct report_listener *listener, size_t first)
+{
+	static const char *const head[] = { "ENDPOINT", "ADDRESS", "WEIGHT", "WANT",
+					    "GOT",	"FLOWS",   "STATE",  NULL };
+	const char *group = listener->endpoints.items[first].plan->group;
+	struct table table = { .align = "llrrrrl", .indent = 4 };
+	size_t i = first;
+
+	printf("  %s\n", group);
+	table_head(&table, head);
+	for (; i < listener->endpoints.count; i++) {
+		if (strcmp(listener->endpoints.items[i].plan->group, group))
+			break;
+		add_endpoint(&table, &listener->endpoints.items[i]);
+	}
+	table_print(&table, stdout);
+	return i;
+}
+
+static void print_endpoints(const struct report *report)
+{
+	char addresses[256], ports[256];
+
+	vec_foreach(listener, &report->listeners) {
+		const struct plan_listener *plan = listener->plan;
+		size_t i = 0;
+
+		report_addresses(plan, addresses, sizeof(addresses));
+		report_ports(plan, ports, sizeof(ports));
+		printf("%s  %s %s port %s, %s\n", plan->name, output_protocol(plan->protocol),
+		       addresses, ports, output_mode(plan->mode));
+		while (i < listener->endpoints.count)
+			i = print_group(listener, i);
+	}
+}
+
+static json_t *endpoints_json(const struct report *report)
+{
+	json_t *list = json_array();
+
+	vec_foreach(listener, &report->listeners)
+		vec_foreach(endpoint, &listener->endpoints)
+			json_array_append_new(list, report_endpoint_json(listener, endpoint));
+	return list;
+}
+
+struct reason_text {
+	const char *kind;
+	const char *name;
+	const char *help;
+	const char *hint;
+};
+
+static const struct reason_text reasons[WEIR_R_COUNT] = {
+#define X(name, kind, metric, help, hint) [WEIR_R_##name] = { #kind, metric, help, hint },
+	WEIR_REASONS(X)
+#undef X
+};
+
+/* Where a packet may go without a word: everything but forwarded. */
+static bool is_worth_showing(const struct reason_text *reason)
+{
+	return strcmp(reason->kind, "FORWARD") != 0;
+}
+
+static void kind_text(const struct reason_text *reason, char text[8])
+{
+	for (size_t i = 0; i < 7 && (text[i] = reason->kind[i]); i++)
+		text[i] |= 0x20;
+	text[7] = '\0';
+}
+
+static void add_reasons(struct table *table, const char *listener,
+			const struct weir_listener_stats *stats)
+{
+	for (int i = 0; i < WEIR_R_COUNT; i++) {
+		char kind[8];
+
+		if (!stats->reason[i] || !is_worth_showing(&reasons[i]))
+			continue;
+		kind_text(&reasons[i], kind);
+		table_add(table, "%s", listener);
+		table_add(table, "%s", kind);
+		table_add(table, "%s", reasons[i].name);
+		table_add(table, "%llu", (unsigned long long)stats->reason[i]);
+		table_add(table, "%s%s%s", reasons[i].help, reasons[i].hint[0] ? "; " : "",
+			  reasons[i].hint);
+	}
+}
+
+static void print_drops(const struct report *report)
+{
+	static const char *const head[] = { "LISTENER", "KIND", "REASON", "PACKETS", "WHAT", NULL };
+	struct table table = { .align = "lllrl" };
+
+	table_head(&table, head);
+	add_reasons(&table, "-", &report->elsewhere);
+	vec_foreach(listener, &report->listeners)
+		add_reasons(&table, listener->plan->name, &listener->stats);
+	table_print(&table, stdout);
+}
+
+static void append_reasons(json_t *list, const char *listener,
+			   const struct weir_listener_stats *stats)
+{
+	for (int i = 0; i < WEIR_R_COUNT; i++) {
+		char kind[8];
+
+		if (!is_worth_showing(&reasons[i]))
+			continue;
+		kind_text(&reasons[i], kind);
+		json_array_append_new(list,
+				      json_pack("{s:s?, s:s, s:s, s:I, s:s, s:s}", "listener",
+						listener, "kind", kind, "reason", reasons[i].name,
+						"packets", (json_int_t)stats->reason[i], "help",
+						reasons[i].help, "hint", reasons[i].hint));
+	}
+}
+
+static json_t *drops_json(const struct report *report)
+{
+	json_t *list = json_array();
+
+	append_reasons(list, NULL, &report->elsewhere);
+	vec_foreach(listener, &report->listeners)
+		append_reasons(list, listener->plan->name, &listener->stats);
+	return list;
+}
+
+/* Of the state file, not of the maps: what outlives a restart. */
+static int show_overrides(const struct cli *cli, struct err *err)
+{
+	static const char *const head[] = { "ENDPOINT", "WEIGHT", "FILE", "DRAINED", NULL };
+	_cleanup_(state_fini) struct state state = {};
+	struct table table = { .align = "lrrl" };
+	json_t *list = json_array();
+	int r = state_load(cli->instance, &state, err);
+
+	table_head(&table, head);
+	vec_foreach(override, &state.overrides.list) {
+		json_t *path = json_sprintf("%s/%s/%s", override->listener, override->group,
+					    override->endpoint);
+
+		table_add(&table, "%s", json_string_value(path));
+		table_add(&table, override->weight < 0 ? "-" : "%d", override->weight);
+		table_add(&table, override->weight < 0 ? "-" : "%u", override->file_weight);
+		table_add(&table, "%s", override->drained ? "yes" : "no");
+		json_array_append_new(list, json_pack("{s:o, s:o, s:b}", "endpoint", path, "weight",
+						      override->weight < 0
+							      ? json_null()
+							      : json_integer(override->weight),
+						      "drained", override->drained));
+	}
+	if (!r && cli->json)
+		output_json(cli, json_incref(list));
+	else if (!r)
+		table_print(&table, stdout);
+	table_fini(&table);
+	json_decref(list);
+	return r;
+}
+
+static const struct {
+	const char *name;
+	void (*print)(const struct report *report);
+	json_t *(*json)(const struct report *report);
+} shows[] = {
+	{ "listeners", print_listeners, listeners_json },
+	{ "endpoints", print_endpoints, endpoints_json },
+	{ "drops", print_drops, drops_json },
+};
+
+int cli_show(const struct cli *cli, struct err *err)
+{
+	const char *what = cli->argc > 1 ? cli->argv[1] : "";
+
+	if (cli->argc < 2 || cli->argc > 3)
+		return err_set(err, CLI_USAGE, "show: name what to show");
+	if (!strcmp(what, "overrides"))
+		return show_overrides(cli, err);
+	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
+		_cleanup_(report_fini) struct report report = {};
+		int r;
+
+		if (strncmp(shows[i].name, what, strlen(what)) || !*what)
+			continue;
+		r = report_open(cli, cli->argv[2], &report, err);
+		if (r < 0)
+			return r;
+		if (cli->json)
+			output_json(cli, shows[i].json(&report));
+		else
+			shows[i].print(&report);
+		return 0;
+	}
+	return err_set(err, CLI_USAGE,
+		       "show: '%.40s' is none of listeners, endpoints, drops, "
+		       "overrides",
+		       what);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/build.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "config/fields.h"
+
+/* Names have been measured by the schema; the default name of an endpoint is shorter. */
+static void copy_name(char ret[WEIR_NAME_MAX], const char *name)
+{
+	memccpy(ret, name, '\0', WEIR_NAME_MAX);
+}
+
+static int compare_ranges(const void *left, const void *right)
+{
+	const struct port_range *a = left, *b = right;
+
+	return a->first - b->first;
+}
+
+static int build_ports(const struct tree_node *map, struct listener *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_ports(map, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes)
+		if (vec_push(&ret->ports, (*node)->value.ports) < 0)
+			return -ENOMEM;
+	if (ret->ports.count)
+		qsort(ret->ports.items, ret->ports.count, sizeof(struct port_range),
+		      compare_ranges);
+	return 0;
+}
+
+static int build_addresses(const struct tree_node *map, struct listener *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list addresses = {}, snat = {};
+
+	if (fields_items(map, LISTENER_ADDRESS, &addresses) < 0 ||
+	    fields_items(map, LISTENER_SNAT, &snat) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &addresses.nodes)
+		if (vec_push(&ret->addresses, (*node)->value.addr) < 0)
+			return -ENOMEM;
+	vec_foreach(node, &snat.nodes)
+		if (vec_push(&ret->snat, (*node)->value.addr) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static struct endpoint build_endpoint(const struct tree_node *map)
+{
+	struct endpoint endpoint = {
+		.address = fields_get(map, ENDPOINT_ADDRESS)->value.addr,
+		.port = fields_number(map, ENDPOINT_PORT),
+		.weight = fields_number(map, ENDPOINT_WEIGHT),
+	};
+
+	if (fields_get(map, ENDPOINT_NAME))
+		copy_name(endpoint.name, fields_text(map, ENDPOINT_NAME));
+	else
+		addr_print_port(&endpoint.address, endpoint.port, endpoint.name);
+	return endpoint;
+}
+
+static int build_group(const struct tree_node *map, const struct model *model,
+		       struct endpoint_group *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+	const struct tree_node *region = fields_get(map, GROUP_REGION);
+
+	copy_name(ret->name, fields_text(map, GROUP_NAME));
+	copy_name(ret->region, region ? region->text : model->node_region);
+	if (fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes)
+		if (vec_push(&ret->endpoints, build_endpoint(*node)) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int build_groups(const struct tree_node *map, const struct model *model,
+			struct listener *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(map, LISTENER_GROUPS, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes) {
+		/* Pushed empty, so that the model owns whatever is built of it. */
+		if (vec_push(&ret->groups, (struct endpoint_group){}) < 0)
+			return -ENOMEM;
+		if (build_group(*node, model, &ret->groups.items[ret->groups.count - 1]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static uint32_t idle_timeout(const struct tree_node *map, uint8_t protocol)
+{
+	if (fields_get(map, LISTENER_IDLE_TIMEOUT))
+		return fields_number(map, LISTENER_IDLE_TIMEOUT) / 1000;
+	return protocol == IPPROTO_UDP ? SCHEMA_IDLE_UDP : SCHEMA_IDLE_TCP;
+}
+
+static int build_listener(const struct tree_node *map, const struct model *model,
+			  struct listener *ret)
+{
+	copy_name(ret->name, fields_text(map, LISTENER_NAME));
+	ret->protocol = fields_number(map, LISTENER_PROTOCOL);
+	ret->mode = fields_number(map, LISTENER_MODE);
+	ret->vip_route = fields_number(map, LISTENER_VIP);
+	ret->idle_timeout = idle_timeout(map, ret->protocol);
+	if (build_addresses(map, ret) < 0 || build_ports(map, ret) < 0)
+		return -ENOMEM;
+	return build_groups(map, model, ret);
+}
+
+static int build_listeners(const struct tree_node *root, struct model *model)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(root, ROOT_LISTENERS, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes) {
+		if (vec_push(&model->listeners, (struct listener){}) < 0)
+			return -ENOMEM;
+		if (build_listener(*node, model,
+				   &model->listeners.items[model->listeners.count - 1]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int build_interfaces(const struct tree_node *root, struct model *model)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(root, ROOT_INTERFACES, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes) {
+		_cleanup_(freep) char *name = strdup((*node)->text);
+
+		if (!name || vec_push(&model->interfaces, name) < 0)
+			return -ENOMEM;
+		take_ptr(name);
+	}
+	return 0;
+}
+
+static int build_snat(const struct tree_node *root, struct model *model)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(root, ROOT_SNAT, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes)
+		if (vec_push(&model->snat, (*node)->value.addr) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+struct model *build_model(const struct tree_node *root)
+{
+	_cleanup_(model_freep) struct model *model = calloc(1, sizeof(*model));
+	const struct tree_node *node = fields_get(root, ROOT_NODE);
+
+	if (!model)
+		return NULL;
+	strcpy(model->node_region, SCHEMA_REGION);
+	if (node)
+		copy_name(model->node_name, fields_text(node, NODE_NAME));
+	if (node && fields_get(node, NODE_REGION))
+		copy_name(model->node_region, fields_text(node, NODE_REGION));
+	model->steal_ports = fields_number(root, ROOT_STEAL_PORTS);
+	model->hash_seed = fields_number(root, ROOT_HASH_SEED);
+	if (build_interfaces(root, model) < 0 || build_snat(root, model) < 0 ||
+	    build_listeners(root, model) < 0)
+		return NULL;
+	return take_ptr(model);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From a tree without errors to the model, with every default filled in.
+ */
+#ifndef WEIR_CONFIG_BUILD_H
+#define WEIR_CONFIG_BUILD_H
+
+#include "config/tree.h"
+
+/* NULL without memory. */
+struct model *build_model(const struct tree_node *root);
+
+#endif

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/check.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "config/fields.h"
+#include "util/str.h"
+
+/* Something that may be there only once: a text, or an address and port. */
+struct entry {
+	const char *text; /* NULL: by address and port */
+	struct addr addr;
+	uint16_t port;
+	struct tree_node *node;
+};
+
+struct entries {
+	VEC(struct entry) list;
+};
+
+static void entries_fini(struct entries *entries)
+{
+	vec_free(&entries->list);
+}
+
+static int compare_entry(const struct entry *a, const struct entry *b)
+{
+	int order = a->text ? strcmp(a->text, b->text) : addr_compare(&a->addr, &b->addr);
+
+	return order ? order : a->port - b->port;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct entry *a = left, *b = right;
+	int order = compare_entry(a, b);
+
+	if (order)
+		return order;
+	return a->node->span.offset < b->node->span.offset ? -1 : 1;
+}
+
+/* Reports the second and later of equal entries. */
+static void report_twice(struct report *report, struct entries *entries, const char *what)
+{
+	size_t first = 0;
+
+	if (!entries->list.count)
+		return;
+	qsort(entries->list.items, entries->list.count, sizeof(struct entry), compare);
+	for (size_t i = 1; i < entries->list.count; i++) {
+		struct entry *entry = &entries->list.items[i];
+		char text[STR_QUOTE_MAX];
+
+		if (compare_entry(&entries->list.items[first], entry)) {
+			first = i;
+			continue;
+		}
+		if (entry->text)
+			str_quote(entry->text, strlen(entry->text), text);
+		else
+			addr_print_port(&entry->addr, entry->port, text);
+		tree_error(report, entry->node, "%s '%s' is given twice; first in line %u", what,
+			   text, entries->list.items[first].node->line);
+	}
+}
+
+static void add_entry(struct report *report, struct entries *entries, struct entry entry)
+{
+	if (vec_push(&entries->list, entry) < 0)
+		report->error = -ENOMEM;
+}
+
+/* The names (key `name_id`) of the items of a list. */
+static void check_names(struct report *report, const struct tree_node *map, unsigned list_id,
+			unsigned name_id, const char *what)
+{
+	_cleanup_(entries_fini) struct entries entries = {};
+	const struct tree_node *list = fields_get(map, list_id);
+
+	if (!list)
+		return;
+	vec_foreach(item, &list->items) {
+		struct tree_node *name = NULL;
+
+		if ((*item)->flags & TREE_GOOD)
+			name = fields_get(*item, name_id);
+		if (name)
+			add_entry(report, &entries,
+				  (struct entry){ .text = name->text, .node = name });
+	}
+	report_twice(report, &entries, what);
+}
+
+/* A list of addresses, or of texts. */
+static void check_items(struct report *report, const struct tree_node *map, unsigned list_id,
+			const char *what)
+{
+	_cleanup_(entries_fini) struct entries entries = {};
+	const struct tree_node *list = fields_get(map, list_id);
+
+	if (!list)
+		return;
+	vec_foreach(item, &list->items) {
+		bool address = (*item)->schema && (*item)->schema->type == SCHEMA_ADDRESS;
+		struct entry entry = {
+			.text = address ? NULL : (*item)->text,
+			.addr = (*item)->value.addr,
+			.node = *item,
+		};
+
+		if ((*item)->flags & TREE_GOOD)
+			add_entry(report, &entries, entry);
+	}
+	report_twice(report, &entries, what);
+}
+
+static int compare_ports(const void *left, const void *right)
+{
+	const struct tree_node *a = *(struct tree_node *const *)left;
+	const struct tree_node *b = *(struct tree_node *const *)right;
+
+	if (a->value.ports.first != b->value.ports.first)
+		return a->value.ports.first - b->value.ports.first;
+	return a->span.offset < b->span.offset ? -1 : 1;
+}
+
+static void check_ports(struct report *report, struct node_list *ports)
+{
+	struct tree_node *widest = NULL;
+
+	if (ports->nodes.count)
+		qsort(ports->nodes.items, ports->nodes.count, sizeof(struct tree_node *),
+		      compare_ports);
+	vec_foreach(item, &ports->nodes) {
+		struct tree_node *port = *item;
+
+		if (widest && port->value.ports.first <= widest->value.ports.last) {
+			bool later = port->span.offset > widest->span.offset;
+
+			tree_error(report, later ? port : widest,
+				   "port %u is given twice in this listener",
+				   port->value.ports.first);
+		}
+		if (!widest || port->value.ports.last > widest->value.ports.last)
+			widest = port;
+	}
+}
+
+/* What the endpoints of a listener are checked against. */
+struct context {
+	struct report *report;
+	struct tree_node *listener;
+	bool dsr;
+	bool ports_known;
+	uint16_t only_port; /* 0: there are several, or not all are known */
+};
+
+static void check_idle_timeout(struct report *report, const struct tree_node *listener)
+{
+	struct tree_node *timeout = fields_get(listener, LISTENER_IDLE_TIMEOUT);
+
+	if (timeout && fields_number(listener, LISTENER_PROTOCOL) == IPPROTO_UDP &&
+	    timeout->value.number > SCHEMA_IDLE_UDP_MAX * 1000)
+		tree_error(report, timeout,
+			   "idle_timeout '%s' is out of range; allowed with udp: 1s to %us",
+			   timeout->text, SCHEMA_IDLE_UDP_MAX);
+}
+
+/* With dsr the packet arrives as the client sent it, so its port cannot change. */
+static void check_dsr_port(const struct context *context, const struct tree_node *endpoint)
+{
+	struct tree_node *port = fields_get(endpoint, ENDPOINT_PORT);
+
+	if (!context->dsr || !context->ports_known || !port)
+		return;
+	if (!context->only_port)
+		tree_error(context->report, port,
+			   "with mode dsr the endpoint gets the listener's port; leave the port "
+			   "out");
+	else if (port->value.number != context->only_port)
+		tree_error(context->report, port,
+			   "with mode dsr the endpoint gets the listener's port %u; leave the port "
+			   "out",
+			   context->only_port);
+}
+
+static bool same_family(const struct addr *a, const struct addr *b)
+{
+	return addr_family(a) == addr_family(b);
+}
+
+static bool has_family(const struct node_list *addresses, const struct addr *addr)
+{
+	vec_foreach(item, &addresses->nodes)
+		if (same_family(&(*item)->value.addr, addr))
+			return true;
+	return false;
+}
+
+static const char *family_name(const struct addr *addr)
+{
+	return addr_family(addr) == AF_INET ? "IPv4" : "IPv6";
+}
+
+/* `endpoints`: the addresses of all endpoints, if all are known. */
+static void check_families(struct report *report, const struct tree_node *listener,
+			   const struct node_list *endpoints)
+{
+	_cleanup_(fields_items_fini) struct node_list addresses = {};
+	const struct tree_node *list = fields_get(listener, LISTENER_ADDRESS);
+
+	if (fields_items(listener, LISTENER_ADDRESS, &addresses) < 0) {
+		report->error = -ENOMEM;
+		return;
+	}
+	vec_foreach(address, &addresses.nodes)
+		if (!has_family(endpoints, &(*address)->value.addr))
+			tree_error(report, *address, "%s is %s, but no endpoint is",
+				   (*address)->text, family_name(&(*address)->value.addr));
+	if (!list || list->items.count != addresses.nodes.count)
+		return;
+	vec_foreach(endpoint, &endpoints->nodes)
+		if (!has_family(&addresses, &(*endpoint)->value.addr))
+			tree_warning(report, *endpoint,
+				     "this endpoint gets no traffic: it is %s, but no address of "
+				     "the listener is",
+				     family_name(&(*endpoint)->value.addr));
+}
+
+static bool all_weights_zero(const struct tree_node *endpoints)
+{
+	vec_foreach(endpoint, &endpoints->items)
+		if (!((*endpoint)->flags & TREE_GOOD) ||
+		    !fields_known(*endpoint, ENDPOINT_WEIGHT) ||
+		    fields_number(*endpoint, ENDPOINT_WEIGHT))
+			return false;
+	return endpoints->items.count;
+}
+
+static void check_endpoint(const struct context *context, struct tree_node *endpoint,
+			   struct node_list *addresses, struct entries *entries)
+{
+	struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
+	uint16_t port = fields_number(endpoint, ENDPOINT_PORT);
+
+	check_dsr_port(context, endpoint);
+	if (!address)
+		return;
+	if (vec_push(&addresses->nodes, address) < 0)
+		context->report->error = -ENOMEM;
+	if (fields_known(endpoint, ENDPOINT_PORT))
+		add_entry(context->report, entries,
+			  (struct entry){
+				  .addr = address->value.addr,
+				  .port = port ? port : context->only_port,
+				  .node = endpoint,
+			  });
+}
+
+static void check_endpoints(const struct context *context, const struct tree_node *group)
+{
+	_cleanup_(fields_items_fini) struct node_list addresses = {};
+	_cleanup_(entries_fini) struct entries entries = {};
+	struct tree_node *endpoints = fields_get(group, GROUP_ENDPOINTS);
+
+	if (!endpoints)
+		return;
+	vec_foreach(endpoint, &endpoints->items)
+		if ((*endpoint)->flags & TREE_GOOD)
+			check_endpoint(context, *endpoint, &addresses, &entries);
+	report_twice(context->report, &entries, "endpoint");
+	check_names(context->report, group, GROUP_ENDPOINTS, ENDPOINT_NAME, "endpoint name");
+	if (addresses.nodes.count && addresses.nodes.count == endpoints->items.count)
+		check_families(context->report, context->listener, &addresses);
+	if (all_weights_zero(endpoints))
+		tree_warning(context->report, endpoints,
+			     "no endpoint has a weight above 0, so new flows are refused");
+}
+
+static struct context listener_context(struct report *report, struct tree_node *listener,
+				       const struct node_list *ports)
+{
+	const struct tree_node *list = fields_get(listener, LISTENER_PORT);
+	struct context context = {
+		.report = report,
+		.listener = listener,
+		.dsr = fields_number(listener, LISTENER_MODE) == WEIR_MODE_DSR,
+		.ports_known = list && !(list->flags & TREE_TAINTED),
+	};
+	const struct port_range *first;
+
+	if (!context.ports_known || ports->nodes.count != 1)
+		return context;
+	first = &ports->nodes.items[0]->value.ports;
+	if (first->first == first->last)
+		context.only_port = first->first;
+	return context;
+}
+
+static void check_listener(struct report *report, struct tree_node *listener)
+{
+	_cleanup_(fields_items_fini) struct node_list ports = {}, groups = {};
+	struct tree_node *snat = fields_get(listener, LISTENER_SNAT);
+	struct context context;
+
+	if (fields_ports(listener, &ports) < 0 ||
+	    fields_items(listener, LISTENER_GROUPS, &groups) < 0) {
+		report->error = -ENOMEM;
+		return;
+	}
+	context = listener_context(report, listener, &ports);
+	check_ports(report, &ports);
+	check_idle_timeout(report, listener);
+	check_items(report, listener, LISTENER_ADDRESS, "address");
+	check_items(report, listener, LISTENER_SNAT, "snat address");
+	check_names(report, listener, LISTENER_GROUPS, GROUP_NAME, "endpoint group name");
+	if (context.dsr && snat)
+		tree_warning(report, snat, "snat has no effect with mode dsr");
+	vec_foreach(group, &groups.nodes)
+		check_endpoints(&context, *group);
+}
+
+void check_tree(struct report *report, struct tree_node *root)
+{
+	_cleanup_(fields_items_fini) struct node_list listeners = {};
+
+	check_items(report, root, ROOT_INTERFACES, "interface");
+	check_items(report, root, ROOT_SNAT, "snat address");
+	check_names(report, root, ROOT_LISTENERS, LISTENER_NAME, "listener name");
+	if (fields_items(root, ROOT_LISTENERS, &listeners) < 0) {
+		report->error = -ENOMEM;
+		return;
+	}
+	vec_foreach(listener, &listeners.nodes)
+		check_listener(report, *listener);
+}

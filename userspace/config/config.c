@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/config.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "config/build.h"
+#include "config/check.h"
+#include "config/conflict.h"
+#include "config/load.h"
+#include "config/read.h"
+#include "config/schema.h"
+#include "config/syntax.h"
+#include "util/str.h"
+
+static bool is_nothing(const struct tree_node *root)
+{
+	return !root || (root->kind == TREE_TEXT && !*root->text && !(root->flags & TREE_QUOTED));
+}
+
+/* Everything that can be said about the text; *ret is the tree, if there is one. */
+static void examine(struct report *report, struct tree_node **ret)
+{
+	int r;
+
+	if (syntax_check_bytes(report) < 0)
+		return;
+	r = load_tree(report, ret);
+	if (is_nothing(*ret)) {
+		if (!r)
+			report_whole(report, "there is no configuration in it; the first key is "
+					     "'version: 1'");
+		return;
+	}
+	read_tree(report, *ret, &schema_root);
+	/* Half a file would look inconsistent. */
+	if (r < 0 || !((*ret)->flags & TREE_GOOD))
+		return;
+	check_tree(report, *ret);
+	conflict_check(report, *ret);
+}
+
+int config_parse(const char *text, size_t size, struct model **ret, struct findings *findings)
+{
+	struct report report = { .text = text ? text : "", .size = size, .findings = findings };
+	_cleanup_(tree_freep) struct tree_node *root = NULL;
+	struct model *model;
+
+	examine(&report, &root);
+	report_place(&report);
+	if (!report.error && findings->errors)
+		return -EINVAL;
+	model = report.error ? NULL : build_model(root);
+	if (!model) {
+		findings_fini(findings);
+		return -ENOMEM;
+	}
+	*ret = model;
+	return 0;
+}
+
+static void print_quoted(struct str *out, const char *text)
+{
+	str_add(out, "\"");
+	for (; *text; text++)
+		str_add(out, "%s%c", strchr("\"\\", *text) ? "\\" : "", *text);
+	str_add(out, "\"");
+}
+
+static void print_addresses(struct str *out, const struct addr *addresses, size_t count)
+{
+	char text[ADDR_TEXT_MAX];
+
+	str_add(out, "[");
+	for (size_t i = 0; i < count; i++)
+		str_add(out, "%s\"%s\"", i ? ", " : "", addr_print(&addresses[i], text));
+	str_add(out, "]\n");
+}
+
+static void print_ports(struct str *out, const struct listener *listener)
+{
+	const char *comma = "";
+
+	str_add(out, "    port: \"");
+	vec_foreach(range, &listener->ports) {
+		str_add(out, "%s%u", comma, range->first);
+		if (range->last != range->first)
+			str_add(out, "-%u", range->last);
+		comma = ",";
+	}
+	str_add(out, "\"\n");
+}
+
+static void print_endpoint(struct str *out, const struct endpoint *endpoint)
+{
+	char text[ADDR_PORT_TEXT_MAX];
+
+	addr_print_port(&endpoint->address, endpoint->port, text);
+	if (!strcmp(text, endpoint->name)) {
+		str_add(out, "          - \"%s weight %u\"\n", text, endpoint->weight);
+		return;
+	}
+	str_add(out, "          - name: %s\n", endpoint->name);
+	str_add(out, "            address: \"%s\"\n", addr_print(&endpoint->address, text));
+	if (endpoint->port)
+		str_add(out, "            port: %u\n", endpoint->port);
+	str_add(out, "            weight: %u\n", endpoint->weight);
+}
+
+static void print_listener(struct str *out, const struct listener *listener)
+{
+	str_add(out, "  - name: %s\n", listener->name);
+	str_add(out, "    protocol: %s\n", listener->protocol == IPPROTO_UDP ? "udp" : "tcp");
+	str_add(out, "    address: ");
+	print_addresses(out, listener->addresses.items, listener->addresses.count);
+	print_ports(out, listener);
+	str_add(out, "    mode: %s\n", listener->mode == WEIR_MODE_DSR ? "dsr" : "nat");
+	str_add(out, "    vip: %s\n", listener->vip_route ? "route" : "none");
+	str_add(out, "    idle_timeout: %us\n", listener->idle_timeout);
+	if (listener->snat.count) {
+		str_add(out, "    snat: ");
+		print_addresses(out, listener->snat.items, listener->snat.count);
+	}
+	str_add(out, "    endpoint_groups:\n");
+	vec_foreach(group, &listener->groups) {
+		str_add(out, "      - name: %s\n", group->name);
+		str_add(out, "        region: %s\n", group->region);
+		str_add(out, "        endpoints:\n");
+		vec_foreach(endpoint, &group->endpoints)
+			print_endpoint(out, endpoint);
+	}
+}
+
+static void print_node(struct str *out, const struct model *model)
+{
+	str_add(out, "node:\n");
+	if (*model->node_name)
+		str_add(out, "  name: %s\n", model->node_name);
+	str_add(out, "  region: %s\n", model->node_region);
+}
+
+static void print_interfaces(struct str *out, const struct model *model)
+{
+	str_add(out, "interfaces:\n");
+	vec_foreach(interface, &model->interfaces) {
+		str_add(out, "  - ");
+		print_quoted(out, *interface);
+		str_add(out, "\n");
+	}
+}
+
+char *config_print(const struct model *model)
+{
+	struct str out = {};
+
+	str_add(&out, "version: 1\n");
+	print_node(&out, model);
+	if (model->interfaces.count)
+		print_interfaces(&out, model);
+	if (model->snat.count) {
+		str_add(&out, "snat: ");
+		print_addresses(&out, model->snat.items, model->snat.count);
+	}
+	str_add(&out, "steal_ports: %s\n", model->steal_ports ? "true" : "false");
+	str_add(&out, "hash_seed: %u\n", model->hash_seed);
+	if (model->listeners.count)
+		str_add(&out, "listeners:\n");
+	vec_foreach(listener, &model->listeners)
+		print_listener(&out, listener);
+	return str_take(&out);
+}

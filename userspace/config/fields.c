@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/fields.h"
+
+struct tree_node *fields_get(const struct tree_node *map, unsigned id)
+{
+	const struct schema_key *key = &map->schema->object->keys[id];
+
+	vec_foreach(item, &map->items)
+		if ((*item)->schema == key && ((*item)->flags & TREE_GOOD))
+			return *item;
+	return NULL;
+}
+
+bool fields_known(const struct tree_node *map, unsigned id)
+{
+	const struct schema_key *key = &map->schema->object->keys[id];
+
+	vec_foreach(item, &map->items)
+		if ((*item)->schema == key && !((*item)->flags & TREE_GOOD))
+			return false;
+	return true;
+}
+
+int64_t fields_number(const struct tree_node *map, unsigned id)
+{
+	const struct tree_node *node = fields_get(map, id);
+
+	return node ? node->value.number : map->schema->object->keys[id].fallback;
+}
+
+const char *fields_text(const struct tree_node *map, unsigned id)
+{
+	const struct tree_node *node = fields_get(map, id);
+
+	return node ? node->text : "";
+}
+
+int fields_items(const struct tree_node *map, unsigned id, struct node_list *ret)
+{
+	const struct tree_node *list = fields_get(map, id);
+
+	if (!list)
+		return 0;
+	vec_foreach(item, &list->items)
+		if (((*item)->flags & TREE_GOOD) && vec_push(&ret->nodes, *item) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+void fields_items_fini(struct node_list *list)
+{
+	vec_free(&list->nodes);
+}
+
+int fields_ports(const struct tree_node *listener, struct node_list *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list texts = {};
+	int r = fields_items(listener, LISTENER_PORT, &texts);
+
+	if (r < 0)
+		return r;
+	vec_foreach(text, &texts.nodes)
+		vec_foreach(port, &(*text)->items)
+			if (((*port)->flags & TREE_GOOD) && vec_push(&ret->nodes, *port) < 0)
+				return -ENOMEM;
+	return 0;
+}

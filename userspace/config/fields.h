@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the later stages ask a tree that read.c has been through. `map` is a mapping with
+ * TREE_GOOD; `id` is the index of a key in its object (enum schema_*_keys).
+ */
+#ifndef WEIR_CONFIG_FIELDS_H
+#define WEIR_CONFIG_FIELDS_H
+
+#include "config/tree.h"
+
+/* The value of a key if it is there and right, else NULL. */
+struct tree_node *fields_get(const struct tree_node *map, unsigned id);
+
+/* The key is absent, or it is right: its meaning is known. */
+bool fields_known(const struct tree_node *map, unsigned id);
+
+/* Number, bool, choice or duration; the schema's fallback if the key is absent (or wrong). */
+int64_t fields_number(const struct tree_node *map, unsigned id);
+
+/* The text, or "" likewise. */
+const char *fields_text(const struct tree_node *map, unsigned id);
+
+/* Appends the right items of a list to *ret; none if the key is absent. 0 or -ENOMEM. */
+struct node_list {
+	VEC(struct tree_node *) nodes;
+};
+int fields_items(const struct tree_node *map, unsigned id, struct node_list *ret);
+void fields_items_fini(struct node_list *list);
+
+/* Appends the right ports of a listener, in the order of the file: nodes with value.ports. */
+int fields_ports(const struct tree_node *listener, struct node_list *ret);
+
+#endif

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/model.h"
+
+#include <string.h>
+
+static void listener_fini(struct listener *listener)
+{
+	vec_foreach(group, &listener->groups)
+		vec_free(&group->endpoints);
+	vec_free(&listener->groups);
+	vec_free(&listener->addresses);
+	vec_free(&listener->ports);
+	vec_free(&listener->snat);
+}
+
+void model_free(struct model *model)
+{
+	if (!model)
+		return;
+	vec_foreach(listener, &model->listeners)
+		listener_fini(listener);
+	vec_foreach(interface, &model->interfaces)
+		free(*interface);
+	vec_free(&model->listeners);
+	vec_free(&model->interfaces);
+	vec_free(&model->snat);
+	free(model);
+}
+
+/* Appends all elements of one vector to another of the same type: 0 or -ENOMEM. */
+#define append_all(to, from)                                                                       \
+	({                                                                                         \
+		int _r = 0;                                                                        \
+		vec_foreach(_item, from) {                                                         \
+			_r = vec_push(to, *_item);                                                 \
+			if (_r < 0)                                                                \
+				break;                                                             \
+		}                                                                                  \
+		_r;                                                                                \
+	})
+
+static int copy_group(const struct endpoint_group *from, struct endpoint_group *to)
+{
+	*to = *from;
+	memset(&to->endpoints, 0, sizeof(to->endpoints));
+	return append_all(&to->endpoints, &from->endpoints);
+}
+
+/* `to` owns what has been copied, also on failure. */
+static int copy_listener(const struct listener *from, struct listener *to)
+{
+	*to = *from;
+	memset(&to->addresses, 0, sizeof(to->addresses));
+	memset(&to->ports, 0, sizeof(to->ports));
+	memset(&to->snat, 0, sizeof(to->snat));
+	memset(&to->groups, 0, sizeof(to->groups));
+	if (append_all(&to->addresses, &from->addresses) < 0 ||
+	    append_all(&to->ports, &from->ports) < 0 || append_all(&to->snat, &from->snat) < 0)
+		return -ENOMEM;
+	vec_foreach(group, &from->groups) {
+		if (vec_push(&to->groups, (struct endpoint_group){}) < 0 ||
+		    copy_group(group, &to->groups.items[to->groups.count - 1]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int copy_interfaces(const struct model *from, struct model *to)
+{
+	vec_foreach(interface, &from->interfaces) {
+		_cleanup_(freep) char *name = strdup(*interface);
+
+		if (!name || vec_push(&to->interfaces, name) < 0)
+			return -ENOMEM;
+		take_ptr(name);
+	}
+	return 0;
+}
+
+struct model *model_copy(const struct model *model)
+{
+	_cleanup_(model_freep) struct model *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *model;
+	memset(&copy->interfaces, 0, sizeof(copy->interfaces));
+	memset(&copy->snat, 0, sizeof(copy->snat));
+	memset(&copy->listeners, 0, sizeof(copy->listeners));
+	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0)
+		return NULL;
+	vec_foreach(listener, &model->listeners) {
+		if (vec_push(&copy->listeners, (struct listener){}) < 0 ||
+		    copy_listener(listener, &copy->listeners.items[copy->listeners.count - 1]) < 0)
+			return NULL;
+	}
+	return take_ptr(copy);
+}
+
+/* Two vectors of the same type, whose elements are compared by `same`. */
+#define equal_all(a, b, same)                                                                      \
+	({                                                                                         \
+		bool _equal = (a)->count == (b)->count;                                            \
+		for (size_t _i = 0; _equal && _i < (a)->count; _i++)                               \
+			_equal = same(&(a)->items[_i], &(b)->items[_i]);                           \
+		_equal;                                                                            \
+	})
+
+static bool same_text(char *const *a, char *const *b)
+{
+	return !strcmp(*a, *b);
+}
+
+static bool same_ports(const struct port_range *a, const struct port_range *b)
+{
+	return a->first == b->first && a->last == b->last;
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
+	       a->port == b->port && a->weight == b->weight;
+}
+
+static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)
+{
+	return !strcmp(a->name, b->name) && !strcmp(a->region, b->region) &&
+	       equal_all(&a->endpoints, &b->endpoints, same_endpoint);
+}
+
+static bool same_listener(const struct listener *a, const struct listener *b)
+{
+	return !strcmp(a->name, b->name) && a->protocol == b->protocol && a->mode == b->mode &&
+	       a->vip_route == b->vip_route && a->idle_timeout == b->idle_timeout &&
+	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
+	       equal_all(&a->ports, &b->ports, same_ports) &&
+	       equal_all(&a->snat, &b->snat, addr_equal) &&
+	       equal_all(&a->groups, &b->groups, same_group);
+}
+
+bool model_equal(const struct model *a, const struct model *b)
+{
+	return !strcmp(a->node_name, b->node_name) && !strcmp(a->node_region, b->node_region) &&
+	       a->steal_ports == b->steal_ports && a->hash_seed == b->hash_seed &&
+	       equal_all(&a->interfaces, &b->interfaces, same_text) &&
+	       equal_all(&a->snat, &b->snat, addr_equal) &&
+	       equal_all(&a->listeners, &b->listeners, same_listener);
+}

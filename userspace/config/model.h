@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a configuration file says, after validation: listener → endpoint group → endpoint. Every
+ * default is filled in, so nobody downstream asks "was it set?". Pure data; made by config_parse(),
+ * read by plan, daemon and cli.
+ */
+#ifndef WEIR_CONFIG_MODEL_H
+#define WEIR_CONFIG_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+
+#include "net/addr.h"
+#include "util/cleanup.h"
+#include "util/vec.h"
+
+struct port_range {
+	uint16_t first; /* host order, 1..65535 */
+	uint16_t last;	/* >= first */
+};
+
+struct endpoint {
+	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
+	struct addr address;
+	uint16_t port;	/* 0: the listener's port */
+	uint8_t weight; /* 0..255 */
+};
+
+struct endpoint_group {
+	char name[WEIR_NAME_MAX];
+	char region[WEIR_NAME_MAX];
+	VEC(struct endpoint) endpoints; /* >= 1 */
+};
+
+struct listener {
+	char name[WEIR_NAME_MAX]; /* unique in the file */
+	uint8_t protocol;	  /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t mode;		  /* enum weir_mode */
+	bool vip_route;		  /* weir makes the addresses reachable (vip: route) */
+	uint32_t idle_timeout;	  /* s */
+	VEC(struct addr) addresses;
+	VEC(struct port_range) ports;	   /* sorted, not overlapping */
+	VEC(struct addr) snat;		   /* empty: the model's */
+	VEC(struct endpoint_group) groups; /* exactly one so far: the default group */
+};
+
+struct model {
+	char node_name[WEIR_NAME_MAX];
+	char node_region[WEIR_NAME_MAX];
+	bool steal_ports;
+	uint32_t hash_seed;	/* of the slot hash: equal on all nodes */
+	VEC(char *) interfaces; /* owned */
+	VEC(struct addr) snat;	/* empty: the route's preferred source */
+	VEC(struct listener) listeners;
+};
+
+void model_free(struct model *model);
+DEFINE_CLEANUP(struct model *, model_free)
+
+/* Deep copy; NULL without memory. */
+struct model *model_copy(const struct model *model);
+
+/* The same in every field, the order of lists included. */
+bool model_equal(const struct model *a, const struct model *b);
+
+#endif

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/read.h"
+
+#include <string.h>
+
+#include "config/cut.h"
+#include "util/str.h"
+
+static void read_node(struct report *report, struct tree_node *node, const struct schema_key *key);
+
+static const struct schema_key *find_key(const struct schema_object *object, const char *name)
+{
+	for (size_t i = 0; i < object->count; i++)
+		if (!strcmp(object->keys[i].name, name))
+			return &object->keys[i];
+	return NULL;
+}
+
+static void list_keys(const struct schema_object *object, struct str *ret)
+{
+	for (size_t i = 0; i < object->count; i++)
+		str_add(ret, "%s%s", i ? ", " : "", object->keys[i].name);
+}
+
+static bool looks_like_address(const char *name)
+{
+	struct addr addr;
+
+	return strchr(name, ':') || !addr_parse(name, &addr);
+}
+
+static void unknown_key(struct report *report, struct tree_node *node,
+			const struct schema_object *object)
+{
+	const char *name = node->key->text;
+	struct str_nearest nearest = { .word = name };
+	_cleanup_(str_fini) struct str keys = {};
+	char quoted[STR_QUOTE_MAX];
+
+	str_quote(name, strlen(name), quoted);
+	if (looks_like_address(name)) {
+		tree_error_at_key(report, node,
+				  "'%s:' reads as a key; write HOST:PORT without a blank, and "
+				  "quote a value that ends with ':'",
+				  quoted);
+		node->key->flags |= TREE_TAINTED;
+		return;
+	}
+	for (size_t i = 0; i < object->count; i++)
+		str_nearest_offer(&nearest, object->keys[i].name);
+	if (nearest.best) {
+		tree_error_at_key(report, node, "unknown key '%s'; did you mean '%s'?", quoted,
+				  nearest.best);
+		/* Meant, but not read: so nobody says that it is missing. */
+		node->schema = find_key(object, nearest.best);
+		return;
+	}
+	list_keys(object, &keys);
+	tree_error_at_key(report, node, "unknown key '%s'; a%s %s has: %s", quoted,
+			  strchr("aeiou", object->name[0]) ? "n" : "", object->name,
+			  keys.text ? keys.text : "");
+}
+
+static struct tree_node *find_item(const struct tree_node *map, const struct schema_key *key)
+{
+	vec_foreach(item, &map->items)
+		if ((*item)->schema == key)
+			return *item;
+	return NULL;
+}
+
+static void read_item(struct report *report, struct tree_node *map, struct tree_node *item,
+		      const struct schema_object *object)
+{
+	const struct schema_key *key;
+	const struct tree_node *first;
+
+	if (item->key->kind != TREE_TEXT || (item->key->flags & TREE_TAINTED))
+		return;
+	key = find_key(object, item->key->text);
+	if (!key) {
+		unknown_key(report, item, object);
+		return;
+	}
+	first = find_item(map, key);
+	if (first && !strcmp(first->key->text, key->name)) {
+		tree_error_at_key(report, item, "key '%s' is given twice; first in line %u",
+				  key->name, first->key->line);
+		return;
+	}
+	read_node(report, item, key);
+}
+
+/* A key that YAML misunderstood: nobody knows what the mapping was meant to be. */
+static bool has_bad_key(const struct tree_node *map)
+{
+	vec_foreach(item, &map->items)
+		if ((*item)->key && ((*item)->key->flags & TREE_TAINTED))
+			return true;
+	return false;
+}
+
+static void miss_keys(struct report *report, struct tree_node *map,
+		      const struct schema_object *object)
+{
+	if ((map->flags & TREE_OPEN) || has_bad_key(map))
+		return;
+	for (size_t i = 0; i < object->count; i++)
+		if ((object->keys[i].flags & SCHEMA_REQUIRED) && !find_item(map, &object->keys[i]))
+			tree_error(report, map, "missing key '%s' (%s)", object->keys[i].name,
+				   object->keys[i].help);
+}
+
+static void read_object(struct report *report, struct tree_node *node, const struct schema_key *key)
+{
+	_cleanup_(str_fini) struct str keys = {};
+
+	if (node->kind != TREE_MAP) {
+		list_keys(key->object, &keys);
+		tree_error(report, node, "expected a mapping with the keys of a%s %s: %s",
+			   strchr("aeiou", key->object->name[0]) ? "n" : "", key->object->name,
+			   keys.text ? keys.text : "");
+		return;
+	}
+	node->flags |= TREE_GOOD;
+	/* By index: reading an item can put a list in its place. */
+	for (size_t i = 0; i < node->items.count; i++)
+		read_item(report, node, node->items.items[i], key->object);
+	miss_keys(report, node, key->object);
+}
+
+static void read_text(struct report *report, struct tree_node *node, const struct schema_key *key)
+{
+	struct err err = {};
+
+	if (node->kind != TREE_TEXT) {
+		tree_error(report, node, "expected one value for %s, not a %s", key->name,
+			   node->kind == TREE_LIST ? "list" : "mapping");
+		return;
+	}
+	if (value_read(key, node->text, &node->value, &err) < 0)
+		tree_error(report, node, "%s", err.text);
+	else
+		node->flags |= TREE_GOOD;
+}
+
+/* Makes a text a list or mapping whose items are parts of it. */
+static void become(struct tree_node *node, enum tree_kind kind)
+{
+	node->kind = kind;
+	node->flags |= TREE_GOOD;
+}
+
+static void read_port_texts(struct report *report, struct tree_node *node,
+			    const struct schema_key *key)
+{
+	struct cut_part part;
+	size_t at = 0;
+
+	if (node->kind != TREE_TEXT) {
+		read_text(report, node, key);
+		return;
+	}
+	become(node, TREE_LIST);
+	while (cut_port(node->text, &at, &part)) {
+		struct tree_node *port = tree_derive(report, node, part.from, part.size, node);
+
+		if (!port)
+			return;
+		port->schema = key;
+		read_text(report, port, key);
+	}
+}
+
+static void derive_key(struct report *report, struct tree_node *node, struct cut_part part,
+		       const struct schema_key *key)
+{
+	struct tree_node *item = tree_derive(report, node, part.from, part.size, node);
+
+	if (item)
+		read_node(report, item, key);
+}
+
+static void read_endpoint(struct report *report, struct tree_node *node,
+			  const struct schema_key *key)
+{
+	struct cut_endpoint_parts parts;
+	struct cut_part wrong;
+	struct tree_node *place;
+	struct err err = {};
+
+	if (node->kind != TREE_TEXT) {
+		read_object(report, node, key);
+		return;
+	}
+	if (cut_endpoint(node->text, &parts, &wrong, &err) < 0) {
+		place = tree_derive(report, node, wrong.from, wrong.size, node);
+		if (place)
+			tree_error(report, place, "%s", err.text);
+		return;
+	}
+	become(node, TREE_MAP);
+	derive_key(report, node, parts.address, &key->object->keys[ENDPOINT_ADDRESS]);
+	if (parts.has_port)
+		derive_key(report, node, parts.port, &key->object->keys[ENDPOINT_PORT]);
+	if (parts.has_weight)
+		derive_key(report, node, parts.weight, &key->object->keys[ENDPOINT_WEIGHT]);
+}
+
+/* There is nothing to read, or an error about it already. */
+static bool is_spoilt(const struct tree_node *node, const struct schema_key *key)
+{
+	bool map = key->type == SCHEMA_OBJECT || key->type == SCHEMA_ENDPOINT;
+
+	if (node->kind == TREE_TEXT)
+		return node->flags & (TREE_TAINTED | TREE_OPEN);
+	return (node->flags & TREE_OPEN) && !(map && node->kind == TREE_MAP);
+}
+
+static bool is_empty(const struct tree_node *node)
+{
+	return node->kind == TREE_TEXT && !*node->text && !(node->flags & TREE_QUOTED);
+}
+
+static void read_one(struct report *report, struct tree_node *node, const struct schema_key *key)
+{
+	node->schema = key;
+	if (is_spoilt(node, key))
+		return;
+	switch (key->type) {
+	case SCHEMA_OBJECT:
+		read_object(report, node, key);
+		break;
+	case SCHEMA_ENDPOINT:
+		read_endpoint(report, node, key);
+		break;
+	case SCHEMA_PORTS:
+		read_port_texts(report, node, key);
+		break;
+	default:
+		read_text(report, node, key);
+	}
+}
+
+static void count_items(struct report *report, struct tree_node *list, const struct schema_key *key)
+{
+	unsigned min = key->min_items, max = key->max_items;
+
+	if (list->items.count < min && !(list->flags & TREE_OPEN))
+		tree_error(report, list, "%s is empty; at least %u needed", key->name, min);
+	if (!max || list->items.count <= max)
+		return;
+	if (min == max)
+		tree_error(report, list->items.items[max], "%s has %zu items; exactly %u allowed",
+			   key->name, list->items.count, max);
+	else
+		tree_error(report, list->items.items[max], "%s has %zu items; at most %u allowed",
+			   key->name, list->items.count, max);
+}
+
+static void read_list(struct report *report, struct tree_node *node, const struct schema_key *key)
+{
+	bool object = key->type == SCHEMA_OBJECT;
+	struct tree_node *list = node;
+
+	if (node->flags & TREE_OPEN && node->kind != TREE_LIST)
+		return;
+	if (node->kind == TREE_TEXT && (node->flags & TREE_TAINTED))
+		return;
+	if (node->kind == TREE_MAP || (node->kind == TREE_TEXT && object)) {
+		tree_error(report, node, "expected a list for %s; begin each item with '- '",
+			   key->name);
+		return;
+	}
+	if (node->kind == TREE_TEXT)
+		list = tree_wrap(report, node);
+	if (!list)
+		return;
+	list->schema = key;
+	list->flags |= TREE_GOOD;
+	for (size_t i = 0; i < list->items.count; i++)
+		read_one(report, list->items.items[i], key);
+	count_items(report, list, key);
+}
+
+static void read_node(struct report *report, struct tree_node *node, const struct schema_key *key)
+{
+	node->schema = key;
+	if ((key->flags & SCHEMA_LIST) && is_empty(node) && !(node->flags & TREE_OPEN))
+		tree_error(report, node, "%s has no value; expected a list", key->name);
+	else if (key->flags & SCHEMA_LIST)
+		read_list(report, node, key);
+	else
+		read_one(report, node, key);
+}
+
+void read_tree(struct report *report, struct tree_node *root, const struct schema_key *schema)
+{
+	read_one(report, root, schema);
+}

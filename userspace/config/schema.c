@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/schema.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#include <weir/abi.h>
+
+#define KEYS(table) .keys = (table), .count = sizeof(table) / sizeof((table)[0])
+#define SECONDS(n)  ((n)*INT64_C(1000))
+
+static const struct schema_choice protocols[] = { { "tcp", IPPROTO_TCP },
+						  { "udp", IPPROTO_UDP },
+						  {} };
+static const struct schema_choice modes[] = { { "nat", WEIR_MODE_NAT },
+					      { "dsr", WEIR_MODE_DSR },
+					      {} };
+static const struct schema_choice vips[] = { { "route", true }, { "none", false }, {} };
+static const struct schema_choice group_types[] = { { "default", 0 }, {} };
+static const struct schema_choice endpoint_types[] = { { "custom_ip", 0 }, {} };
+
+static const struct schema_key endpoint_keys[] = {
+	[ENDPOINT_NAME] = {
+		.name = "name",
+		.type = SCHEMA_NAME,
+		.absent = "its HOST[:PORT]",
+		.help = "name of the endpoint, unique in its group",
+	},
+	[ENDPOINT_TYPE] = {
+		.name = "type",
+		.type = SCHEMA_CHOICE,
+		.choices = endpoint_types,
+		.absent = "custom_ip",
+		.help = "what the address is",
+	},
+	[ENDPOINT_ADDRESS] = {
+		.name = "address",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_REQUIRED,
+		.help = "IP address of the endpoint",
+	},
+	[ENDPOINT_PORT] = {
+		.name = "port",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.absent = "the listener's port",
+		.help = "port of the endpoint; with mode dsr the listener's",
+	},
+	[ENDPOINT_WEIGHT] = {
+		.name = "weight",
+		.type = SCHEMA_NUMBER,
+		.min = 0,
+		.max = 255,
+		.fallback = 100,
+		.absent = "100",
+		.help = "share of the group's new flows, relative to the other weights; 0 drains",
+	},
+};
+static const struct schema_object endpoint = { .name = "endpoint", KEYS(endpoint_keys) };
+
+static const struct schema_key group_keys[] = {
+	[GROUP_NAME] = {
+		.name = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.help = "name of the group, unique in its listener",
+	},
+	[GROUP_TYPE] = {
+		.name = "type",
+		.type = SCHEMA_CHOICE,
+		.choices = group_types,
+		.absent = "default",
+		.help = "default: takes what no rule sends elsewhere",
+	},
+	[GROUP_REGION] = {
+		.name = "region",
+		.type = SCHEMA_NAME,
+		.absent = "the node's region",
+		.help = "where the endpoints are",
+	},
+	[GROUP_ENDPOINTS] = {
+		.name = "endpoints",
+		.type = SCHEMA_ENDPOINT,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
+		.min_items = 1,
+		.max_items = 1024,
+		.object = &endpoint,
+		.help = "who serves: HOST[:PORT] [weight N], or a mapping",
+	},
+};
+static const struct schema_object group = { .name = "endpoint group", KEYS(group_keys) };
+
+static const struct schema_key listener_keys[] = {
+	[LISTENER_NAME] = {
+		.name = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.help = "name of the listener, unique in the file",
+	},
+	[LISTENER_PROTOCOL] = {
+		.name = "protocol",
+		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_REQUIRED,
+		.choices = protocols,
+		.help = "what the clients speak",
+	},
+	[LISTENER_ADDRESS] = {
+		.name = "address",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
+		.min_items = 1,
+		.help = "IP addresses that the clients connect to",
+	},
+	[LISTENER_PORT] = {
+		.name = "port",
+		.type = SCHEMA_PORTS,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
+		.min = 1,
+		.max = 65535,
+		.min_items = 1,
+		.help = "ports and ranges that the clients connect to: 80,443,7000-7099",
+	},
+	[LISTENER_MODE] = {
+		.name = "mode",
+		.type = SCHEMA_CHOICE,
+		.choices = modes,
+		.fallback = WEIR_MODE_NAT,
+		.absent = "nat",
+		.help = "nat: replies come back through weir; dsr: the endpoint answers itself",
+	},
+	[LISTENER_VIP] = {
+		.name = "vip",
+		.type = SCHEMA_CHOICE,
+		.choices = vips,
+		.fallback = true,
+		.absent = "route",
+		.help = "route: weir makes the host answer for the addresses; none: you do",
+	},
+	[LISTENER_IDLE_TIMEOUT] = {
+		.name = "idle_timeout",
+		.type = SCHEMA_DURATION,
+		.flags = SCHEMA_SECONDS,
+		.min = SECONDS(1),
+		.max = SECONDS(SCHEMA_IDLE_TCP_MAX),
+		.absent = "tcp 900s, udp 20s",
+		.help = "a flow without packets for this long is forgotten",
+	},
+	[LISTENER_SNAT] = {
+		.name = "snat",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_LIST,
+		.absent = "the file's snat",
+		.help = "source addresses towards the endpoints, with mode nat",
+	},
+	[LISTENER_GROUPS] = {
+		.name = "endpoint_groups",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
+		.min_items = 1,
+		.max_items = 1,
+		.object = &group,
+		.help = "the endpoints, by place",
+	},
+};
+static const struct schema_object listener = { .name = "listener", KEYS(listener_keys) };
+
+static const struct schema_key node_keys[] = {
+	[NODE_NAME] = {
+		.name = "name",
+		.type = SCHEMA_NAME,
+		.help = "name of this balancer",
+	},
+	[NODE_REGION] = {
+		.name = "region",
+		.type = SCHEMA_NAME,
+		.absent = SCHEMA_REGION,
+		.help = "where this balancer is",
+	},
+};
+static const struct schema_object node = { .name = "node", KEYS(node_keys) };
+
+static const struct schema_key root_keys[] = {
+	[ROOT_VERSION] = {
+		.name = "version",
+		.type = SCHEMA_NUMBER,
+		.flags = SCHEMA_REQUIRED,
+		.min = 1,
+		.max = 1,
+		.help = "version of the grammar",
+	},
+	[ROOT_NODE] = {
+		.name = "node",
+		.type = SCHEMA_OBJECT,
+		.object = &node,
+		.help = "where this balancer runs",
+	},
+	[ROOT_INTERFACES] = {
+		.name = "interfaces",
+		.type = SCHEMA_INTERFACE,
+		.flags = SCHEMA_LIST,
+		.max_items = WEIR_MAX_EGRESS - 1,
+		.help = "network interfaces that weir works on",
+	},
+	[ROOT_SNAT] = {
+		.name = "snat",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_LIST,
+		.absent = "the address the route prefers",
+		.help = "source addresses towards the endpoints, with mode nat",
+	},
+	[ROOT_STEAL_PORTS] = {
+		.name = "steal_ports",
+		.type = SCHEMA_BOOL,
+		.fallback = false,
+		.absent = "false",
+		.help = "true: a listener may take a port that the host itself listens on",
+	},
+	[ROOT_HASH_SEED] = {
+		.name = "hash_seed",
+		.type = SCHEMA_NUMBER,
+		.min = 0,
+		.max = UINT32_MAX,
+		.fallback = 0,
+		.absent = "0",
+		.help = "of the choice of endpoints; balancers that share addresses need the same",
+	},
+	[ROOT_LISTENERS] = {
+		.name = "listeners",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.object = &listener,
+		.help = "what is balanced",
+	},
+};
+static const struct schema_object root = { .name = "configuration", KEYS(root_keys) };
+
+const struct schema_key schema_root = { .name = "", .type = SCHEMA_OBJECT, .object = &root };

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one table of what a configuration file may say: every key with its type, range, default,
+ * allowed words and help. Reading, unknown keys and their suggestions, range errors and the manual
+ * come from it; a new key is a line here and its use in build.c.
+ */
+#ifndef WEIR_CONFIG_SCHEMA_H
+#define WEIR_CONFIG_SCHEMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum schema_type {
+	SCHEMA_OBJECT,	  /* a mapping */
+	SCHEMA_ENDPOINT,  /* the same, or the one line HOST[:PORT] [weight N] */
+	SCHEMA_NAME,	  /* [A-Za-z][A-Za-z0-9._-]{0,62} */
+	SCHEMA_INTERFACE, /* of a network interface */
+	SCHEMA_ADDRESS,	  /* an IP address that a host can have */
+	SCHEMA_NUMBER,
+	SCHEMA_BOOL,
+	SCHEMA_CHOICE,	 /* one of some words */
+	SCHEMA_DURATION, /* 500ms, 2s, 10m, 1h; a bare number is seconds; the value is in ms */
+	SCHEMA_PORTS,	 /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
+};
+
+enum schema_flags {
+	SCHEMA_REQUIRED = 1,
+	SCHEMA_LIST = 2,    /* a list of the type; one scalar stands for a list of one */
+	SCHEMA_SECONDS = 4, /* of a duration: whole seconds only */
+};
+
+struct schema_choice {
+	const char *name; /* NULL ends the list */
+	int value;
+};
+
+struct schema_object;
+
+struct schema_key {
+	const char *name;
+	enum schema_type type;
+	unsigned flags;
+	int64_t min, max;		     /* NUMBER, PORTS; DURATION in ms */
+	unsigned min_items, max_items;	     /* LIST; 0: any number */
+	const struct schema_choice *choices; /* CHOICE */
+	int64_t fallback;		     /* value of an absent number, bool, choice, duration */
+	const char *absent;		     /* the default in words, or NULL: nothing */
+	const struct schema_object *object;  /* OBJECT, ENDPOINT */
+	const char *help;
+};
+
+struct schema_object {
+	const char *name;
+	const struct schema_key *keys;
+	size_t count;
+};
+
+/* The keys of each object, as indexes of its table. */
+enum schema_root_keys {
+	ROOT_VERSION,
+	ROOT_NODE,
+	ROOT_INTERFACES,
+	ROOT_SNAT,
+	ROOT_STEAL_PORTS,
+	ROOT_HASH_SEED,
+	ROOT_LISTENERS,
+};
+
+enum schema_node_keys {
+	NODE_NAME,
+	NODE_REGION,
+};
+
+enum schema_listener_keys {
+	LISTENER_NAME,
+	LISTENER_PROTOCOL,
+	LISTENER_ADDRESS,
+	LISTENER_PORT,
+	LISTENER_MODE,
+	LISTENER_VIP,
+	LISTENER_IDLE_TIMEOUT,
+	LISTENER_SNAT,
+	LISTENER_GROUPS,
+};
+
+enum schema_group_keys {
+	GROUP_NAME,
+	GROUP_TYPE,
+	GROUP_REGION,
+	GROUP_ENDPOINTS,
+};
+
+enum schema_endpoint_keys {
+	ENDPOINT_NAME,
+	ENDPOINT_TYPE,
+	ENDPOINT_ADDRESS,
+	ENDPOINT_PORT,
+	ENDPOINT_WEIGHT,
+};
+
+/* Defaults that depend on another key, so that the table cannot hold them as values. */
+#define SCHEMA_REGION	    "default"
+#define SCHEMA_IDLE_TCP	    900	  /* s */
+#define SCHEMA_IDLE_UDP	    20	  /* s */
+#define SCHEMA_IDLE_TCP_MAX 86400 /* s */
+#define SCHEMA_IDLE_UDP_MAX 3600  /* s */
+
+/* The file: an OBJECT key without a name. */
+extern const struct schema_key schema_root;
+
+#endif

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/value.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/str.h"
+
+/* A number of more digits is out of every range, and would overflow. */
+#define DIGITS_MAX 15
+
+/* What is being read, and where a refusal goes. */
+struct reading {
+	const struct schema_key *key;
+	const char *text;
+	char quoted[STR_QUOTE_MAX];
+	char allowed[VALUE_ALLOWED_MAX];
+	struct err *err;
+};
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static size_t count_digits(const char *text)
+{
+	size_t count = 0;
+
+	while (is_digit(text[count]))
+		count++;
+	return count;
+}
+
+static void allow_choices(const struct schema_key *key, char ret[VALUE_ALLOWED_MAX])
+{
+	size_t size = 0;
+
+	ret[0] = '\0';
+	for (const struct schema_choice *choice = key->choices; choice->name; choice++) {
+		int length = snprintf(ret + size, VALUE_ALLOWED_MAX - size, "%s%s",
+				      size ? ", " : "", choice->name);
+
+		if (length < 0 || (size += length) >= VALUE_ALLOWED_MAX)
+			return;
+	}
+}
+
+const char *value_allowed(const struct schema_key *key, char ret[VALUE_ALLOWED_MAX])
+{
+	long long min = key->min, max = key->max;
+
+	if (key->type == SCHEMA_CHOICE)
+		allow_choices(key, ret);
+	else if (key->type == SCHEMA_DURATION && min % 1000 == 0 && max % 1000 == 0)
+		snprintf(ret, VALUE_ALLOWED_MAX, "%llds to %llds", min / 1000, max / 1000);
+	else if (key->type == SCHEMA_DURATION)
+		snprintf(ret, VALUE_ALLOWED_MAX, "%lldms to %lldms", min, max);
+	else if (min == max)
+		snprintf(ret, VALUE_ALLOWED_MAX, "%lld", min);
+	else
+		snprintf(ret, VALUE_ALLOWED_MAX, "%lld to %lld", min, max);
+	return ret;
+}
+
+/* Strictly decimal, `size` characters of digits already seen to be digits. */
+static int read_digits(struct reading *reading, const char *digits, size_t size, int64_t *ret)
+{
+	int64_t number = 0;
+
+	if (size > 1 && digits[0] == '0')
+		return err_set(reading->err, -EINVAL,
+			       "%s '%s': write the number without a leading 0; allowed: %s",
+			       reading->key->name, reading->quoted, reading->allowed);
+	for (size_t i = 0; i < size; i++)
+		number = i < DIGITS_MAX ? number * 10 + (digits[i] - '0') : INT64_MAX;
+	*ret = number;
+	return 0;
+}
+
+static int out_of_range(struct reading *reading)
+{
+	return err_set(reading->err, -EINVAL, "%s '%s' is out of range; allowed: %s",
+		       reading->key->name, reading->quoted, reading->allowed);
+}
+
+static int not_a_number(struct reading *reading, const char *what)
+{
+	return err_set(reading->err, -EINVAL, "%s '%s' is not %s; allowed: %s", reading->key->name,
+		       reading->quoted, what, reading->allowed);
+}
+
+static int read_number(struct reading *reading, union value *ret)
+{
+	const char *digits = reading->text + (reading->text[0] == '-');
+	size_t size = count_digits(digits);
+	int64_t number;
+	int r;
+
+	if (!size || digits[size])
+		return not_a_number(reading, "a whole number in plain digits");
+	if (digits != reading->text)
+		return out_of_range(reading);
+	r = read_digits(reading, digits, size, &number);
+	if (r < 0)
+		return r;
+	if (number < reading->key->min || number > reading->key->max)
+		return out_of_range(reading);
+	ret->number = number;
+	return 0;
+}
+
+static int read_ports(struct reading *reading, union value *ret)
+{
+	size_t first_size = count_digits(reading->text);
+	const char *second = reading->text + first_size + 1;
+	int64_t first, last;
+	int r;
+
+	if (!first_size || reading->text[first_size] != '-') {
+		r = read_number(reading, ret);
+		if (r < 0)
+			return r;
+		first = ret->number;
+		ret->ports = (struct port_range){ .first = first, .last = first };
+		return 0;
+	}
+	if (!count_digits(second) || second[count_digits(second)])
+		return not_a_number(reading, "a port or a range like 7000-7099");
+	r = read_digits(reading, reading->text, first_size, &first);
+	if (r < 0)
+		return r;
+	r = read_digits(reading, second, count_digits(second), &last);
+	if (r < 0)
+		return r;
+	if (first < reading->key->min || last > reading->key->max)
+		return out_of_range(reading);
+	if (first > last)
+		return err_set(
+			reading->err, -EINVAL,
+			"port range '%s' ends before it begins; write the smaller port first",
+			reading->quoted);
+	ret->ports = (struct port_range){ .first = first, .last = last };
+	return 0;
+}
+
+static int64_t unit_in_ms(const char *unit)
+{
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(unit, units[i].unit))
+			return units[i].ms;
+	return 0;
+}
+
+static int read_duration(struct reading *reading, union value *ret)
+{
+	size_t size = count_digits(reading->text);
+	int64_t unit = unit_in_ms(reading->text + size), number;
+	int r;
+
+	if (!size || !unit)
+		return not_a_number(reading, "a duration like 500ms, 2s, 10m or 1h");
+	r = read_digits(reading, reading->text, size, &number);
+	if (r < 0)
+		return r;
+	if (number > reading->key->max)
+		return out_of_range(reading);
+	number *= unit;
+	if ((reading->key->flags & SCHEMA_SECONDS) && number % 1000)
+		return not_a_number(reading, "in whole seconds");
+	if (number < reading->key->min || number > reading->key->max)
+		return out_of_range(reading);
+	ret->number = number;
+	return 0;
+}
+
+static int read_bool(struct reading *reading, union value *ret)
+{
+	if (strcmp(reading->text, "true") && strcmp(reading->text, "false"))
+		return err_set(reading->err, -EINVAL, "%s '%s' must be true or false",
+			       reading->key->name, reading->quoted);
+	ret->number = reading->text[0] == 't';
+	return 0;
+}
+
+static int read_choice(struct reading *reading, union value *ret)
+{
+	struct str_nearest nearest = { .word = reading->text };
+
+	for (const struct schema_choice *choice = reading->key->choices; choice->name; choice++) {
+		if (!strcmp(choice->name, reading->text)) {
+			ret->number = choice->value;
+			return 0;
+		}
+		str_nearest_offer(&nearest, choice->name);
+	}
+	if (nearest.best)
+		return err_set(reading->err, -EINVAL,
+			       "unknown %s '%s'; did you mean '%s'? allowed: %s",
+			       reading->key->name, reading->quoted, nearest.best, reading->allowed);
+	return err_set(reading->err, -EINVAL, "unknown %s '%s'; allowed: %s", reading->key->name,
+		       reading->quoted, reading->allowed);
+}
+
+static int read_name(struct reading *reading, union value *ret)
+{
+	const char *text = reading->text;
+	size_t size = 0;
+
+	(void)ret;
+	while (is_letter(text[size]) ||
+	       (size && (is_digit(text[size]) || (text[size] && strchr("._-", text[size])))))
+		size++;
+	if (!text[size] && size < WEIR_NAME_MAX)
+		return 0;
+	return err_set(reading->err, -EINVAL,
+		       "%s '%s' must begin with a letter and go on with letters, digits, '.', "
+		       "'_' or '-', at most %u in all",
+		       reading->key->name, reading->quoted, WEIR_NAME_MAX - 1);
+}
+
+/* What the kernel accepts (dev_valid_name()), and ':' only in what is no alias. */
+static int read_interface(struct reading *reading, union value *ret)
+{
+	const char *text = reading->text;
+	size_t size = strlen(text);
+	bool valid = size < IFNAMSIZ && strcmp(text, ".") && strcmp(text, "..");
+
+	(void)ret;
+	for (size_t i = 0; i < size; i++)
+		valid &= !strchr("/:", text[i]) && (unsigned char)text[i] > ' ' && text[i] != 0x7f;
+	if (valid)
+		return 0;
+	return err_set(reading->err, -EINVAL,
+		       "'%s' is not a name of an interface: at most %d characters, without "
+		       "blanks, '/' and ':'",
+		       reading->quoted, IFNAMSIZ - 1);
+}
+
+static bool looks_like_host(const char *text)
+{
+	bool letter = false;
+
+	if (strpbrk(text, ":/[]%"))
+		return false;
+	for (; *text; text++)
+		letter |= is_letter(*text);
+	return letter;
+}
+
+static int not_an_address(struct reading *reading)
+{
+	const char *why = "";
+
+	if (looks_like_host(reading->text))
+		why = "; host names are not supported yet, an IP address is needed";
+	else if (strchr(reading->text, '/'))
+		why = "; write a single address, not a prefix";
+	else if (strchr(reading->text, '%'))
+		why = "; an address with a zone cannot be used";
+	else if (strchr(reading->text, '['))
+		why = "; write it without brackets, and a port under 'port:'";
+	else if (strchr(reading->text, '.') && strchr(reading->text, ':'))
+		why = "; write a port under 'port:'";
+	return err_set(reading->err, -EINVAL, "%s '%s' is not an IP address%s", reading->key->name,
+		       reading->quoted, why);
+}
+
+static int read_address(struct reading *reading, union value *ret)
+{
+	struct addr addr;
+
+	if (addr_parse(reading->text, &addr) < 0)
+		return not_an_address(reading);
+	if (addr_is_martian(&addr))
+		return err_set(reading->err, -EINVAL,
+			       "%s '%s' cannot be used: it is an unspecified, loopback, multicast "
+			       "or broadcast address",
+			       reading->key->name, reading->quoted);
+	ret->addr = addr;
+	return 0;
+}
+
+static int no_value(struct reading *reading)
+{
+	bool list = reading->key->type == SCHEMA_CHOICE || reading->key->max;
+
+	return err_set(reading->err, -EINVAL, "%s has no value%s%s", reading->key->name,
+		       list ? "; allowed: " : "", list ? reading->allowed : "");
+}
+
+int value_read(const struct schema_key *key, const char *text, union value *ret, struct err *err)
+{
+	static int (*const readers[])(struct reading *, union value *) = {
+		[SCHEMA_NAME] = read_name,     [SCHEMA_INTERFACE] = read_interface,
+		[SCHEMA_NUMBER] = read_number, [SCHEMA_ADDRESS] = read_address,
+		[SCHEMA_BOOL] = read_bool,     [SCHEMA_CHOICE] = read_choice,
+		[SCHEMA_PORTS] = read_ports,   [SCHEMA_DURATION] = read_duration,
+	};
+	struct reading reading = { .key = key, .text = text, .err = err };
+
+	str_quote(text, strlen(text), reading.quoted);
+	if (key->type == SCHEMA_CHOICE || key->max)
+		value_allowed(key, reading.allowed);
+	if (!*text)
+		return no_value(&reading);
+	return readers[key->type](&reading, ret);
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/calls.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config/selector.h"
+#include "daemon/change.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/str.h"
+
+struct call {
+	struct daemon *daemon;
+	json_t *request;
+	json_t *answer; /* an object to add to */
+	uid_t who;
+};
+
+static void add_change(struct call *call, const struct change *change)
+{
+	json_object_set_new(call->answer, "slots", json_integer(change->slots));
+	json_object_set_new(call->answer, "moved", json_integer(change->moved));
+	json_object_set_new(call->answer, "cleared", json_integer(change->cleared));
+	if (change->report)
+		json_object_set_new(call->answer, "report", json_string(change->report));
+}
+
+static int call_apply(struct call *call, struct err *err)
+{
+	struct daemon *daemon = call->daemon;
+	const char *name = json_string_value(json_object_get(call->request, "name"));
+	json_t *given = json_object_get(call->request, "text");
+	_cleanup_(change_fini) struct change change = {};
+	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(freep) char *text = NULL;
+	size_t size = 0;
+	int r;
+
+	if (given && !json_is_string(given))
+		return err_set(err, -EINVAL, "apply: 'text' must be a string");
+	if (given) {
+		text = strdup(json_string_value(given));
+		size = json_string_length(given);
+		r = text ? 0 : -ENOMEM;
+	} else {
+		name = daemon->options->config;
+		r = file_read(name, FILE_MAX, &text, &size);
+	}
+	if (r < 0)
+		return err_set(err, r, "%s: %s", name, strerror(-r));
+	name = name ?: "configuration";
+	r = change_parse(name, text, size, &model, &change, err);
+	if (!r)
+		r = change_configuration(daemon, &model, &text, &change, err);
+	add_change(call, &change);
+	if (!r)
+		log_info("configuration: %s is in force (by uid %u); %llu of %llu slots moved",
+			 name, call->who, (unsigned long long)change.moved,
+			 (unsigned long long)change.slots);
+	return r;
+}
+
+/* What an endpoint-changing call does to one endpoint's override. */
+struct wish {
+	const char *verb;
+	int weight; /* -1: not this */
+	int drain;  /* 1, 0; -1: not this */
+};
+
+static void carry_out(const struct wish *wish, const struct endpoint *endpoint,
+		      struct override *override)
+{
+	if (wish->weight >= 0) {
+		override->weight = wish->weight == endpoint->weight ? -1 : wish->weight;
+		override->file_weight = endpoint->weight;
+	}
+	if (wish->drain >= 0)
+		override->drained = wish->drain;
+}
+
+static int change_endpoint(struct call *call, const struct wish *wish,
+			   const struct listener *listener, const struct endpoint_group *group,
+			   const struct endpoint *endpoint, struct overrides *overrides)
+{
+	struct override *override =
+		overrides_get(overrides, listener->name, group->name, endpoint->name);
+	uint8_t before;
+	json_t *path;
+
+	if (!override)
+		return -ENOMEM;
+	before = overrides_weight(overrides, listener, group, endpoint);
+	carry_out(wish, endpoint, override);
+	path = json_sprintf("%s/%s/%s", listener->name, group->name, endpoint->name);
+	json_array_append_new(json_object_get(call->answer, "changed"),
+			      json_pack("{s:o, s:i, s:i}", "endpoint", path, "before", before,
+					"weight",
+					overrides_weight(overrides, listener, group, endpoint)));
+	return 0;
+}
+
+/* The endpoint whose path is nearest to a selector that matches nothing. */
+static int no_match(const struct model *model, const char *selector, struct err *err)
+{
+	struct str_nearest nearest = { .word = selector };
+	char path[3 * WEIR_NAME_MAX], best[3 * WEIR_NAME_MAX] = "";
+
+	vec_foreach(listener, &model->listeners) {
+		vec_foreach(group, &listener->groups) {
+			vec_foreach(endpoint, &group->endpoints) {
+				snprintf(path, sizeof(path), "%s/%s/%s", listener->name,
+					 group->name, endpoint->name);
+				str_nearest_offer(&nearest, path);
+				if (nearest.best == path) {
+					strcpy(best, path);
+					nearest.best = best;
+				}
+			}
+		}
+	}
+	return err_set(err, -ESRCH,
+		       "no endpoint matches '%s'%s%s%s; list them with: weir show "
+		       "endpoints",
+		       selector, best[0] ? "; did you mean '" : "", best, best[0] ? "'?" : "");
+}
+
+static int change_matching(struct call *call, const struct wish *wish, const char *text,
+			   struct overrides *overrides, struct err *err)
+{
+	const struct model *model = call->daemon->model;
+	struct selector selector;
+	int r = selector_parse(text, &selector, err);
+
+	if (r < 0)
+		return r;
+	if (wish->weight >= 0 && selector.parts < SELECTOR_PARTS)
+		return err_set(err, -EINVAL,
+			       "weight= needs an endpoint: LISTENER/GROUP/ENDPOINT, "
+			       "for example %s/*/*",
+			       selector.part[0]);
+	vec_foreach(listener, &model->listeners) {
+		vec_foreach(group, &listener->groups) {
+			vec_foreach(endpoint, &group->endpoints) {
+				if (!selector_matches(&selector, listener->name, group->name,
+						      endpoint->name))
+					continue;
+				if (change_endpoint(call, wish, listener, group, endpoint,
+						    overrides))
+					return err_set(err, -ENOMEM, "out of memory");
+			}
+		}
+	}
+	if (!json_array_size(json_object_get(call->answer, "changed")))
+		return no_match(model, text, err);
+	return 0;
+}
+
+static int change_endpoints(struct call *call, const struct wish *wish, struct err *err)
+{
+	const char *text = json_string_value(json_object_get(call->request, "selector"));
+	_cleanup_(overrides_fini) struct overrides overrides = {};
+	_cleanup_(change_fini) struct change change = {};
+	int r;
+
+	if (!text)
+		return err_set(err, -EINVAL, "%s: 'selector' must be a string", wish->verb);
+	if (overrides_copy(&call->daemon->state.overrides, &overrides))
+		return err_set(err, -ENOMEM, "out of memory");
+	json_object_set_new(call->answer, "changed", json_array());
+	r = change_matching(call, wish, text, &overrides, err);
+	if (r < 0)
+		return r;
+	overrides_prune(&overrides, call->daemon->model);
+	r = change_overrides(call->daemon, &overrides, &change, err);
+	add_change(call, &change);
+	if (!r)
+		log_info("%s: %s (by uid %u); %llu of %llu slots moved", text, wish->verb,
+			 call->who, (unsigned long long)change.moved,
+			 (unsigned long long)change.slots);
+	return r;
+}
+
+static int call_set(struct call *call, struct err *err)
+{
+	json_t *weight = json_object_get(call->request, "weight");
+	struct wish wish = { .weight = json_integer_value(weight), .drain = -1 };
+	char verb[32];
+
+	if (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
+	    json_integer_value(weight) > 255)
+		return err_set(err, -EINVAL, "set: 'weight' must be a number from 0 to 255");
+	snprintf(verb, sizeof(verb), "weight %d", wish.weight);
+	wish.verb = verb;
+	return change_endpoints(call, &wish, err);
+}
+
+static int call_drain(struct call *call, struct err *err)
+{
+	return change_endpoints(call, &(struct wish){ "drained", -1, 1 }, err);
+}
+
+static int call_undrain(struct call *call, struct err *err)
+{
+	return change_endpoints(call, &(struct wish){ "undrained", -1, 0 }, err);
+}
+
+static int call_interface(struct call *call, bool attached, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(call->request, "interface"));
+	struct state_interface wanted = {
+		.attached = attached,
+		.generic = json_is_true(json_object_get(call->request, "generic")),
+	};
+
+	if (!name || !*name || strlen(name) >= sizeof(wanted.name))
+		return err_set(err, -EINVAL, "'interface' must be the name of an interface");
+	strcpy(wanted.name, name);
+	return change_interface(call->daemon, &wanted, err);
+}
+
+static int call_attach(struct call *call, struct err *err)
+{
+	return call_interface(call, true, err);
+}
+
+static int call_detach(struct call *call, struct err *err)
+{
+	return call_interface(call, false, err);
+}
+
+static int call_status(struct call *call, struct err *err)
+{
+	(void)err;
+	json_object_set_new(call->answer, "pid", json_integer(getpid()));
+	json_object_set_new(call->answer, "config", json_string(call->daemon->options->config));
+	return 0;
+}
+
+static int call_stop(struct call *call, struct err *err)
+{
+	(void)err;
+	daemon_stop(call->daemon);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*function)(struct call *call, struct err *err);
+} calls[] = {
+	{ "apply", call_apply },     { "set", call_set },	{ "drain", call_drain },
+	{ "undrain", call_undrain }, { "attach", call_attach }, { "detach", call_detach },
+	{ "status", call_status },   { "stop", call_stop },
+};
+
+static int dispatch(struct call *call, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(call->request, "call"));
+
+	if (!name)
+		return err_set(err, -EINVAL, "a request is an object with a 'call'");
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (!strcmp(calls[i].name, name))
+			return calls[i].function(call, err);
+	return err_set(err, -ENOSYS, "unknown call '%.40s': is the daemon older than the command?",
+		       name);
+}
+
+json_t *calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t who)
+{
+	_cleanup_(json_decrefp) json_t *request = NULL;
+	struct call call = { .daemon = daemon, .who = who, .answer = json_object() };
+	json_error_t why = {};
+	struct err err = {};
+	int r;
+
+	request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &why);
+	call.request = request;
+	r = request ? dispatch(&call, &err)
+		    : err_set(&err, -EINVAL, "not a JSON request: %s", why.text);
+	json_object_set_new(call.answer, "ok", json_boolean(!r));
+	if (r < 0) {
+		json_object_set_new(call.answer, "error", json_string(err.text));
+		json_object_set_new(call.answer, "code", json_integer(-r));
+	}
+	return call.answer;
+}

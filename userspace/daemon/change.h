@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Puts a configuration in force: text → model → facts → plan → maps, each step able to refuse
+ * with nothing changed.
+ */
+#ifndef WEIR_DAEMON_CHANGE_H
+#define WEIR_DAEMON_CHANGE_H
+
+#include "daemon/daemon.h"
+
+/* What a change did, for whoever asked for it. */
+struct change {
+	unsigned cleared; /* overrides that the file has overtaken */
+	uint64_t slots;	  /* of all tables in force */
+	uint64_t moved;	  /* of these, now with another endpoint */
+	char *report;	  /* of warnings or errors, owned; NULL: none */
+};
+
+void change_fini(struct change *change);
+
+/* Parses a text; `name` is for its report. -EBADMSG: the report is in change->report. */
+int change_parse(const char *name, const char *text, size_t size, struct model **ret,
+		 struct change *change, struct err *err);
+
+/* A new configuration; takes model and text on success. Attaches and detaches as it asks. */
+int change_configuration(struct daemon *daemon, struct model **model, char **text,
+			 struct change *change, struct err *err);
+
+/* The same configuration with other overrides; takes them on success. */
+int change_overrides(struct daemon *daemon, struct overrides *overrides, struct change *change,
+		     struct err *err);
+
+/* The same configuration in a changed world: a route, an interface, an address. */
+int change_world(struct daemon *daemon, struct err *err);
+
+/* Attaches (or detaches) every interface as file, options and overrides say; those that are as
+ * they shall be are not touched. A missing interface is an error only with `strict`. */
+int change_interfaces(struct daemon *daemon, const struct model *model, bool strict,
+		      struct err *err);
+
+/* Attaches or detaches one interface by hand, and remembers it. */
+int change_interface(struct daemon *daemon, const struct state_interface *wanted, struct err *err);
+
+#endif

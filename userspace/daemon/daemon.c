@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <weir/names.h>
+
+#include "daemon/admin.h"
+#include "daemon/change.h"
+#include "daemon/upkeep.h"
+#include "daemon/world.h"
+#include "dataplane/attach.h"
+#include "dataplane/sync.h"
+#include "util/caps.h"
+#include "util/file.h"
+#include "util/log.h"
+
+static void daemon_fini(struct daemon *daemon)
+{
+	admin_stop(daemon->admin);
+	upkeep_stop(daemon->upkeep);
+	plan_free(daemon->plan);
+	facts_fini(&daemon->facts);
+	state_fini(&daemon->state);
+	model_free(daemon->model);
+	free(daemon->text);
+	object_close(daemon->object);
+	nl_free(daemon->nl);
+	loop_free(daemon->loop);
+}
+
+/* One daemon per instance: the kernel drops the lock with the process. */
+static int take_lock(const char *instance, int *ret, struct err *err)
+{
+	char path[sizeof(WEIR_RUN_DIR) + WEIR_NAME_MAX + 16], pid[16] = "";
+	_cleanup_(closep) int fd = -1;
+
+	snprintf(path, sizeof(path), WEIR_RUN_DIR "/%s", instance);
+	if (mkdir(path, 0750) && errno != EEXIST)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path), WEIR_RUN_DIR "/%s/lock", instance);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (read(fd, pid, sizeof(pid) - 1) > 0)
+			pid[strcspn(pid, "\n")] = '\0';
+		return err_set(
+			err, -EALREADY,
+			"instance '%s' has a daemon already (pid %s); stop that one, or name "
+			"another instance with -N",
+			instance, pid);
+	}
+	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+/* The file's configuration; where that is bad and a data plane is in force, the last good one. */
+static int load_configuration(const struct daemon_options *options, struct model **ret_model,
+			      char **ret_text, struct err *err)
+{
+	_cleanup_(change_fini) struct change change = {};
+	_cleanup_(freep) char *text = NULL;
+	char pins[OBJECT_PATH_MAX];
+	size_t size;
+	int r;
+
+	r = file_read(options->config, FILE_MAX, &text, &size);
+	if (r < 0)
+		err_set(err, r, "%s: %s", options->config, strerror(-r));
+	else
+		r = change_parse(options->config, text, size, ret_model, &change, err);
+	if (change.report)
+		fputs(change.report, stderr);
+	if (!r) {
+		*ret_text = take_ptr(text);
+		return 0;
+	}
+	snprintf(pins, sizeof(pins), WEIR_BPFFS "/%s/control", options->instance);
+	if (r == -ENOMEM || access(pins, F_OK) ||
+	    state_load_config(options->instance, ret_text, NULL) < 0)
+		return r;
+	change_fini(&change);
+	if (change_parse("running.yaml", *ret_text, strlen(*ret_text), ret_model, &change, NULL)) {
+		free(take_ptr(*ret_text));
+		return r;
+	}
+	log_error("%s", err->text);
+	log_error("%s is NOT in force: keeping the configuration that was; mend the file, then: "
+		  "weir apply",
+		  options->config);
+	return 0;
+}
+
+static void on_signal(void *user, uint32_t number)
+{
+	struct daemon *daemon = user;
+	_cleanup_(change_fini) struct change change = {};
+	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(freep) char *text = NULL;
+	struct err err = {};
+	size_t size;
+	int r;
+
+	if (number != SIGHUP) {
+		daemon_stop(daemon);
+		return;
+	}
+	r = file_read(daemon->options->config, FILE_MAX, &text, &size);
+	if (r < 0)
+		err_set(&err, r, "%s: %s", daemon->options->config, strerror(-r));
+	r = r ?: change_parse(daemon->options->config, text, size, &model, &change, &err);
+	r = r ?: change_configuration(daemon, &model, &text, &change, &err);
+	if (change.report)
+		fputs(change.report, stderr);
+	if (r < 0)
+		log_error("reload: %s", err.text);
+	else
+		log_info("reload: %s is in force", daemon->options->config);
+}
+
+static int watch_signals(struct daemon *daemon, struct err *err)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	r = loop_new(&daemon->loop);
+	r = r
+		    ?: loop_add_signals(daemon->loop, &signals,
+					(struct loop_call){ on_signal, daemon }, NULL);
+	return r < 0 ? err_set(err, r, "event loop: %s", strerror(-r)) : 0;
+}
+
+/* Everything up to a configuration in force. */
+static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
+{
+	const char *instance = daemon->options->instance;
+	_cleanup_(change_fini) struct change change = {};
+	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(freep) char *text = NULL;
+	bool fresh;
+	int r;
+
+	r = load_configuration(daemon->options, &model, &text, err);
+	r = r ?: state_load(instance, &daemon->state, err);
+	r = r ?: watch_signals(daemon, err);
+	r = r ?: nl_new(&daemon->nl, err);
+	r = r ?: object_load(instance, &daemon->object, &fresh, err);
+	if (r < 0)
+		return r;
+	*ret_fresh = fresh;
+	/* What the last daemon retired may still be in use. */
+	r = object_wait();
+	r = r ?: sync_adopt(daemon->object, &daemon->plan, err);
+	if (r < 0)
+		return r;
+	if (!model->interfaces.count && !daemon->options->interface_count &&
+	    !daemon->state.interfaces.count)
+		return err_set(err, -EBADMSG,
+			       "no interface to attach to: name one with -i, or under 'interfaces' "
+			       "in %s",
+			       daemon->options->config);
+	r = change_configuration(daemon, &model, &text, &change, err);
+	if (r < 0)
+		return r;
+	if (change.cleared)
+		log_info("%u override%s cleared: the file has changed", change.cleared,
+			 change.cleared == 1 ? "" : "s");
+	return 0;
+}
+
+static void announce(const struct daemon *daemon, bool fresh)
+{
+	size_t endpoints = 0;
+
+	vec_foreach(listener, &daemon->model->listeners)
+		vec_foreach(group, &listener->groups)
+			endpoints += group->endpoints.count;
+	log_info("ready: %zu listener%s, %zu endpoint%s, %s", daemon->model->listeners.count,
+		 daemon->model->listeners.count == 1 ? "" : "s", endpoints,
+		 endpoints == 1 ? "" : "s",
+		 fresh ? "new data plane" : "adopted the data plane that was there");
+}
+
+int daemon_run(const struct daemon_options *options, struct err *err)
+{
+	_cleanup_(daemon_fini) struct daemon daemon = { .options = options };
+	_cleanup_(closep) int lock = -1;
+	bool fresh = false;
+	int r;
+
+	r = caps_require(err);
+	r = r ?: take_lock(options->instance, &lock, err);
+	if (r < 0)
+		return r;
+	r = begin(&daemon, &fresh, err);
+	r = r ?: admin_start(&daemon, err);
+	r = r ?: upkeep_start(&daemon, err);
+	if (r < 0) {
+		if (fresh) { /* leave no half of a data plane behind */
+			world_leave(daemon.nl, daemon.plan);
+			object_unpin(options->instance, NULL);
+		}
+		return r;
+	}
+	announce(&daemon, fresh);
+	r = loop_run(daemon.loop);
+	if (r < 0)
+		return err_set(err, r, "event loop: %s", strerror(-r));
+	log_info("stopped; the data plane goes on without a daemon (remove it with: weir down)");
+	return 0;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	loop_stop(daemon->loop, 0);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `weir run`: holds model, overrides and facts, and is the only writer of configuration. The data
+ * plane does not need it: when it ends, packets keep flowing, and the next one adopts what is
+ * pinned.
+ *
+ *   daemon.c  begins and ends       change.c  puts a new configuration in force
+ *   admin.c   answers the CLI       upkeep.c  follows the network and the clock
+ *   world.c   asks the host         state.c   remembers overrides
+ */
+#ifndef WEIR_DAEMON_DAEMON_H
+#define WEIR_DAEMON_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/model.h"
+#include "daemon/state.h"
+#include "dataplane/object.h"
+#include "net/nl.h"
+#include "plan/facts.h"
+#include "plan/plan.h"
+#include "util/err.h"
+#include "util/loop.h"
+
+struct daemon_options {
+	const char *instance;
+	const char *config;	       /* path of the file */
+	const char *const *interfaces; /* replace the file's; NULL: the file's */
+	size_t interface_count;
+	bool generic; /* attach in generic mode */
+};
+
+struct daemon {
+	const struct daemon_options *options;
+	struct loop *loop;
+	struct nl *nl;
+	struct object *object;
+
+	struct model *model; /* of the configuration in force */
+	char *text;	     /* of the same */
+	struct state state;  /* overrides */
+	struct facts facts;
+	struct plan *plan; /* in force */
+
+	struct admin *admin;
+	struct upkeep *upkeep;
+};
+
+/*
+ * Runs until SIGTERM, SIGINT or `weir down`. Returns 0, or -errno with a text: -EBADMSG for a bad
+ * configuration (whose report is on stderr), -EALREADY if the instance has a daemon, -EPERM.
+ */
+int daemon_run(const struct daemon_options *options, struct err *err);
+
+/* Ends the loop after the call underway. */
+void daemon_stop(struct daemon *daemon);
+
+#endif

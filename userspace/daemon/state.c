@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <weir/names.h>
+
+#include "util/file.h"
+
+#define OVERRIDES_FILE "overrides.json"
+#define CONFIG_FILE    "running.yaml"
+
+void state_fini(struct state *state)
+{
+	overrides_fini(&state->overrides);
+	vec_free(&state->interfaces);
+}
+
+static void state_path(const char *instance, const char *file, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, WEIR_STATE_DIR "/%s/%s", instance, file);
+}
+
+static int write_file(const char *instance, const char *file, const char *text, struct err *err)
+{
+	char directory[PATH_MAX];
+	int r;
+
+	snprintf(directory, sizeof(directory), WEIR_STATE_DIR "/%s", instance);
+	if (mkdir(directory, 0750) && errno != EEXIST)
+		return err_set(err, -errno, "%s: %s", directory, strerror(errno));
+	r = file_replace(directory, file, text, strlen(text));
+	if (r < 0)
+		return err_set(err, r, "cannot write %s/%s: %s", directory, file, strerror(-r));
+	return 0;
+}
+
+static int load_override(json_t *from, struct state *state)
+{
+	const char *listener, *group, *endpoint;
+	int weight = -1, file_weight = 0, drained = 0;
+	struct override *override;
+
+	if (json_unpack(from, "{s:s, s:s, s:s, s?i, s?i, s?b}", "listener", &listener, "group",
+			&group, "endpoint", &endpoint, "weight", &weight, "file_weight",
+			&file_weight, "drained", &drained) ||
+	    weight < -1 || weight > 255 || file_weight < 0 || file_weight > 255)
+		return -EINVAL;
+	override = overrides_get(&state->overrides, listener, group, endpoint);
+	if (!override)
+		return -ENOMEM;
+	override->weight = weight;
+	override->file_weight = file_weight;
+	override->drained = drained;
+	return 0;
+}
+
+static int load_interface(json_t *from, struct state *state)
+{
+	struct state_interface interface = {};
+	int attached, generic = 0;
+	const char *name;
+
+	if (json_unpack(from, "{s:s, s:b, s?b}", "name", &name, "attached", &attached, "generic",
+			&generic) ||
+	    strlen(name) >= sizeof(interface.name))
+		return -EINVAL;
+	strcpy(interface.name, name);
+	interface.attached = attached;
+	interface.generic = generic;
+	return vec_push(&state->interfaces, interface);
+}
+
+int state_load(const char *instance, struct state *ret, struct err *err)
+{
+	_cleanup_(state_fini) struct state state = {};
+	_cleanup_(json_decrefp) json_t *root = NULL;
+	_cleanup_(freep) char *text = NULL;
+	char path[PATH_MAX];
+	json_t *item;
+	size_t i;
+	int r;
+
+	state_path(instance, OVERRIDES_FILE, path);
+	r = file_read(path, FILE_MAX, &text, NULL);
+	if (r == -ENOENT) {
+		*ret = (struct state){};
+		return 0;
+	}
+	if (r < 0)
+		return err_set(err, r, "%s: %s", path, strerror(-r));
+	root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	r = json_is_object(root) ? 0 : -EINVAL;
+	json_array_foreach(json_object_get(root, "overrides"), i, item) r =
+		r ?: load_override(item, &state);
+	json_array_foreach(json_object_get(root, "interfaces"), i, item) r =
+		r ?: load_interface(item, &state);
+	if (r < 0)
+		return err_set(err, r, "%s: is damaged; repair or remove it", path);
+	*ret = state;
+	state = (struct state){};
+	return 0;
+}
+
+static json_t *override_json(const struct override *override)
+{
+	json_t *json = json_pack("{s:s, s:s, s:s}", "listener", override->listener, "group",
+				 override->group, "endpoint", override->endpoint);
+
+	if (override->weight >= 0) {
+		json_object_set_new(json, "weight", json_integer(override->weight));
+		json_object_set_new(json, "file_weight", json_integer(override->file_weight));
+	}
+	if (override->drained)
+		json_object_set_new(json, "drained", json_true());
+	return json;
+}
+
+int state_save(const char *instance, const struct state *state, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[], s:[]}", "overrides", "interfaces");
+	_cleanup_(freep) char *text = NULL;
+
+	vec_foreach(override, &state->overrides.list)
+		json_array_append_new(json_object_get(root, "overrides"), override_json(override));
+	vec_foreach(interface, &state->interfaces)
+		json_array_append_new(json_object_get(root, "interfaces"),
+				      json_pack("{s:s, s:b, s:b}", "name", interface->name,
+						"attached", interface->attached, "generic",
+						interface->generic));
+	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	return write_file(instance, OVERRIDES_FILE, text, err);
+}
+
+int state_load_config(const char *instance, char **ret, struct err *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	state_path(instance, CONFIG_FILE, path);
+	r = file_read(path, FILE_MAX, ret, NULL);
+	return r < 0 ? err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+int state_save_config(const char *instance, const char *text, struct err *err)
+{
+	return write_file(instance, CONFIG_FILE, text, err);
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/upkeep.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/change.h"
+#include "daemon/world.h"
+#include "dataplane/attach.h"
+#include "dataplane/counters.h"
+#include "dataplane/flows.h"
+#include "dataplane/sync.h"
+#include "util/log.h"
+
+#define TICK_MS	   1000
+#define SCAN_TICKS 2  /* between two scans of the flow maps */
+#define SETTLE_MS  20 /* network events come in bursts */
+
+struct upkeep {
+	struct daemon *daemon;
+	struct loop_source *events;
+	struct loop_source *settle;
+	struct loop_source *tick;
+	unsigned ticks;
+	int seen;			   /* enum nl_event, since the last look */
+	uint64_t full[WEIR_MAX_LISTENERS]; /* exceptions_full of each listener, as last seen */
+	char complaint[sizeof(((struct err *)0)->text)]; /* said once, not every second */
+};
+
+/* Do routes or interfaces differ? A MAC alone does not count. */
+static bool world_differs(const struct facts *a, const struct facts *b)
+{
+	if (a->interfaces.count != b->interfaces.count || a->targets.count != b->targets.count)
+		return true;
+	for (size_t i = 0; i < a->interfaces.count; i++)
+		if (memcmp(&a->interfaces.items[i], &b->interfaces.items[i],
+			   sizeof(a->interfaces.items[i])))
+			return true;
+	for (size_t i = 0; i < a->targets.count; i++) {
+		const struct facts_target *x = &a->targets.items[i], *y = &b->targets.items[i];
+
+		if (x->ifindex != y->ifindex || !addr_equal(&x->next_hop, &y->next_hop) ||
+		    !addr_equal(&x->source, &y->source))
+			return true;
+	}
+	return false;
+}
+
+static void complain(struct upkeep *upkeep, const struct err *err)
+{
+	if (strcmp(upkeep->complaint, err->text))
+		log_warning("%s", err->text);
+	memcpy(upkeep->complaint, err->text, sizeof(upkeep->complaint));
+}
+
+/* Takes a second look at the world; `manage` also asks the kernel to resolve what it lost. */
+static void follow_world(struct upkeep *upkeep, bool manage)
+{
+	struct daemon *daemon = upkeep->daemon;
+	struct attachments attachments = {};
+	struct facts facts = {};
+	struct err err = {};
+	int r;
+
+	change_interfaces(daemon, daemon->model, false, NULL);
+	r = attach_list(daemon->object->directory, &attachments, &err);
+	r = r ?: world_gather(daemon->nl, daemon->model, &attachments, manage, &facts, &err);
+	vec_free(&attachments.list);
+	if (r < 0) {
+		complain(upkeep, &err);
+		return;
+	}
+	world_remember(&daemon->facts, &facts);
+	if (world_differs(&daemon->facts, &facts)) {
+		if (change_world(daemon, &err) == 0) {
+			facts_fini(&facts);
+			upkeep->complaint[0] = '\0';
+			return;
+		}
+		complain(upkeep, &err);
+	}
+	facts_fini(&daemon->facts);
+	daemon->facts = facts;
+	if (plan_resolve(daemon->plan, &daemon->facts))
+		sync_nexthops(daemon->object, daemon->plan);
+	/* An IPv6 address goes with its link, and has to come back with it. */
+	if (upkeep->seen & (NL_EVENT_LINK | NL_EVENT_ADDRESS))
+		world_answer(daemon->nl, NULL, daemon->plan);
+	upkeep->seen = 0;
+}
+
+static void on_settled(void *user, uint32_t expirations)
+{
+	(void)expirations;
+	follow_world(user, false);
+}
+
+static void on_event(void *user, uint32_t events)
+{
+	struct upkeep *upkeep = user;
+	int seen = nl_dispatch(upkeep->daemon->nl);
+
+	(void)events;
+	if (seen <= 0)
+		return;
+	upkeep->seen |= seen;
+	loop_set_timer(upkeep->settle, SETTLE_MS, 0);
+}
+
+/* Did flows go unrecorded since the last look? Then the window has to begin anew. */
+static bool lost_records(struct upkeep *upkeep, uint32_t id)
+{
+	struct weir_listener_stats stats;
+	uint64_t before = upkeep->full[id];
+
+	if (counters_listener(upkeep->daemon->object, id, &stats))
+		return false;
+	upkeep->full[id] = stats.reason[WEIR_R_EXCEPTIONS_FULL];
+	return upkeep->full[id] > before;
+}
+
+static void pin_tables(struct upkeep *upkeep, uint32_t now)
+{
+	struct daemon *daemon = upkeep->daemon;
+
+	vec_foreach(listener, &daemon->plan->listeners) {
+		bool lost = lost_records(upkeep, listener->id);
+
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct plan_table *table = &listener->table[family];
+
+			if (!table->deadline)
+				continue;
+			if (lost) {
+				table->deadline = now + listener->idle_timeout;
+			} else if ((int32_t)(now - table->deadline) > 0) {
+				slots_pin(table->slots, table->size);
+				table->deadline = 0;
+			} else {
+				continue;
+			}
+			sync_phases(daemon->object, listener, family);
+		}
+	}
+}
+
+static void settle_table(struct daemon *daemon, struct plan_listener *listener,
+			 enum plan_family family, uint32_t now)
+{
+	struct plan_table *table = &listener->table[family];
+	_cleanup_(freep) bool *differs = NULL;
+	struct err err = {};
+
+	if (!table->slots || !slots_count(table->slots, table->size, WEIR_PINNED))
+		return;
+	differs = calloc(table->size, sizeof(*differs));
+	if (!differs)
+		return;
+	if (flows_differ(daemon->object, listener, family, daemon->plan->hash_seed, now, differs,
+			 &err) < 0) {
+		log_warning("%s: %s", listener->name, err.text);
+		return;
+	}
+	if (slots_settle(table->slots, table->size, differs))
+		sync_phases(daemon->object, listener, family);
+}
+
+static void scan_flows(struct upkeep *upkeep, uint32_t now)
+{
+	struct daemon *daemon = upkeep->daemon;
+	_cleanup_(flows_fini) struct flows flows = {};
+	struct err err = {};
+
+	vec_foreach(listener, &daemon->plan->listeners)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			settle_table(daemon, listener, family, now);
+	if (flows_scan(daemon->object, now, true, &flows, &err) < 0) {
+		complain(upkeep, &err);
+		return;
+	}
+	if (plan_release(daemon->plan, &flows.references))
+		sync_released(daemon->object, daemon->plan);
+}
+
+static void on_tick(void *user, uint32_t expirations)
+{
+	struct upkeep *upkeep = user;
+	uint32_t now = object_now(upkeep->daemon->object);
+
+	(void)expirations;
+	/* Settling comes before pinning: a table pinned now waits for the next scan. */
+	if (++upkeep->ticks % SCAN_TICKS == 0)
+		scan_flows(upkeep, now);
+	pin_tables(upkeep, now);
+	if (!world_is_resolved(&upkeep->daemon->facts))
+		follow_world(upkeep, true);
+}
+
+static int start(struct upkeep *upkeep)
+{
+	struct loop *loop = upkeep->daemon->loop;
+	int r;
+
+	r = loop_add_fd(loop, nl_fd(upkeep->daemon->nl), EPOLLIN,
+			(struct loop_call){ on_event, upkeep }, &upkeep->events);
+	r = r ?: loop_add_timer(loop, (struct loop_call){ on_settled, upkeep }, &upkeep->settle);
+	r = r ?: loop_add_timer(loop, (struct loop_call){ on_tick, upkeep }, &upkeep->tick);
+	return r ?: loop_set_timer(upkeep->tick, TICK_MS, TICK_MS);
+}
+
+int upkeep_start(struct daemon *daemon, struct err *err)
+{
+	struct upkeep *upkeep = calloc(1, sizeof(*upkeep));
+	int r;
+
+	if (!upkeep)
+		return err_set(err, -ENOMEM, "out of memory");
+	upkeep->daemon = daemon;
+	r = start(upkeep);
+	if (r < 0) {
+		upkeep_stop(upkeep);
+		return err_set(err, r, "event loop: %s", strerror(-r));
+	}
+	daemon->upkeep = upkeep;
+	return 0;
+}
+
+void upkeep_stop(struct upkeep *upkeep)
+{
+	if (!upkeep)
+		return;
+	loop_remove(upkeep->events);
+	loop_remove(upkeep->settle);
+	loop_remove(upkeep->tick);
+	free(upkeep);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/world.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "net/ports.h"
+#include "util/log.h"
+
+static int gather_interfaces(struct nl *nl, const struct attachments *attachments,
+			     struct facts *facts, struct err *err)
+{
+	vec_foreach(attachment, &attachments->list) {
+		struct facts_interface interface = { .ifindex = attachment->ifindex };
+		struct nl_link link;
+
+		if (!attachment->ifindex ||
+		    nl_link_get(nl, NULL, attachment->ifindex, &link, NULL) < 0)
+			continue;
+		memcpy(interface.name, link.name, sizeof(interface.name));
+		memcpy(interface.mac, link.mac, sizeof(interface.mac));
+		if (vec_push(&facts->interfaces, interface))
+			return err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int gather_target(struct nl *nl, const struct addr *address, bool manage,
+			 struct facts *facts, struct err *err)
+{
+	struct facts_target target = { .address = *address };
+	struct nl_route route;
+
+	if (facts_target(facts, address))
+		return 0;
+	if (!nl_route_get(nl, address, &route, NULL) && !route.local) {
+		target.ifindex = route.ifindex;
+		target.next_hop = route.next_hop;
+		target.source = route.source;
+		if (manage)
+			nl_neighbour_manage(nl, route.ifindex, &route.next_hop, NULL);
+		target.resolved =
+			!nl_neighbour_get(nl, route.ifindex, &route.next_hop, target.mac, NULL);
+	}
+	if (vec_push(&facts->targets, target))
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static bool list_has(const struct addr_list *addresses, const struct addr *address)
+{
+	vec_foreach(own, &addresses->list)
+		if (addr_equal(own, address))
+			return true;
+	return false;
+}
+
+/* On an address of the host's own, the host's ports are left alone; any other is weir's alone. */
+static int gather_ports(const struct addr_list *own, const struct addr *address,
+			struct facts *facts, struct err *err)
+{
+	struct facts_ports ports = { .address = *address };
+	struct ports_used used = {};
+	int r = 0;
+
+	if (facts_ports(facts, address))
+		return 0;
+	if (list_has(own, address)) {
+		r = ports_reserved(&used, err);
+		r = r ?: ports_listening(IPPROTO_TCP, address, &used, err);
+		r = r ?: ports_listening(IPPROTO_UDP, address, &used, err);
+		if (r < 0)
+			return r;
+	}
+	ports.ranges = ports_ranges(&used, ports.range);
+	if (vec_push(&facts->ports, ports))
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int gather_snat(const struct model *model, const struct addr_list *own, struct facts *facts,
+		       struct err *err)
+{
+	int r = 0;
+
+	vec_foreach(address, &model->snat)
+		r = r ?: gather_ports(own, address, facts, err);
+	vec_foreach(listener, &model->listeners)
+		vec_foreach(address, &listener->snat)
+			r = r ?: gather_ports(own, address, facts, err);
+	vec_foreach(target, &facts->targets)
+		if (target->ifindex && !addr_is_martian(&target->source))
+			r = r ?: gather_ports(own, &target->source, facts, err);
+	return r;
+}
+
+int world_gather(struct nl *nl, const struct model *model, const struct attachments *attachments,
+		 bool manage, struct facts *ret, struct err *err)
+{
+	_cleanup_(facts_fini) struct facts facts = {};
+	struct addr_list own = {};
+	int r;
+
+	r = gather_interfaces(nl, attachments, &facts, err);
+	vec_foreach(listener, &model->listeners)
+		vec_foreach(group, &listener->groups)
+			vec_foreach(endpoint, &group->endpoints)
+				r = r ?: gather_target(nl, &endpoint->address, manage, &facts, err);
+	r = r ?: nl_addresses(nl, &own, err);
+	r = r ?: gather_snat(model, &own, &facts, err);
+	vec_free(&own.list);
+	if (r < 0)
+		return r;
+	*ret = facts;
+	facts = (struct facts){};
+	return 0;
+}
+
+void world_forget(struct nl *nl, const struct facts *before, const struct facts *now)
+{
+	vec_foreach(target, &before->targets) {
+		bool kept = false;
+
+		vec_foreach(other, &now->targets)
+			kept |= other->ifindex == target->ifindex &&
+				addr_equal(&other->next_hop, &target->next_hop);
+		if (!kept && target->ifindex)
+			nl_neighbour_release(nl, target->ifindex, &target->next_hop, NULL);
+	}
+}
+
+void world_remember(const struct facts *before, struct facts *now)
+{
+	vec_foreach(target, &now->targets) {
+		const struct facts_target *known = facts_target(before, &target->address);
+
+		if (target->resolved || !known || !known->resolved ||
+		    known->ifindex != target->ifindex ||
+		    !addr_equal(&known->next_hop, &target->next_hop))
+			continue;
+		memcpy(target->mac, known->mac, sizeof(target->mac));
+		target->resolved = target->lost = true;
+	}
+}
+
+bool world_is_resolved(const struct facts *facts)
+{
+	vec_foreach(target, &facts->targets)
+		if (target->ifindex && (!target->resolved || target->lost))
+			return false;
+	return true;
+}
+
+static int check_endpoints(struct nl *nl, const struct listener *listener, struct err *err)
+{
+	vec_foreach(group, &listener->groups) {
+		vec_foreach(endpoint, &group->endpoints) {
+			struct nl_route route;
+
+			if (nl_route_get(nl, &endpoint->address, &route, NULL) || !route.local)
+				continue;
+			return err_set(
+				err, -EINVAL,
+				"listener %s: endpoint %s is this host itself; packets to it "
+				"cannot pass through its own XDP program: run it elsewhere",
+				listener->name, endpoint->name);
+		}
+	}
+	return 0;
+}
+
+static int check_ports(const struct listener *listener, const struct addr *address, struct err *err)
+{
+	struct ports_used used = {};
+	char text[ADDR_PORT_TEXT_MAX];
+	int r = ports_listening(listener->protocol, address, &used, err);
+
+	if (r < 0)
+		return r;
+	vec_foreach(range, &listener->ports)
+		for (uint32_t port = range->first; port <= range->last; port++)
+			if (ports_has(&used, port))
+				return err_set(err, -EADDRINUSE,
+					       "listener %s: this host itself listens on %s; move "
+					       "one of them, or set steal_ports: true",
+					       listener->name,
+					       addr_print_port(address, port, text));
+	return 0;
+}
+
+int world_check(struct nl *nl, const struct model *model, struct err *err)
+{
+	struct addr_list own = {};
+	int r = nl_addresses(nl, &own, err);
+
+	vec_foreach(listener, &model->listeners) {
+		r = r ?: check_endpoints(nl, listener, err);
+		vec_foreach(address, &listener->addresses)
+			if (!r && !model->steal_ports && list_has(&own, address))
+				r = check_ports(listener, address, err);
+	}
+	vec_free(&own.list);
+	return r;
+}
+
+static bool plan_answers(const struct plan *plan, const struct addr *address)
+{
+	vec_foreach(listener, &plan->listeners)
+		vec_foreach(own, &listener->addresses)
+			if (listener->vip_route && addr_equal(own, address))
+				return true;
+	return false;
+}
+
+static void answer_one(struct nl *nl, const struct plan *plan, const struct addr *address)
+{
+	char text[ADDR_TEXT_MAX];
+	struct err err = {};
+
+	for (size_t i = 1; i < plan->egress.count; i++) {
+		uint32_t ifindex = plan->egress.items[i].ifindex;
+
+		if (ifindex && nl_vip_add(nl, ifindex, address, &err) < 0)
+			log_warning("%s: clients may not reach it: %s", addr_print(address, text),
+				    err.text);
+	}
+}
+
+void world_answer(struct nl *nl, const struct plan *before, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners)
+		if (listener->vip_route)
+			vec_foreach(address, &listener->addresses)
+				answer_one(nl, plan, address);
+	if (!before)
+		return;
+	vec_foreach(listener, &before->listeners)
+		vec_foreach(address, &listener->addresses)
+			if (listener->vip_route && !plan_answers(plan, address))
+				nl_vip_remove(nl, address, NULL);
+}
+
+void world_leave(struct nl *nl, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners) {
+		if (listener->vip_route)
+			vec_foreach(address, &listener->addresses)
+				nl_vip_remove(nl, address, NULL);
+		vec_foreach(endpoint, &listener->endpoints) {
+			struct nl_route route;
+
+			if (!nl_route_get(nl, &endpoint->address, &route, NULL))
+				nl_neighbour_release(nl, route.ifindex, &route.next_hop, NULL);
+		}
+	}
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The plan in force, read back from the maps. A daemon may have been killed between any two
+ * stores, so only the listener table in force is believed outright: a listener is what has a cell
+ * there, its block and its tables are where the cell says. Everything else - rows of listeners that
+ * have no cell, rows left over - is taken as leaving.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/sync.h"
+
+static void address_of(const uint8_t bytes[16], struct addr *ret)
+{
+	memcpy(ret->bytes, bytes, sizeof(ret->bytes));
+}
+
+static int read_infos(const struct object *object, struct plan *plan)
+{
+	for (uint32_t id = 1; id < WEIR_MAX_LISTENERS; id++) {
+		const struct weir_listener_info *info = &object->listener_info[id];
+		struct plan_listener listener = {
+			.id = id,
+			.protocol = info->protocol,
+			.mode = info->mode,
+			.vip_route = info->vip_route,
+			.idle_timeout = info->idle_timeout,
+			.block = info->endpoint_base,
+			.block_size = info->endpoint_count,
+		};
+
+		if (!info->name[0])
+			continue;
+		if (listener.block + (uint64_t)listener.block_size > WEIR_MAX_ENDPOINTS)
+			return -EPROTO;
+		snprintf(listener.name, sizeof(listener.name), "%s", info->name);
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			listener.table[family].line = PLAN_NO_LINE;
+			listener.table[family].deadline = info->deadline[family];
+		}
+		if (vec_push(&plan->listeners, listener))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int read_table(const struct object *object, const struct weir_listener *cell,
+		      struct plan_table *table)
+{
+	uint64_t slots = (uint64_t)cell->slot_mask + 1;
+
+	if (table->slots || (cell->flags & WEIR_CELL_NO_ENDPOINT))
+		return 0;
+	if (slots & (slots - 1) || cell->slot_line * (uint64_t)WEIR_SLOTS_PER_LINE + slots >
+					   WEIR_MAX_SLOT_LINES * (uint64_t)WEIR_SLOTS_PER_LINE)
+		return -EPROTO;
+	table->slots = malloc(slots * sizeof(*table->slots));
+	if (!table->slots)
+		return -ENOMEM;
+	memcpy(table->slots, &object->slots[cell->slot_line], slots * sizeof(*table->slots));
+	table->size = slots;
+	table->line = cell->slot_line;
+	return 0;
+}
+
+static int add_address(struct plan_listener *listener, const struct addr *address)
+{
+	vec_foreach(known, &listener->addresses)
+		if (addr_equal(known, address))
+			return 0;
+	return vec_push(&listener->addresses, *address);
+}
+
+static int read_cell(const struct object *object, const struct weir_listener *cell,
+		     struct plan *plan)
+{
+	struct plan_listener *listener = plan_find_id(plan, cell->id);
+	struct port_range port = { cell->port, cell->port };
+	struct addr address;
+	enum plan_family family;
+	int r;
+
+	if (!listener)
+		return -EPROTO;
+	address_of(cell->addr, &address);
+	family = addr_family(&address) == AF_INET ? PLAN_IP4 : PLAN_IP6;
+	if (listener->block != cell->endpoint_base) { /* killed while the block was moving */
+		listener->block = cell->endpoint_base;
+		listener->block_size = 0;
+	}
+	listener->mode = cell->mode;
+	listener->idle_timeout = cell->idle_timeout;
+	r = read_table(object, cell, &listener->table[family]);
+	if (r)
+		return r;
+	if (vec_push(&listener->ports, port))
+		return -ENOMEM;
+	return add_address(listener, &address);
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	return ((const struct port_range *)a)->first - ((const struct port_range *)b)->first;
+}
+
+/* One range per cell becomes ranges again. */
+static void merge_ports(struct plan_listener *listener)
+{
+	struct port_range *ports = listener->ports.items;
+	size_t kept = 0;
+
+	if (!listener->ports.count)
+		return;
+	qsort(ports, listener->ports.count, sizeof(*ports), compare_ports);
+	for (size_t i = 1; i < listener->ports.count; i++) {
+		if (ports[i].first <= ports[kept].last + 1)
+			ports[kept].last = ports[i].last;
+		else
+			ports[++kept] = ports[i];
+	}
+	listener->ports.count = kept + 1;
+}
+
+/* Cells come in the order of their hashes: people want IPv4 first, then by number. */
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct addr *x = a, *y = b;
+	int families = addr_family(x) - addr_family(y); /* AF_INET < AF_INET6 */
+
+	return families ?: addr_compare(x, y);
+}
+
+static void sort_addresses(struct plan_listener *listener)
+{
+	if (listener->addresses.count)
+		qsort(listener->addresses.items, listener->addresses.count,
+		      sizeof(*listener->addresses.items), compare_addresses);
+}
+
+/* A block whose size is not known: as large as its slots need. */
+static void measure_block(struct plan_listener *listener)
+{
+	uint32_t size = 1;
+
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		const struct plan_table *table = &listener->table[family];
+
+		for (uint32_t i = 0; i < table->size; i++) {
+			uint32_t current = table->slots[i].current;
+			uint32_t previous = table->slots[i].previous;
+
+			while (current != WEIR_SLOT_NONE && size <= current)
+				size *= 2;
+			while (previous != WEIR_SLOT_NONE && size <= previous)
+				size *= 2;
+		}
+	}
+	listener->block_size = size;
+}
+
+static int read_rows(const struct object *object, struct plan *plan)
+{
+	for (uint32_t i = 0; i < WEIR_MAX_ENDPOINTS; i++) {
+		const struct weir_endpoint *row = &object->endpoints[i];
+		const struct weir_endpoint_info *info = &object->endpoint_info[i];
+		struct plan_listener *listener;
+		struct plan_endpoint endpoint = {
+			.row = i,
+			.port = row->port,
+			.state = row->state,
+			.generation = row->generation,
+			.nexthop = row->nexthop,
+			.snat = row->snat,
+			.snat_rows = row->snat_rows,
+			.weight = info->weight,
+			.file_weight = info->file_weight,
+		};
+
+		plan->generations[i] = row->generation;
+		if (row->state == WEIR_ENDPOINT_FREE)
+			continue;
+		listener = plan_find_id(plan, row->listener);
+		if (!listener)
+			return -EPROTO;
+		address_of(row->addr, &endpoint.address);
+		snprintf(endpoint.name, sizeof(endpoint.name), "%s", info->name);
+		snprintf(endpoint.group, sizeof(endpoint.group), "%s", info->group);
+		memcpy(endpoint.want, info->want, sizeof(endpoint.want));
+		if (!listener->addresses.count)
+			endpoint.state = WEIR_ENDPOINT_GONE;
+		if (vec_push(&listener->endpoints, endpoint))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int read_snat(const struct object *object, struct plan *plan)
+{
+	bool used[WEIR_MAX_SNAT] = {};
+
+	vec_foreach(listener, &plan->listeners)
+		vec_foreach(endpoint, &listener->endpoints)
+			for (uint32_t i = 0; i < endpoint->snat_rows; i++)
+				used[(endpoint->snat + i) % WEIR_MAX_SNAT] = true;
+	for (uint32_t i = 1; i < WEIR_MAX_SNAT; i++) {
+		struct plan_snat snat = { .row = object->snat[i], .used = used[i] };
+
+		if (vec_push(&plan->snat, snat))
+			return -ENOMEM;
+	}
+	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++)
+		if (vec_push(&plan->egress, object->egress[i]))
+			return -ENOMEM;
+	return 0;
+}
+
+static int read_all(const struct object *object, struct plan *plan)
+{
+	const struct weir_half *half = &object->control->half[object->control->generation & 1];
+	int r;
+
+	if (half->first + (uint64_t)half->mask >= 2 * WEIR_MAX_CELLS)
+		return -EPROTO;
+	plan->hash_seed = object->control->slot_seed;
+	r = read_infos(object, plan);
+	for (uint32_t i = 0; !r && object->control->generation && i <= half->mask; i++) {
+		const struct weir_listener *cell = &object->listeners[half->first + i];
+
+		if (cell->kind == WEIR_CELL_LISTENER)
+			r = read_cell(object, cell, plan);
+	}
+	if (r)
+		return r;
+	vec_foreach(listener, &plan->listeners) {
+		merge_ports(listener);
+		sort_addresses(listener);
+		if (!listener->block_size && listener->addresses.count)
+			measure_block(listener);
+	}
+	r = read_rows(object, plan);
+	return r ?: read_snat(object, plan);
+}
+
+int sync_adopt(const struct object *object, struct plan **ret, struct err *err)
+{
+	_cleanup_(plan_freep) struct plan *plan = plan_new();
+	int r = plan ? read_all(object, plan) : -ENOMEM;
+
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	if (r < 0)
+		return err_set(err, r,
+			       "the pinned maps in %s contradict each other; run: weir down",
+			       object->directory);
+	*ret = take_ptr(plan);
+	return 0;
+}

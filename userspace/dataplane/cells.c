@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dataplane/cells.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <weir/hash.h>
+
+#define CELLS_MIN    64 /* a table this small needs no thought */
+#define SEEDS_TO_TRY 64
+
+/* A quarter full, nearly every key is found at its first probe. */
+#define CELLS_PER_KEY 4
+
+struct layout {
+	struct weir_listener *cells;
+	uint32_t mask;
+	uint32_t seed;
+	uint32_t used;
+};
+
+/* The cell of a key, made where there is none; NULL where the seed is a bad one. */
+static struct weir_listener *put(struct layout *layout, const uint8_t addr[16], uint16_t port,
+				 uint8_t protocol, enum weir_cell_kind kind)
+{
+	uint32_t hash = weir_hash_listener(addr, port, protocol, layout->seed);
+
+	for (uint32_t i = 0; i < WEIR_MAX_PROBES; i++) {
+		struct weir_listener *cell = &layout->cells[(hash + i) & layout->mask];
+
+		if (cell->kind == WEIR_CELL_FREE) {
+			memcpy(cell->addr, addr, sizeof(cell->addr));
+			cell->port = port;
+			cell->protocol = protocol;
+			cell->kind = kind;
+			layout->used++;
+			return cell;
+		}
+		if (cell->port == port && cell->protocol == protocol &&
+		    !memcmp(cell->addr, addr, sizeof(cell->addr)))
+			return cell;
+	}
+	return NULL;
+}
+
+static bool put_listener(struct layout *layout, const struct plan_listener *listener,
+			 const struct addr *address, uint16_t port)
+{
+	enum plan_family family = addr_family(address) == AF_INET ? PLAN_IP4 : PLAN_IP6;
+	const struct plan_table *table = &listener->table[family];
+	struct weir_listener *cell =
+		put(layout, address->bytes, port, listener->protocol, WEIR_CELL_LISTENER);
+
+	if (!cell)
+		return false;
+	cell->id = listener->id;
+	cell->mode = listener->mode;
+	cell->idle_timeout = listener->idle_timeout;
+	cell->endpoint_base = listener->block;
+	if (table->slots) {
+		cell->slot_line = table->line;
+		cell->slot_mask = table->size - 1;
+	} else {
+		cell->flags = WEIR_CELL_NO_ENDPOINT;
+	}
+	return true;
+}
+
+static bool put_address(struct layout *layout, const struct plan_listener *listener,
+			const struct addr *address)
+{
+	struct weir_listener *cell = put(layout, address->bytes, 0, 0, WEIR_CELL_ADDRESS);
+
+	if (!cell)
+		return false;
+	cell->flags |= WEIR_CELL_HAS_LISTENERS;
+	vec_foreach(range, &listener->ports)
+		for (uint32_t port = range->first; port <= range->last; port++)
+			if (!put_listener(layout, listener, address, port))
+				return false;
+	return true;
+}
+
+static bool put_all(struct layout *layout, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners)
+		vec_foreach(address, &listener->addresses)
+			if (!put_address(layout, listener, address))
+				return false;
+	for (size_t i = 1; i < plan->snat.count; i++) {
+		const struct weir_snat *snat = &plan->snat.items[i].row;
+		struct weir_listener *cell;
+
+		if (!snat->ports)
+			continue;
+		cell = put(layout, snat->addr, 0, 0, WEIR_CELL_ADDRESS);
+		if (!cell)
+			return false;
+		cell->snat = cell->snat ?: i;
+	}
+	return true;
+}
+
+static uint64_t count_keys(const struct plan *plan)
+{
+	uint64_t keys = plan->snat.count;
+
+	vec_foreach(listener, &plan->listeners) {
+		uint64_t ports = 0;
+
+		vec_foreach(range, &listener->ports)
+			ports += range->last - range->first + 1;
+		keys += listener->addresses.count * (ports + 1);
+	}
+	return keys;
+}
+
+int cells_build(const struct plan *plan, struct weir_half *half, struct weir_listener **ret,
+		struct err *err)
+{
+	uint64_t keys = count_keys(plan);
+
+	for (uint64_t size = CELLS_MIN; size <= WEIR_MAX_CELLS; size *= 2) {
+		_cleanup_(freep) struct weir_listener *cells = NULL;
+
+		if (size < keys * CELLS_PER_KEY && size < WEIR_MAX_CELLS)
+			continue;
+		cells = malloc(size * sizeof(*cells));
+		if (!cells)
+			return err_set(err, -ENOMEM, "out of memory");
+		for (uint32_t seed = 0; seed < SEEDS_TO_TRY; seed++) {
+			struct layout layout = { .cells = cells, .mask = size - 1, .seed = seed };
+
+			memset(cells, 0, size * sizeof(*cells));
+			if (!put_all(&layout, plan))
+				continue;
+			half->mask = layout.mask;
+			half->seed = layout.seed;
+			half->cells_used = layout.used;
+			*ret = take_ptr(cells);
+			return 0;
+		}
+	}
+	return err_set(
+		err, -ENOSPC,
+		"too many addresses x ports: %llu keys, and the listener table has %u cells; "
+		"name fewer ports",
+		(unsigned long long)keys, WEIR_MAX_CELLS);
+}

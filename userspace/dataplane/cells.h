@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The listener table: an open-addressed hash inside an array, so that BPF looks it up inline in one
+ * or two cache lines (bpf/listener.h). The writer chooses size and seed such that no key lies more
+ * than WEIR_MAX_PROBES cells from its place.
+ */
+#ifndef WEIR_DATAPLANE_CELLS_H
+#define WEIR_DATAPLANE_CELLS_H
+
+#include <weir/abi.h>
+
+#include "plan/plan.h"
+
+/*
+ * Lays out the plan's addresses and listeners. half->first is given; mask, seed and cells_used are
+ * set. *ret has half->mask + 1 cells and is the caller's. -ENOSPC: too many addresses x ports.
+ */
+int cells_build(const struct plan *plan, struct weir_half *half, struct weir_listener **ret,
+		struct err *err);
+
+#endif

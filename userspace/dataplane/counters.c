@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dataplane/counters.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Both structures are nothing but u64 counters. */
+static int sum(int map, uint32_t key, uint64_t *ret, size_t words)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_(freep) uint64_t *values = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc((size_t)cpus * words, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(map, &key, values))
+		return -errno;
+	memset(ret, 0, words * sizeof(*ret));
+	for (size_t i = 0; i < (size_t)cpus * words; i++)
+		ret[i % words] += values[i];
+	return 0;
+}
+
+int counters_listener(const struct object *object, uint32_t id, struct weir_listener_stats *ret)
+{
+	return sum(object->listener_stats, id, (uint64_t *)ret, sizeof(*ret) / sizeof(uint64_t));
+}
+
+int counters_endpoint(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret)
+{
+	return sum(object->endpoint_stats, row, (uint64_t *)ret, sizeof(*ret) / sizeof(uint64_t));
+}

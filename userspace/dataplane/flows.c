@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dataplane/flows.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/hash.h>
+
+#define BATCH 4096 /* records per system call */
+
+/* A reply record without its flow record is older than any insertion takes (s). */
+#define ORPHAN_AGE 30
+
+struct batch {
+	struct weir_flow keys[BATCH];
+	union {
+		struct weir_exception exceptions[BATCH];
+		struct weir_nat_flow flows[BATCH];
+		struct weir_nat_reply replies[BATCH];
+	};
+	uint32_t count;
+};
+
+/* Calls `each` with every batch of a hash map; records that come and go meanwhile may be missed. */
+static int for_each_batch(int map, void *values_of(struct batch *),
+			  int each(const struct batch *, void *), void *user, struct err *err)
+{
+	_cleanup_(freep) struct batch *batch = malloc(sizeof(*batch));
+	uint32_t position = 0, next = 0;
+	void *from = NULL;
+	int r = 0;
+
+	if (!batch)
+		return err_set(err, -ENOMEM, "out of memory");
+	while (!r) {
+		bool last;
+
+		batch->count = BATCH;
+		last = bpf_map_lookup_batch(map, from, &next, batch->keys, values_of(batch),
+					    &batch->count, NULL);
+		if (last && errno != ENOENT)
+			return err_set(err, -errno, "cannot read a flow map: %s", strerror(errno));
+		r = each(batch, user);
+		if (last)
+			break;
+		position = next;
+		from = &position;
+	}
+	return r;
+}
+
+static void *exception_values(struct batch *batch)
+{
+	return batch->exceptions;
+}
+
+static void *flow_values(struct batch *batch)
+{
+	return batch->flows;
+}
+
+static void *reply_values(struct batch *batch)
+{
+	return batch->replies;
+}
+
+struct scan {
+	const struct object *object;
+	struct flows *flows;
+	uint32_t now;
+	bool expire;
+};
+
+static bool is_over(uint32_t now, uint32_t seen, uint32_t timeout)
+{
+	int32_t age = now - seen; /* the clock ticks between the scan's reading and BPF's */
+
+	return age > 0 && (uint32_t)age > timeout;
+}
+
+static bool exception_is_over(const struct weir_exception *exception, uint32_t now)
+{
+	switch (exception->state) {
+	case WEIR_FLOW_SYN:
+		return is_over(now, exception->seen, WEIR_TIMEOUT_SYN);
+	case WEIR_FLOW_OPEN:
+		return is_over(now, exception->seen, exception->idle_timeout);
+	default:
+		return is_over(now, exception->seen, WEIR_TIMEOUT_CLOSING);
+	}
+}
+
+static void refer_row(struct flows *flows, uint32_t row)
+{
+	if (row >= WEIR_MAX_ENDPOINTS)
+		return;
+	flows->references.rows[row] = true;
+	flows->by_row[row]++;
+}
+
+static int scan_exceptions(const struct batch *batch, void *user)
+{
+	struct scan *scan = user;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		if (!exception_is_over(&batch->exceptions[i], scan->now)) {
+			refer_row(scan->flows, batch->exceptions[i].endpoint);
+			scan->flows->exceptions++;
+		} else if (scan->expire) {
+			bpf_map_delete_elem(scan->object->exceptions, &batch->keys[i]);
+			scan->flows->expired++;
+		}
+	}
+	return 0;
+}
+
+static struct weir_flow reply_key(const struct weir_flow *key, const struct weir_nat_flow *flow)
+{
+	struct weir_flow back = {
+		.sport = flow->endpoint_port,
+		.dport = flow->snat_port,
+		.protocol = key->protocol,
+	};
+
+	memcpy(back.src, flow->endpoint_addr, sizeof(back.src));
+	memcpy(back.dst, flow->snat_addr, sizeof(back.dst));
+	return back;
+}
+
+/* One direction speaks for a living flow; only a silent one has the other asked. */
+static bool nat_is_over(const struct scan *scan, const struct weir_flow *key,
+			const struct weir_nat_flow *flow)
+{
+	struct weir_flow back = reply_key(key, flow);
+	struct weir_nat_reply reply = {};
+	uint32_t seen = flow->seen;
+
+	if (!is_over(scan->now, flow->seen, WEIR_TIMEOUT_CLOSING))
+		return false;
+	if (!bpf_map_lookup_elem(scan->object->nat_replies, &back, &reply) &&
+	    (int32_t)(reply.seen - seen) > 0)
+		seen = reply.seen;
+	if (flow->state == WEIR_FLOW_RESET || reply.state == WEIR_FLOW_RESET ||
+	    (flow->state == WEIR_FLOW_CLOSING && reply.state == WEIR_FLOW_CLOSING))
+		return is_over(scan->now, seen, WEIR_TIMEOUT_CLOSING);
+	if (flow->state == WEIR_FLOW_SYN ||
+	    (key->protocol == IPPROTO_TCP && reply.state == WEIR_FLOW_SYN))
+		return is_over(scan->now, seen, WEIR_TIMEOUT_SYN);
+	return is_over(scan->now, seen, flow->idle_timeout);
+}
+
+static int refer_snat(struct flows *flows, const uint8_t bytes[16])
+{
+	struct addr address;
+
+	memcpy(address.bytes, bytes, sizeof(address.bytes));
+	vec_foreach(known, &flows->references.snat_addresses)
+		if (addr_equal(known, &address))
+			return 0;
+	return vec_push(&flows->references.snat_addresses, address);
+}
+
+static int scan_nat(const struct batch *batch, void *user)
+{
+	struct scan *scan = user;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < batch->count; i++) {
+		const struct weir_nat_flow *flow = &batch->flows[i];
+		struct weir_flow back;
+
+		if (!nat_is_over(scan, &batch->keys[i], flow)) {
+			refer_row(scan->flows, flow->endpoint);
+			r = refer_snat(scan->flows, flow->snat_addr);
+			scan->flows->nat++;
+		} else if (scan->expire) {
+			back = reply_key(&batch->keys[i], flow);
+			bpf_map_delete_elem(scan->object->nat_flows, &batch->keys[i]);
+			bpf_map_delete_elem(scan->object->nat_replies, &back);
+			scan->flows->expired++;
+		}
+	}
+	return r;
+}
+
+/* Replies whose flow is gone: a writer was interrupted between the two deletions. */
+static int scan_replies(const struct batch *batch, void *user)
+{
+	struct scan *scan = user;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		const struct weir_nat_reply *reply = &batch->replies[i];
+		struct weir_nat_flow flow;
+		struct weir_flow key = {
+			.sport = reply->client_port,
+			.dport = reply->listener_port,
+			.protocol = batch->keys[i].protocol,
+		};
+
+		if (!is_over(scan->now, reply->seen, ORPHAN_AGE))
+			continue;
+		memcpy(key.src, reply->client_addr, sizeof(key.src));
+		memcpy(key.dst, reply->listener_addr, sizeof(key.dst));
+		if (!bpf_map_lookup_elem(scan->object->nat_flows, &key, &flow) &&
+		    flow.snat_port == batch->keys[i].dport &&
+		    !memcmp(flow.snat_addr, batch->keys[i].dst, sizeof(flow.snat_addr)))
+			continue;
+		bpf_map_delete_elem(scan->object->nat_replies, &batch->keys[i]);
+	}
+	return 0;
+}
+
+void flows_fini(struct flows *flows)
+{
+	free(flows->by_row);
+	free(flows->references.rows);
+	vec_free(&flows->references.snat_addresses);
+	*flows = (struct flows){};
+}
+
+int flows_scan(const struct object *object, uint32_t now, bool expire, struct flows *ret,
+	       struct err *err)
+{
+	_cleanup_(flows_fini) struct flows flows = {};
+	struct scan scan = { .object = object, .flows = &flows, .now = now, .expire = expire };
+	int r;
+
+	flows.by_row = calloc(WEIR_MAX_ENDPOINTS, sizeof(*flows.by_row));
+	flows.references.rows = calloc(WEIR_MAX_ENDPOINTS, sizeof(*flows.references.rows));
+	if (!flows.by_row || !flows.references.rows)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = for_each_batch(object->exceptions, exception_values, scan_exceptions, &scan, err);
+	if (!r)
+		r = for_each_batch(object->nat_flows, flow_values, scan_nat, &scan, err);
+	if (!r && expire)
+		r = for_each_batch(object->nat_replies, reply_values, scan_replies, &scan, err);
+	if (r < 0)
+		return r;
+	*ret = flows;
+	flows = (struct flows){};
+	return 0;
+}
+
+struct difference {
+	const struct plan_listener *listener;
+	const struct plan_table *table;
+	enum plan_family family;
+	uint32_t hash_seed;
+	uint32_t now;
+	bool *differs;
+};
+
+static int find_differences(const struct batch *batch, void *user)
+{
+	struct difference *find = user;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		const struct weir_exception *exception = &batch->exceptions[i];
+		uint32_t slot, current;
+		struct addr address;
+
+		memcpy(address.bytes, batch->keys[i].dst, sizeof(address.bytes));
+		if (exception->listener != find->listener->id ||
+		    (addr_family(&address) == AF_INET ? PLAN_IP4 : PLAN_IP6) != find->family ||
+		    exception_is_over(exception, find->now))
+			continue;
+		slot = weir_hash_flow(&batch->keys[i], find->hash_seed) & (find->table->size - 1);
+		current = find->table->slots[slot].current;
+		if (current == WEIR_SLOT_NONE ||
+		    exception->endpoint != find->listener->block + current)
+			find->differs[slot] = true;
+	}
+	return 0;
+}
+
+int flows_differ(const struct object *object, const struct plan_listener *listener,
+		 enum plan_family family, uint32_t hash_seed, uint32_t now, bool *differs,
+		 struct err *err)
+{
+	struct difference find = {
+		.listener = listener,
+		.table = &listener->table[family],
+		.family = family,
+		.hash_seed = hash_seed,
+		.now = now,
+		.differs = differs,
+	};
+
+	return for_each_batch(object->exceptions, exception_values, find_differences, &find, err);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The flow maps from outside: ageing, and what flows still refer to. BPF writes records, this only
+ * deletes those whose time is over; a packet that comes between finds no record and is treated as
+ * the idle flow that it is.
+ */
+#ifndef WEIR_DATAPLANE_FLOWS_H
+#define WEIR_DATAPLANE_FLOWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/object.h"
+#include "plan/plan.h"
+
+/* What one scan of all flow maps found. */
+struct flows {
+	uint32_t nat;	     /* living flows */
+	uint32_t exceptions; /* living records */
+	uint32_t expired;    /* deleted by this scan */
+	uint32_t *by_row;    /* living flows and records per endpoint row, WEIR_MAX_ENDPOINTS */
+	struct plan_references references;
+};
+
+void flows_fini(struct flows *flows);
+
+/* Scans, and with `expire` deletes what is over at `now` (s). */
+int flows_scan(const struct object *object, uint32_t now, bool expire, struct flows *ret,
+	       struct err *err);
+
+/*
+ * For slots_settle(): differs[slot] is set where a living exception of this table names another
+ * row than the slot's current. `differs` has table->size elements.
+ */
+int flows_differ(const struct object *object, const struct plan_listener *listener,
+		 enum plan_family family, uint32_t hash_seed, uint32_t now, bool *differs,
+		 struct err *err);
+
+#endif

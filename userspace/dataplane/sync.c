@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dataplane/sync.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/cells.h"
+#include "dataplane/counters.h"
+
+static uint32_t table_lines(uint32_t slots)
+{
+	return (slots + WEIR_SLOTS_PER_LINE - 1) / WEIR_SLOTS_PER_LINE;
+}
+
+static void take_lines(bool *taken, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			const struct plan_table *table = &listener->table[family];
+
+			if (table->slots && table->line != PLAN_NO_LINE)
+				memset(taken + table->line, true, table_lines(table->size));
+		}
+	}
+}
+
+/* The first free run of lines, or PLAN_NO_LINE. */
+static uint32_t free_lines(const bool *taken, uint32_t count)
+{
+	uint32_t run = 0;
+
+	for (uint32_t line = 0; line < WEIR_MAX_SLOT_LINES; line++) {
+		run = taken[line] ? 0 : run + 1;
+		if (run == count)
+			return line + 1 - count;
+	}
+	return PLAN_NO_LINE;
+}
+
+/* Slots are words, each stored whole: programs may be reading them. */
+static void write_slots(struct object *object, const struct plan_table *table)
+{
+	uint32_t *to = (uint32_t *)&object->slots[table->line];
+	const uint32_t *from = (const uint32_t *)table->slots;
+
+	for (uint32_t i = 0; i < table->size; i++)
+		if (to[i] != from[i])
+			__atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+}
+
+/* Gives every table that has changed lines that nobody reads, and writes it there. */
+static int place_tables(struct object *object, const struct plan *in_force, struct plan *next,
+			struct err *err)
+{
+	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_SLOT_LINES, sizeof(*taken));
+
+	if (!taken)
+		return err_set(err, -ENOMEM, "out of memory");
+	take_lines(taken, in_force);
+	take_lines(taken, next);
+	vec_foreach(listener, &next->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct plan_table *table = &listener->table[family];
+
+			if (!table->slots || table->line != PLAN_NO_LINE)
+				continue;
+			table->line = free_lines(taken, table_lines(table->size));
+			if (table->line == PLAN_NO_LINE)
+				return err_set(err, -ENOSPC,
+					       "listener %s: no room for its table of %u slots; "
+					       "use fewer listeners or less unequal weights",
+					       listener->name, table->size);
+			memset(taken + table->line, true, table_lines(table->size));
+			write_slots(object, table);
+		}
+	}
+	return 0;
+}
+
+static void write_nexthop(struct weir_endpoint *row, const struct plan_endpoint *endpoint)
+{
+	uint64_t word;
+
+	memcpy(&word, &endpoint->nexthop, sizeof(word));
+	__atomic_store_n((uint64_t *)&row->nexthop, word, __ATOMIC_RELEASE);
+}
+
+static void clear_stats(int map, uint32_t key, size_t size)
+{
+	_cleanup_(freep) void *zeros = calloc(libbpf_num_possible_cpus(), (size + 7) & ~7ul);
+
+	if (zeros)
+		bpf_map_update_elem(map, &key, zeros, BPF_ANY);
+}
+
+static void write_endpoint_info(struct object *object, const struct plan_endpoint *endpoint)
+{
+	struct weir_endpoint_info *info = &object->endpoint_info[endpoint->row];
+
+	memcpy(info->name, endpoint->name, sizeof(info->name));
+	memcpy(info->group, endpoint->group, sizeof(info->group));
+	info->weight = endpoint->weight;
+	info->file_weight = endpoint->file_weight;
+	memcpy(info->want, endpoint->want, sizeof(info->want));
+}
+
+/* A row with a new owner: nothing refers to it yet. */
+static void write_new_endpoint(struct object *object, const struct plan_listener *listener,
+			       const struct plan_endpoint *endpoint)
+{
+	struct weir_endpoint *row = &object->endpoints[endpoint->row];
+
+	if (row->generation)
+		clear_stats(object->endpoint_stats, endpoint->row,
+			    sizeof(struct weir_endpoint_stats));
+	*row = (struct weir_endpoint){
+		.generation = endpoint->generation,
+		.port = endpoint->port,
+		.state = endpoint->state,
+		.listener = listener->id,
+		.snat = endpoint->snat,
+		.snat_rows = endpoint->snat_rows,
+	};
+	memcpy(row->addr, endpoint->address.bytes, sizeof(row->addr));
+	write_nexthop(row, endpoint);
+	write_endpoint_info(object, endpoint);
+}
+
+static bool is_new(const struct object *object, const struct plan_endpoint *endpoint)
+{
+	return object->endpoints[endpoint->row].generation != endpoint->generation;
+}
+
+/* A row in use: only words that stand for themselves change. */
+static void write_known_endpoint(struct object *object, const struct plan_endpoint *endpoint)
+{
+	struct weir_endpoint *row = &object->endpoints[endpoint->row];
+
+	write_nexthop(row, endpoint);
+	row->snat = endpoint->snat;
+	row->snat_rows = endpoint->snat_rows;
+	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
+	write_endpoint_info(object, endpoint);
+}
+
+static void write_listener_info(struct object *object, const struct plan_listener *listener)
+{
+	struct weir_listener_info *info = &object->listener_info[listener->id];
+
+	if (!info->name[0])
+		clear_stats(object->listener_stats, listener->id,
+			    sizeof(struct weir_listener_stats));
+	memcpy(info->name, listener->name, sizeof(info->name));
+	info->protocol = listener->protocol;
+	info->mode = listener->mode;
+	info->vip_route = listener->vip_route;
+	info->idle_timeout = listener->idle_timeout;
+	info->endpoint_base = listener->block;
+	info->endpoint_count = listener->block_size;
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		info->deadline[family] = listener->table[family].deadline;
+}
+
+/* What the new configuration needs, beside the one in force. */
+static void write_new(struct object *object, const struct plan *next)
+{
+	for (size_t i = 1; i < next->egress.count; i++) {
+		const struct weir_egress *egress = &next->egress.items[i];
+		uint32_t index = i;
+
+		if (!egress->ifindex)
+			continue;
+		bpf_map_update_elem(object->tx_ports, &index, &egress->ifindex, BPF_ANY);
+		if (memcmp(&object->egress[i], egress, sizeof(*egress)))
+			object->egress[i] = *egress;
+	}
+	for (size_t i = 1; i < next->snat.count; i++)
+		if (next->snat.items[i].row.ports &&
+		    memcmp(&object->snat[i], &next->snat.items[i].row, sizeof(object->snat[i])))
+			object->snat[i] = next->snat.items[i].row;
+	vec_foreach(listener, &next->listeners) {
+		write_listener_info(object, listener);
+		vec_foreach(endpoint, &listener->endpoints)
+			if (is_new(object, endpoint))
+				write_new_endpoint(object, listener, endpoint);
+	}
+}
+
+/* The one store that puts the idle half in force. */
+static void flip(struct object *object, const struct weir_half *half)
+{
+	uint32_t generation = object->control->generation + 1;
+
+	object->control->half[generation & 1] = *half;
+	__atomic_store_n(&object->control->generation, generation, __ATOMIC_RELEASE);
+}
+
+static void write_known(struct object *object, const struct plan *next)
+{
+	object->control->slot_seed = next->hash_seed;
+	vec_foreach(listener, &next->listeners)
+		vec_foreach(endpoint, &listener->endpoints)
+			write_known_endpoint(object, endpoint);
+}
+
+/* From now on, what endpoints get is measured against new shares. */
+static void mark_share(struct object *object, const struct plan_listener *listener)
+{
+	vec_foreach(endpoint, &listener->endpoints) {
+		struct weir_endpoint_info *info = &object->endpoint_info[endpoint->row];
+		struct weir_endpoint_stats stats;
+
+		if (counters_endpoint(object, endpoint->row, &stats))
+			continue;
+		info->flows_before = stats.traffic.flows;
+		info->packets_before = stats.traffic.packets;
+	}
+}
+
+static void mark_shares(struct object *object, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners)
+		if (listener->table[PLAN_IP4].change.moved ||
+		    listener->table[PLAN_IP6].change.moved)
+			mark_share(object, listener);
+}
+
+int sync_plan(struct object *object, const struct plan *in_force, struct plan *next,
+	      struct err *err)
+{
+	uint32_t idle = (object->control->generation + 1) & 1;
+	_cleanup_(freep) struct weir_listener *cells = NULL;
+	struct weir_half half = { .first = idle * WEIR_MAX_CELLS };
+	int r;
+
+	r = place_tables(object, in_force, next, err);
+	if (r < 0)
+		return r;
+	r = cells_build(next, &half, &cells, err);
+	if (r < 0)
+		return r;
+	memcpy(object->listeners + half.first, cells, (half.mask + 1) * sizeof(*cells));
+	write_new(object, next);
+	flip(object, &half);
+	write_known(object, next);
+	r = object_wait();
+	if (r < 0)
+		return err_set(err, r, "cannot wait for a grace period: %s", strerror(-r));
+	sync_released(object, next);
+	mark_shares(object, next);
+	return 0;
+}
+
+void sync_nexthops(struct object *object, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners)
+		vec_foreach(endpoint, &listener->endpoints)
+			write_nexthop(&object->endpoints[endpoint->row], endpoint);
+}
+
+void sync_phases(struct object *object, const struct plan_listener *listener,
+		 enum plan_family family)
+{
+	const struct plan_table *table = &listener->table[family];
+
+	write_slots(object, table);
+	object->listener_info[listener->id].deadline[family] = table->deadline;
+}
+
+void sync_released(struct object *object, const struct plan *plan)
+{
+	_cleanup_(freep) bool *kept = calloc(WEIR_MAX_ENDPOINTS, sizeof(*kept));
+	bool ids[WEIR_MAX_LISTENERS] = {};
+
+	if (!kept)
+		return; /* the next time will do */
+	vec_foreach(listener, &plan->listeners) {
+		ids[listener->id] = true;
+		vec_foreach(endpoint, &listener->endpoints)
+			kept[endpoint->row] = true;
+	}
+	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++)
+		if (!kept[row] && object->endpoints[row].state != WEIR_ENDPOINT_FREE)
+			object->endpoints[row].state = WEIR_ENDPOINT_FREE;
+	for (uint32_t id = 1; id < WEIR_MAX_LISTENERS; id++)
+		if (!ids[id] && object->listener_info[id].name[0])
+			object->listener_info[id] = (struct weir_listener_info){};
+	for (size_t i = 1; i < WEIR_MAX_SNAT; i++)
+		if (object->snat[i].ports &&
+		    (i >= plan->snat.count || !plan->snat.items[i].row.ports))
+			object->snat[i] = (struct weir_snat){};
+	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++) {
+		if (!object->egress[i].ifindex ||
+		    (i < plan->egress.count && plan->egress.items[i].ifindex))
+			continue;
+		bpf_map_delete_elem(object->tx_ports, &i);
+		object->egress[i] = (struct weir_egress){};
+	}
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * An IP address as the data plane keeps it: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.
+ */
+#ifndef WEIR_NET_ADDR_H
+#define WEIR_NET_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define ADDR_TEXT_MAX	   46 /* INET6_ADDRSTRLEN */
+#define ADDR_PORT_TEXT_MAX 54 /* "[v6]:65535" */
+
+struct addr {
+	uint8_t bytes[16];
+};
+
+/* AF_INET or AF_INET6. */
+int addr_family(const struct addr *addr);
+
+/* Strict: the whole text is one address ("10.0.0.1", "2001:db8::1"; no port, no zone, no
+ * "010.0.0.1"). A v4-mapped IPv6 text becomes the IPv4 address. 0 or -EINVAL. */
+int addr_parse(const char *text, struct addr *ret);
+
+/* Canonical text (RFC 5952). Returns `text`, which has room for ADDR_TEXT_MAX. */
+const char *addr_print(const struct addr *addr, char *text);
+
+/* "10.0.0.1:80", "[2001:db8::1]:80"; with port 0 the bare address. Room for ADDR_PORT_TEXT_MAX. */
+const char *addr_print_port(const struct addr *addr, uint16_t port, char *text);
+
+/* Order of the bytes: <0, 0, >0. */
+int addr_compare(const struct addr *a, const struct addr *b);
+bool addr_equal(const struct addr *a, const struct addr *b);
+
+/* Nothing can be sent to or from it as a host: unspecified, loopback, multicast, broadcast. */
+bool addr_is_martian(const struct addr *addr);
+
+/* The 4 or 16 bytes as netlink wants them; sets *size. Points into addr. */
+const void *addr_raw(const struct addr *addr, size_t *size);
+
+/* From 4 (IPv4) or 16 bytes. 0 or -EINVAL for another size. */
+int addr_from_raw(const void *raw, size_t size, struct addr *ret);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the daemon has found out about the world, as plain data: which interfaces carry the data
+ * plane, how each endpoint is reached, which ports are free for SNAT. Netlink fills it, tests
+ * write it by hand, plan_build() reads it.
+ */
+#ifndef WEIR_PLAN_FACTS_H
+#define WEIR_PLAN_FACTS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+
+#include "net/addr.h"
+#include "util/vec.h"
+
+/* An interface with weir's program on it. */
+struct facts_interface {
+	uint32_t ifindex;
+	char name[IF_NAMESIZE];
+	uint8_t mac[6];
+};
+
+/* How an endpoint's address is reached. */
+struct facts_target {
+	struct addr address;
+	uint32_t ifindex;     /* of the interface it leaves by; 0: no route */
+	struct addr next_hop; /* the gateway, or the address itself */
+	struct addr source;   /* the route's preferred source */
+	bool resolved;	      /* mac is known */
+	bool lost;	      /* ... from before: the kernel has dropped the neighbour */
+	uint8_t mac[6];
+};
+
+/* Ports that weir may use on one of the host's addresses. */
+struct facts_ports {
+	struct addr address;
+	uint32_t ranges;
+	struct weir_port_range range[WEIR_SNAT_RANGES];
+};
+
+struct facts {
+	VEC(struct facts_interface) interfaces;
+	VEC(struct facts_target) targets;
+	VEC(struct facts_ports) ports;
+	uint32_t now; /* s, CLOCK_MONOTONIC */
+};
+
+void facts_fini(struct facts *facts);
+
+/* NULL if there is none. The pointers end with the next change of the facts. */
+struct facts_target *facts_target(const struct facts *facts, const struct addr *address);
+struct facts_interface *facts_interface(const struct facts *facts, uint32_t ifindex);
+struct facts_ports *facts_ports(const struct facts *facts, const struct addr *address);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the operator changed from the command line, kept apart from what the file says: `weir set`
+ * and `weir drain`. The file wins by default: when a weight changes in the file, an override of
+ * that weight is cleared.
+ */
+#ifndef WEIR_PLAN_OVERRIDE_H
+#define WEIR_PLAN_OVERRIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+
+#include "config/model.h"
+#include "util/vec.h"
+
+struct override {
+	char listener[WEIR_NAME_MAX];
+	char group[WEIR_NAME_MAX];
+	char endpoint[WEIR_NAME_MAX];
+	int weight;	     /* -1: the file's */
+	uint8_t file_weight; /* what the file said when the weight was set */
+	bool drained;
+};
+
+struct overrides {
+	VEC(struct override) list;
+};
+
+void overrides_fini(struct overrides *overrides);
+int overrides_copy(const struct overrides *overrides, struct overrides *ret);
+
+/* NULL if there is none. */
+struct override *overrides_find(const struct overrides *overrides, const char *listener,
+				const char *group, const char *endpoint);
+
+/* Finds or adds. NULL without memory. */
+struct override *overrides_get(struct overrides *overrides, const char *listener, const char *group,
+			       const char *endpoint);
+
+/*
+ * Drops what no longer applies to `model`: of endpoints it does not have, of weights that it now
+ * states differently, and records that say nothing. Returns how many weights were cleared because
+ * the file changed.
+ */
+unsigned overrides_prune(struct overrides *overrides, const struct model *model);
+
+/* The weight in force: the override's or the file's; 0 while drained. */
+uint8_t overrides_weight(const struct overrides *overrides, const struct listener *listener,
+			 const struct endpoint_group *group, const struct endpoint *endpoint);
+
+#endif

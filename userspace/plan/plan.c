@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "plan/plan.h"
+
+#include <string.h>
+
+struct plan *plan_new(void)
+{
+	_cleanup_(plan_freep) struct plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return NULL;
+	plan->generations = calloc(WEIR_MAX_ENDPOINTS, sizeof(*plan->generations));
+	if (!plan->generations || vec_push(&plan->egress, (struct weir_egress){}) ||
+	    vec_push(&plan->snat, (struct plan_snat){}))
+		return NULL;
+	return take_ptr(plan);
+}
+
+static void listener_fini(struct plan_listener *listener)
+{
+	vec_free(&listener->addresses);
+	vec_free(&listener->ports);
+	vec_free(&listener->endpoints);
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		free(listener->table[family].slots);
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	vec_foreach(listener, &plan->listeners)
+		listener_fini(listener);
+	vec_free(&plan->listeners);
+	vec_free(&plan->egress);
+	vec_free(&plan->snat);
+	free(plan->generations);
+	free(plan);
+}
+
+#define COPY_ITEMS(to, from)                                                                       \
+	({                                                                                         \
+		int _r = 0;                                                                        \
+		vec_foreach(_item, from)                                                           \
+			_r |= vec_push(to, *_item);                                                \
+		_r;                                                                                \
+	})
+
+static int listener_copy(const struct plan_listener *from, struct plan_listener *ret)
+{
+	struct plan_listener copy = *from;
+	int r = 0;
+
+	memset(&copy.addresses, 0, sizeof(copy.addresses));
+	memset(&copy.ports, 0, sizeof(copy.ports));
+	memset(&copy.endpoints, 0, sizeof(copy.endpoints));
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		copy.table[family].slots = NULL;
+
+	r |= COPY_ITEMS(&copy.addresses, &from->addresses);
+	r |= COPY_ITEMS(&copy.ports, &from->ports);
+	r |= COPY_ITEMS(&copy.endpoints, &from->endpoints);
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		const struct plan_table *table = &from->table[family];
+		size_t bytes = table->size * sizeof(*table->slots);
+
+		if (!table->slots)
+			continue;
+		copy.table[family].slots = malloc(bytes);
+		if (copy.table[family].slots)
+			memcpy(copy.table[family].slots, table->slots, bytes);
+		else
+			r = -ENOMEM;
+	}
+	if (r) {
+		listener_fini(&copy);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
+struct plan *plan_copy(const struct plan *plan)
+{
+	_cleanup_(plan_freep) struct plan *copy = calloc(1, sizeof(*copy));
+	size_t bytes = WEIR_MAX_ENDPOINTS * sizeof(*plan->generations);
+
+	if (!copy)
+		return NULL;
+	copy->hash_seed = plan->hash_seed;
+	copy->generations = malloc(bytes);
+	if (!copy->generations || COPY_ITEMS(&copy->egress, &plan->egress) ||
+	    COPY_ITEMS(&copy->snat, &plan->snat))
+		return NULL;
+	memcpy(copy->generations, plan->generations, bytes);
+	vec_foreach(listener, &plan->listeners) {
+		struct plan_listener one;
+
+		if (listener_copy(listener, &one))
+			return NULL;
+		if (vec_push(&copy->listeners, one)) {
+			listener_fini(&one);
+			return NULL;
+		}
+	}
+	return take_ptr(copy);
+}
+
+static bool release_listener(struct plan_listener *listener,
+			     const struct plan_references *references)
+{
+	size_t kept = 0, before = listener->endpoints.count;
+
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->state != WEIR_ENDPOINT_GONE || references->rows[endpoint->row])
+			listener->endpoints.items[kept++] = *endpoint;
+	listener->endpoints.count = kept;
+	return kept != before;
+}
+
+static bool snat_is_referenced(const struct plan_snat *snat,
+			       const struct plan_references *references)
+{
+	struct addr address;
+
+	memcpy(address.bytes, snat->row.addr, sizeof(address.bytes));
+	vec_foreach(held, &references->snat_addresses)
+		if (addr_equal(held, &address))
+			return true;
+	return false;
+}
+
+bool plan_release(struct plan *plan, const struct plan_references *references)
+{
+	bool freed = false;
+	size_t kept = 0;
+
+	vec_foreach(listener, &plan->listeners) {
+		freed |= release_listener(listener, references);
+		if (!listener->addresses.count && !listener->endpoints.count) {
+			listener_fini(listener);
+			freed = true;
+		} else {
+			plan->listeners.items[kept++] = *listener;
+		}
+	}
+	plan->listeners.count = kept;
+
+	vec_foreach(snat, &plan->snat) {
+		if (!snat->row.ports || snat->used || snat_is_referenced(snat, references))
+			continue;
+		*snat = (struct plan_snat){};
+		freed = true;
+	}
+	return freed;
+}
+
+struct plan_listener *plan_find_listener(const struct plan *plan, const char *name)
+{
+	vec_foreach(listener, &plan->listeners)
+		if (listener->addresses.count && !strcmp(listener->name, name))
+			return listener;
+	return NULL;
+}
+
+struct plan_listener *plan_find_id(const struct plan *plan, uint32_t id)
+{
+	vec_foreach(listener, &plan->listeners)
+		if (listener->id == id)
+			return listener;
+	return NULL;
+}
+
+struct plan_endpoint *plan_find_row(const struct plan_listener *listener, uint32_t row)
+{
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->row == row)
+			return endpoint;
+	return NULL;
+}

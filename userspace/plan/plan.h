@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The plan: what the configuration maps shall contain. plan_build() folds model, overrides and
+ * facts into it, starting from the plan in force, so that everything keeps its place: a listener
+ * its id, an endpoint its row, a slot its endpoint. Pure: no files, no maps, no clock.
+ *
+ * The same structure is read back from pinned maps (dataplane/dataplane.h): a starting daemon
+ * adopts it, `weir show` prints it with or without a daemon.
+ *
+ * Nothing that a packet may still refer to is reused: an endpoint that leaves the configuration
+ * stays as GONE, a listener stays without addresses, until plan_release() hears that no flow
+ * names their rows.
+ */
+#ifndef WEIR_PLAN_PLAN_H
+#define WEIR_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+
+#include "config/model.h"
+#include "net/addr.h"
+#include "plan/facts.h"
+#include "plan/override.h"
+#include "plan/slots.h"
+#include "util/cleanup.h"
+#include "util/err.h"
+#include "util/vec.h"
+
+enum plan_family {
+	PLAN_IP4, /* of the client, and so of the listener's address */
+	PLAN_IP6,
+	PLAN_FAMILIES,
+};
+
+struct plan_endpoint {
+	uint32_t row;
+	char name[WEIR_NAME_MAX];
+	char group[WEIR_NAME_MAX];
+	struct addr address;
+	uint16_t port; /* host order; 0: the listener's */
+	uint8_t weight;
+	uint8_t file_weight;
+	uint8_t state;	     /* enum weir_endpoint_state, never FREE */
+	uint32_t generation; /* of the row */
+	struct weir_nexthop nexthop;
+	uint16_t snat; /* rows in plan->snat */
+	uint16_t snat_rows;
+	uint32_t want[PLAN_FAMILIES]; /* millionths */
+};
+
+struct plan_table {
+	struct weir_slot *slots; /* owned; NULL: no usable endpoint, or no address of the family */
+	uint32_t size;
+	uint32_t line;	   /* where it is in the slots map; PLAN_NO_LINE: not written yet */
+	uint32_t deadline; /* s: its MOVING slots become PINNED then; 0: none is */
+	struct slots_change change; /* what plan_build() did to it */
+};
+
+#define PLAN_NO_LINE UINT32_MAX
+
+struct plan_listener {
+	uint32_t id; /* 1..WEIR_MAX_LISTENERS - 1 */
+	char name[WEIR_NAME_MAX];
+	uint8_t protocol;
+	uint8_t mode; /* enum weir_mode */
+	bool vip_route;
+	uint32_t idle_timeout;
+	VEC(struct addr) addresses; /* empty: removed, waiting for its last flows */
+	VEC(struct port_range) ports;
+	uint32_t block; /* first row of the block that slots count from */
+	uint32_t block_size;
+	VEC(struct plan_endpoint) endpoints; /* in any order; also rows outside the block */
+	struct plan_table table[PLAN_FAMILIES];
+};
+
+struct plan_snat {
+	struct weir_snat row; /* row.ports == 0: free */
+	bool used;	      /* by an endpoint; otherwise only by flows that go on */
+};
+
+struct plan {
+	uint32_t hash_seed;
+	VEC(struct plan_listener) listeners;
+	VEC(struct weir_egress) egress; /* [0] is never used; ifindex 0: free */
+	VEC(struct plan_snat) snat;	/* [0] is never used */
+	uint32_t *generations;		/* last generation of every row, WEIR_MAX_ENDPOINTS */
+};
+
+/* An empty plan; NULL without memory. */
+struct plan *plan_new(void);
+void plan_free(struct plan *plan);
+DEFINE_CLEANUP(struct plan *, plan_free)
+struct plan *plan_copy(const struct plan *plan);
+
+/*
+ * The next plan. `now`-dependent parts use facts->now. Errors (-EINVAL, -ENOSPC, ... with a text
+ * that names listener and endpoint): an endpoint that leaves by an interface which is not in
+ * facts->interfaces or is no neighbour in mode dsr, a full table. An endpoint without a route or
+ * MAC is no error: its next hop is empty and its packets are counted as no_next_hop.
+ */
+int plan_build(const struct model *model, const struct overrides *overrides,
+	       const struct facts *facts, const struct plan *in_force, struct plan **ret,
+	       struct err *err);
+
+/* Sets every endpoint's next hop anew (a neighbour or a route changed). True if any differs. */
+bool plan_resolve(struct plan *plan, const struct facts *facts);
+
+/* What flows still refer to, by a scan of the flow maps. */
+struct plan_references {
+	bool *rows;			 /* WEIR_MAX_ENDPOINTS */
+	VEC(struct addr) snat_addresses; /* distinct */
+};
+
+/* Frees GONE endpoints, removed listeners and unused SNAT rows that nothing refers to. True if
+ * anything was freed. */
+bool plan_release(struct plan *plan, const struct plan_references *references);
+
+/* By configuration name, removed ones left out; NULL if there is none. */
+struct plan_listener *plan_find_listener(const struct plan *plan, const char *name);
+struct plan_listener *plan_find_id(const struct plan *plan, uint32_t id);
+struct plan_endpoint *plan_find_row(const struct plan_listener *listener, uint32_t row);
+
+#endif

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Model + overrides + facts + what is in force = the next plan. The next plan begins as a copy of
+ * the one in force with everything marked as leaving; what the model names is then brought back.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan/maglev.h"
+#include "plan/plan.h"
+#include "plan/plan_places.h"
+
+static enum plan_family family_of(const struct addr *addr)
+{
+	return addr_family(addr) == AF_INET ? PLAN_IP4 : PLAN_IP6;
+}
+
+static void mark_leaving(struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners) {
+		vec_free(&listener->addresses);
+		vec_free(&listener->ports);
+		vec_foreach(endpoint, &listener->endpoints) {
+			endpoint->state = WEIR_ENDPOINT_GONE;
+			endpoint->weight = 0;
+			memset(endpoint->want, 0, sizeof(endpoint->want));
+		}
+	}
+	vec_foreach(snat, &plan->snat)
+		snat->used = false;
+}
+
+/* Where packets to an address go; empty without a route, a MAC, or an interface of ours. */
+static struct weir_nexthop next_hop(const struct plan *plan, const struct facts *facts,
+				    const struct addr *address)
+{
+	const struct facts_target *target = facts_target(facts, address);
+	struct weir_nexthop hop = {};
+
+	if (!target || !target->resolved)
+		return hop;
+	for (size_t i = 1; i < plan->egress.count; i++)
+		if (plan->egress.items[i].ifindex == target->ifindex)
+			hop.egress = i;
+	if (hop.egress)
+		memcpy(hop.mac, target->mac, sizeof(hop.mac));
+	return hop;
+}
+
+/* An endpoint must leave by an interface that carries the data plane, dsr without a router. */
+static int check_target(const struct facts *facts, const struct listener *listener,
+			const struct endpoint *endpoint, struct err *err)
+{
+	const struct facts_target *target = facts_target(facts, &endpoint->address);
+	char hop[ADDR_TEXT_MAX], name[IF_NAMESIZE] = "?";
+
+	if (!target || !target->ifindex)
+		return 0;
+	if (!facts_interface(facts, target->ifindex)) {
+		if_indextoname(target->ifindex, name);
+		return err_set(err, -EINVAL,
+			       "is reached through %s, where weir is not attached; add %s to "
+			       "'interfaces' or -i, or run: weir attach %s",
+			       name, name, name);
+	}
+	if (listener->mode == WEIR_MODE_DSR && !addr_equal(&target->next_hop, &endpoint->address))
+		return err_set(err, -EINVAL,
+			       "is behind the router %s, but mode dsr needs endpoints on the "
+			       "balancer's own network; use mode: nat",
+			       addr_print(&target->next_hop, hop));
+	return 0;
+}
+
+static void fill_endpoint(struct plan_endpoint *to, const struct listener *listener,
+			  const struct endpoint_group *group, const struct endpoint *from,
+			  const struct overrides *overrides)
+{
+	snprintf(to->name, sizeof(to->name), "%s", from->name);
+	snprintf(to->group, sizeof(to->group), "%s", group->name);
+	to->weight = overrides_weight(overrides, listener, group, from);
+	to->file_weight = from->weight;
+	to->state = to->weight ? WEIR_ENDPOINT_ACTIVE : WEIR_ENDPOINT_DRAINING;
+}
+
+static bool in_block(const struct plan_listener *listener, uint32_t row)
+{
+	return row - listener->block < listener->block_size;
+}
+
+/* All rows of one endpoint get the same content; those outside the block only keep their flows. */
+static int place_endpoint(struct plan *plan, struct plan_listener *listener,
+			  const struct plan_endpoint *content, struct err *err)
+{
+	struct plan_endpoint fresh = *content;
+	bool placed = false;
+
+	vec_foreach(endpoint, &listener->endpoints) {
+		uint32_t row = endpoint->row, generation = endpoint->generation;
+
+		if (!addr_equal(&endpoint->address, &content->address) ||
+		    endpoint->port != content->port)
+			continue;
+		*endpoint = *content;
+		endpoint->row = row;
+		endpoint->generation = generation;
+		if (in_block(listener, row)) {
+			placed = true;
+		} else {
+			endpoint->state = WEIR_ENDPOINT_DRAINING;
+			endpoint->weight = 0;
+		}
+	}
+	if (placed)
+		return 0;
+	return plan_places_row(plan, listener, &fresh, err);
+}
+
+static int build_endpoints(struct plan *plan, struct plan_listener *to, const struct listener *from,
+			   const struct model *model, const struct overrides *overrides,
+			   const struct facts *facts, struct err *err)
+{
+	size_t wanted = 0;
+	int r;
+
+	vec_foreach(group, &from->groups)
+		wanted += group->endpoints.count;
+	r = plan_places_block(plan, to, wanted, err);
+	if (r < 0)
+		return r;
+
+	vec_foreach(group, &from->groups) {
+		vec_foreach(endpoint, &group->endpoints) {
+			struct plan_endpoint content = {
+				.address = endpoint->address,
+				.port = endpoint->port,
+				.nexthop = next_hop(plan, facts, &endpoint->address),
+			};
+
+			fill_endpoint(&content, from, group, endpoint, overrides);
+			r = check_target(facts, from, endpoint, err);
+			if (!r && from->mode == WEIR_MODE_NAT)
+				r = plan_places_snat(plan, from, model, facts, &content, err);
+			if (!r)
+				r = place_endpoint(plan, to, &content, err);
+			if (r < 0)
+				return err_at(err, r, "listener %s: endpoint %s", from->name,
+					      endpoint->name);
+		}
+	}
+	return 0;
+}
+
+/* The endpoints of the family that take new flows, as Maglev wants them; their places in `rows`. */
+static size_t candidates(const struct plan_listener *listener, enum plan_family family,
+			 struct maglev_endpoint *ret, uint16_t *rows)
+{
+	size_t count = 0;
+
+	vec_foreach(endpoint, &listener->endpoints) {
+		if (endpoint->state != WEIR_ENDPOINT_ACTIVE ||
+		    family_of(&endpoint->address) != family)
+			continue;
+		ret[count] = (struct maglev_endpoint){
+			.address = endpoint->address,
+			.port = endpoint->port,
+			.weight = endpoint->weight,
+		};
+		rows[count++] = endpoint->row - listener->block;
+	}
+	return count;
+}
+
+static void set_want(struct plan_listener *listener, enum plan_family family)
+{
+	uint64_t sum = 0;
+
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
+		    family_of(&endpoint->address) == family)
+			sum += endpoint->weight;
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
+		    family_of(&endpoint->address) == family)
+			endpoint->want[family] = (endpoint->weight * 1000000ull + sum / 2) / sum;
+}
+
+/* Which places of the block carry no flow any more: free, or gone. */
+static bool *gone_places(const struct plan_listener *listener)
+{
+	bool *gone = malloc(listener->block_size * sizeof(*gone));
+
+	if (!gone)
+		return NULL;
+	memset(gone, true, listener->block_size * sizeof(*gone));
+	vec_foreach(endpoint, &listener->endpoints)
+		if (in_block(listener, endpoint->row))
+			gone[endpoint->row - listener->block] =
+				endpoint->state == WEIR_ENDPOINT_GONE;
+	return gone;
+}
+
+/* Chooses an endpoint for every slot: places in the block, or WEIR_SLOT_NONE everywhere. */
+static int choose(const struct plan_listener *listener, enum plan_family family, uint32_t in_force,
+		  uint32_t *ret_size, uint16_t **ret)
+{
+	size_t room = listener->endpoints.count + 1;
+	_cleanup_(freep) struct maglev_endpoint *endpoints = calloc(room, sizeof(*endpoints));
+	_cleanup_(freep) uint16_t *rows = calloc(room, sizeof(*rows));
+	_cleanup_(freep) uint16_t *chosen = NULL;
+	size_t count;
+	uint32_t size;
+	int r;
+
+	if (!endpoints || !rows)
+		return -ENOMEM;
+	count = candidates(listener, family, endpoints, rows);
+	size = count ? maglev_size(endpoints, count, in_force) : in_force;
+	if (size) {
+		chosen = calloc(size, sizeof(*chosen));
+		if (!chosen)
+			return -ENOMEM;
+	}
+	if (count) {
+		r = maglev_fill(endpoints, count, size, chosen);
+		if (r < 0)
+			return r;
+	}
+	for (uint32_t slot = 0; slot < size; slot++)
+		chosen[slot] = count ? rows[chosen[slot]] : WEIR_SLOT_NONE;
+	*ret_size = size;
+	*ret = take_ptr(chosen);
+	return 0;
+}
+
+static void drop_table(struct plan_table *table)
+{
+	free(table->slots);
+	*table = (struct plan_table){ .line = PLAN_NO_LINE };
+}
+
+static int build_table(struct plan_listener *listener, enum plan_family family, uint32_t now)
+{
+	struct plan_table *table = &listener->table[family];
+	bool tracked = listener->mode == WEIR_MODE_DSR;
+	_cleanup_(freep) struct weir_slot *next = NULL;
+	_cleanup_(freep) uint16_t *chosen = NULL;
+	_cleanup_(freep) bool *gone = NULL;
+	struct slots_change change;
+	uint32_t size;
+	int r;
+
+	r = choose(listener, family, table->size, &size, &chosen);
+	if (r < 0)
+		return r;
+	if (!size || (chosen[0] == WEIR_SLOT_NONE && !tracked)) {
+		drop_table(table);
+		return 0;
+	}
+	next = calloc(size, sizeof(*next));
+	gone = gone_places(listener);
+	if (!next || !gone)
+		return -ENOMEM;
+	slots_change(table->slots, table->size, chosen, next, size, gone, listener->block_size,
+		     tracked, &change);
+	if (change.moved)
+		table->deadline = now + listener->idle_timeout;
+	if (!change.moving)
+		table->deadline = 0;
+	if (size != table->size || memcmp(next, table->slots, size * sizeof(*next)))
+		table->line = PLAN_NO_LINE;
+	free(table->slots);
+	table->slots = take_ptr(next);
+	table->size = size;
+	table->change = change;
+	return 0;
+}
+
+static int build_tables(struct plan_listener *listener, uint32_t now)
+{
+	bool has[PLAN_FAMILIES] = {};
+	int r;
+
+	vec_foreach(address, &listener->addresses)
+		has[family_of(address)] = true;
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		if (!has[family]) {
+			drop_table(&listener->table[family]);
+			continue;
+		}
+		set_want(listener, family);
+		r = build_table(listener, family, now);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int build_listener(struct plan *plan, const struct listener *from, const struct model *model,
+			  const struct overrides *overrides, const struct facts *facts,
+			  struct err *err)
+{
+	struct plan_listener *to;
+	int r;
+
+	r = plan_places_listener(plan, from, &to, err);
+	if (r < 0)
+		return err_at(err, r, "listener %s", from->name);
+	to->mode = from->mode;
+	to->vip_route = from->vip_route;
+	to->idle_timeout = from->idle_timeout;
+	vec_foreach(address, &from->addresses)
+		if (vec_push(&to->addresses, *address))
+			return -ENOMEM;
+	vec_foreach(range, &from->ports)
+		if (vec_push(&to->ports, *range))
+			return -ENOMEM;
+	r = build_endpoints(plan, to, from, model, overrides, facts, err);
+	if (r < 0)
+		return r;
+	return build_tables(to, facts->now);
+}
+
+int plan_build(const struct model *model, const struct overrides *overrides,
+	       const struct facts *facts, const struct plan *in_force, struct plan **ret,
+	       struct err *err)
+{
+	_cleanup_(plan_freep) struct plan *plan = plan_copy(in_force);
+	int r;
+
+	if (!plan)
+		return err_set(err, -ENOMEM, "out of memory");
+	plan->hash_seed = model->hash_seed;
+	mark_leaving(plan);
+	r = plan_places_egress(plan, facts, err);
+	if (r < 0)
+		return r;
+	vec_foreach(listener, &model->listeners) {
+		r = build_listener(plan, listener, model, overrides, facts, err);
+		if (r == -ENOMEM)
+			return err_set(err, -ENOMEM, "out of memory");
+		if (r < 0)
+			return r;
+	}
+	vec_foreach(listener, &plan->listeners)
+		if (!listener->addresses.count)
+			for (int family = 0; family < PLAN_FAMILIES; family++)
+				drop_table(&listener->table[family]);
+	*ret = take_ptr(plan);
+	return 0;
+}
+
+bool plan_resolve(struct plan *plan, const struct facts *facts)
+{
+	bool changed = false;
+
+	vec_foreach(listener, &plan->listeners) {
+		vec_foreach(endpoint, &listener->endpoints) {
+			struct weir_nexthop hop = next_hop(plan, facts, &endpoint->address);
+
+			if (endpoint->state == WEIR_ENDPOINT_GONE ||
+			    !memcmp(&hop, &endpoint->nexthop, sizeof(hop)))
+				continue;
+			endpoint->nexthop = hop;
+			changed = true;
+		}
+	}
+	return changed;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "plan/plan_places.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCK_MIN 4 /* rows */
+
+int plan_places_listener(struct plan *plan, const struct listener *model,
+			 struct plan_listener **ret, struct err *err)
+{
+	struct plan_listener fresh = { .protocol = model->protocol };
+	uint32_t id = 1;
+
+	vec_foreach(listener, &plan->listeners) {
+		if (listener->protocol == model->protocol && !strcmp(listener->name, model->name)) {
+			*ret = listener;
+			return 0;
+		}
+	}
+	while (id < WEIR_MAX_LISTENERS && plan_find_id(plan, id))
+		id++;
+	if (id == WEIR_MAX_LISTENERS)
+		return err_set(err, -ENOSPC, "no room: the data plane holds %u listeners",
+			       WEIR_MAX_LISTENERS - 1);
+	fresh.id = id;
+	snprintf(fresh.name, sizeof(fresh.name), "%s", model->name);
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		fresh.table[family].line = PLAN_NO_LINE;
+	if (vec_push(&plan->listeners, fresh))
+		return err_set(err, -ENOMEM, "out of memory");
+	*ret = &plan->listeners.items[plan->listeners.count - 1];
+	return 0;
+}
+
+/* Rows that are taken: every block, and rows left behind by a block that moved. */
+static bool *taken_rows(const struct plan *plan)
+{
+	bool *taken = calloc(WEIR_MAX_ENDPOINTS, sizeof(*taken));
+
+	if (!taken)
+		return NULL;
+	vec_foreach(listener, &plan->listeners) {
+		memset(taken + listener->block, true, listener->block_size * sizeof(*taken));
+		vec_foreach(endpoint, &listener->endpoints)
+			taken[endpoint->row] = true;
+	}
+	return taken;
+}
+
+/* The first aligned run of `size` free rows, or WEIR_MAX_ENDPOINTS. */
+static uint32_t free_run(const bool *taken, uint32_t size)
+{
+	for (uint32_t start = 0; start + size <= WEIR_MAX_ENDPOINTS; start += size)
+		if (!memchr(taken + start, true, size))
+			return start;
+	return WEIR_MAX_ENDPOINTS;
+}
+
+static size_t rows_in_block(const struct plan_listener *listener)
+{
+	size_t count = 0;
+
+	vec_foreach(endpoint, &listener->endpoints)
+		count += endpoint->row - listener->block < listener->block_size;
+	return count;
+}
+
+/* The same places in a larger block; the old rows stay, and keep their flows. */
+static int move_block(struct plan *plan, struct plan_listener *listener, uint32_t block,
+		      uint32_t size)
+{
+	size_t before = listener->endpoints.count;
+
+	for (size_t i = 0; i < before; i++) {
+		struct plan_endpoint moved = listener->endpoints.items[i];
+
+		if (moved.row - listener->block >= listener->block_size)
+			continue;
+		moved.row += block - listener->block;
+		moved.generation = ++plan->generations[moved.row];
+		if (vec_push(&listener->endpoints, moved))
+			return -ENOMEM;
+	}
+	listener->block = block;
+	listener->block_size = size;
+	return 0;
+}
+
+int plan_places_block(struct plan *plan, struct plan_listener *listener, size_t wanted,
+		      struct err *err)
+{
+	size_t needed = wanted, leaving = rows_in_block(listener);
+	_cleanup_(freep) bool *taken = NULL;
+	uint32_t size = BLOCK_MIN, block;
+
+	/* At worst none of those that are there stays. */
+	needed += leaving;
+	if (needed <= listener->block_size)
+		return 0;
+	while (size < needed || size < wanted * 2)
+		size *= 2;
+	taken = taken_rows(plan);
+	if (!taken)
+		return err_set(err, -ENOMEM, "out of memory");
+	block = free_run(taken, size);
+	if (block == WEIR_MAX_ENDPOINTS && wanted <= listener->block_size)
+		return 0; /* crowded, but perhaps most of them stay */
+	if (block == WEIR_MAX_ENDPOINTS)
+		return err_set(
+			err, -ENOSPC,
+			"no room for %zu endpoints: the data plane holds %u of all listeners",
+			wanted, WEIR_MAX_ENDPOINTS);
+	return move_block(plan, listener, block, size);
+}
+
+int plan_places_row(struct plan *plan, struct plan_listener *listener,
+		    struct plan_endpoint *endpoint, struct err *err)
+{
+	for (uint32_t i = 0; i < listener->block_size; i++) {
+		uint32_t row = listener->block + i;
+
+		if (plan_find_row(listener, row))
+			continue;
+		endpoint->row = row;
+		endpoint->generation = ++plan->generations[row];
+		if (vec_push(&listener->endpoints, *endpoint))
+			return err_set(err, -ENOMEM, "out of memory");
+		return 0;
+	}
+	return err_set(err, -ENOSPC,
+		       "no room: flows still refer to removed endpoints of this listener; try "
+		       "again after its idle_timeout");
+}
+
+static int add_egress(struct plan *plan, const struct facts_interface *interface, struct err *err)
+{
+	struct weir_egress fresh = { .ifindex = interface->ifindex };
+
+	memcpy(fresh.mac, interface->mac, sizeof(fresh.mac));
+	memcpy(fresh.name, interface->name, sizeof(fresh.name));
+	for (size_t i = 1; i < plan->egress.count; i++) {
+		if (!plan->egress.items[i].ifindex) {
+			plan->egress.items[i] = fresh;
+			return 0;
+		}
+	}
+	if (plan->egress.count == WEIR_MAX_EGRESS)
+		return err_set(err, -ENOSPC, "more than %u interfaces", WEIR_MAX_EGRESS - 1);
+	if (vec_push(&plan->egress, fresh))
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+int plan_places_egress(struct plan *plan, const struct facts *facts, struct err *err)
+{
+	bool known[WEIR_MAX_EGRESS] = {};
+	int r;
+
+	for (size_t i = 1; i < plan->egress.count; i++) {
+		struct weir_egress *egress = &plan->egress.items[i];
+		const struct facts_interface *interface = facts_interface(facts, egress->ifindex);
+
+		if (interface)
+			memcpy(egress->mac, interface->mac, sizeof(egress->mac));
+		else
+			*egress = (struct weir_egress){};
+		known[i] = interface;
+	}
+	vec_foreach(interface, &facts->interfaces) {
+		bool placed = false;
+
+		for (size_t i = 1; i < plan->egress.count; i++)
+			placed |= known[i] && plan->egress.items[i].ifindex == interface->ifindex;
+		if (placed)
+			continue;
+		r = add_egress(plan, interface, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static bool snat_row_is(const struct plan_snat *snat, const struct addr *address)
+{
+	return snat->row.ports && !memcmp(snat->row.addr, address->bytes, sizeof(address->bytes));
+}
+
+/* Is the run from `first` on exactly these addresses, or free for them? */
+static bool run_is(const struct plan *plan, size_t first, const struct addr *addresses,
+		   size_t count, bool free_for_them)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct plan_snat *snat = &plan->snat.items[first + i];
+
+		if (free_for_them ? snat->row.ports != 0 : !snat_row_is(snat, &addresses[i]))
+			return false;
+	}
+	return true;
+}
+
+/* The first row of a run for these addresses, appended where there is none; 0 without room. */
+static size_t snat_run(struct plan *plan, const struct addr *addresses, size_t count)
+{
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t first = 1; first + count <= plan->snat.count; first++)
+			if (run_is(plan, first, addresses, count, pass))
+				return first;
+	if (plan->snat.count + count > WEIR_MAX_SNAT)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (vec_push(&plan->snat, (struct plan_snat){}))
+			return 0;
+	return plan->snat.count - count;
+}
+
+static int fill_snat(struct plan_snat *snat, const struct addr *address, const struct facts *facts,
+		     struct err *err)
+{
+	const struct facts_ports *ports = facts_ports(facts, address);
+	char text[ADDR_TEXT_MAX];
+
+	snat->used = true;
+	memcpy(snat->row.addr, address->bytes, sizeof(address->bytes));
+	snat->row.ports = 0;
+	snat->row.ranges = ports ? ports->ranges : 0;
+	for (uint32_t i = 0; i < snat->row.ranges; i++) {
+		snat->row.range[i] = ports->range[i];
+		snat->row.ports += ports->range[i].last - ports->range[i].first + 1;
+	}
+	if (!snat->row.ports)
+		return err_set(err, -EADDRINUSE,
+			       "the host leaves no port of %s for SNAT; narrow "
+			       "net.ipv4.ip_local_port_range or name another address in snat:",
+			       addr_print(address, text));
+	return 0;
+}
+
+int plan_places_snat(struct plan *plan, const struct listener *listener, const struct model *model,
+		     const struct facts *facts, struct plan_endpoint *endpoint, struct err *err)
+{
+	const struct facts_target *target = facts_target(facts, &endpoint->address);
+	int family = addr_family(&endpoint->address), r;
+	const struct addr *from = listener->snat.count ? listener->snat.items : model->snat.items;
+	size_t named = listener->snat.count ?: model->snat.count, count = 0, first;
+	struct addr addresses[WEIR_MAX_SNAT];
+
+	for (size_t i = 0; i < named && count < WEIR_MAX_SNAT; i++)
+		if (addr_family(&from[i]) == family)
+			addresses[count++] = from[i];
+	if (!count && target && target->ifindex && !addr_is_martian(&target->source))
+		addresses[count++] = target->source;
+	if (!count)
+		return 0;
+	first = snat_run(plan, addresses, count);
+	if (!first)
+		return err_set(err, -ENOSPC, "more than %u SNAT addresses", WEIR_MAX_SNAT - 1);
+	for (size_t i = 0; i < count; i++) {
+		r = fill_snat(&plan->snat.items[first + i], &addresses[i], facts, err);
+		if (r < 0)
+			return r;
+	}
+	endpoint->snat = first;
+	endpoint->snat_rows = count;
+	return 0;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "util/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+int file_read(const char *path, size_t max, char **ret, size_t *ret_size)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_(freep) char *data = NULL;
+	size_t size = 0, room = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t count;
+
+		if (size + 1 >= room) {
+			char *grown = realloc(data, room = room ? room * 2 : 4096);
+
+			if (!grown)
+				return -ENOMEM;
+			data = grown;
+		}
+		count = read(fd, data + size, room - size - 1);
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return -errno;
+		if (!count)
+			break;
+		size += count;
+		if (size > max)
+			return -EFBIG;
+	}
+	data[size] = '\0';
+	*ret = take_ptr(data);
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+	while (size) {
+		ssize_t count = write(fd, data, size);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return -errno;
+		data += count;
+		size -= count;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+int file_replace(const char *directory, const char *name, const char *data, size_t size)
+{
+	_cleanup_(closep) int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = -1;
+	char fresh[NAME_MAX + 1];
+	int r;
+
+	if (folder < 0)
+		return -errno;
+	snprintf(fresh, sizeof(fresh), ".%.200s.new", name);
+	fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, data, size);
+	if (!r && renameat(folder, fresh, folder, name))
+		r = -errno;
+	if (r < 0) {
+		unlinkat(folder, fresh, 0);
+		return r;
+	}
+	return fsync(folder) ? -errno : 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Whole small files, read with a bound and written so that a crash leaves the old or the new. */
+#ifndef WEIR_UTIL_FILE_H
+#define WEIR_UTIL_FILE_H
+
+#include <stddef.h>
+
+#define FILE_MAX (16u << 20) /* bytes; no file that weir reads is larger */
+
+/*
+ * Reads a file of at most `max` bytes; *ret gets a final NUL and is the caller's, *ret_size (may be
+ * NULL) does not count it. -EFBIG: larger. -EISDIR and whatever open(2) and read(2) say.
+ */
+int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* Replaces directory/name by a new file of mode 0640: written, synced, renamed, synced. */
+int file_replace(const char *directory, const char *name, const char *data, size_t size);
+
+#endif
