@@ -292,7 +292,11 @@ lab_up() {
 		ip -n "$LAB-fabric" link set $i up
 	done
 
-	node_sysctls client net.ipv4.ip_local_port_range='40000 65535' net.ipv4.tcp_tw_reuse=1
+	# One client stands for thousands, so SNAT ports come back while the endpoint still holds them in
+	# TIME_WAIT. It takes them at once if timestamps grow, as they do without random offsets (2);
+	# else the SYN waits a second for its retransmission, with any NAT.
+	node_sysctls client net.ipv4.ip_local_port_range='40000 65535' \
+		net.ipv4.tcp_tw_reuse=1 net.ipv4.tcp_timestamps=2
 	node_sysctls lb
 	# Not by `ip link set xdp`, which leaves folders in bpffs.
 	bpftool prog load "$BUILD/tests/lib/pass.bpf.o" "/sys/fs/bpf/$LAB-pass"
@@ -585,7 +589,7 @@ new_flows_check() {
 hold_start() {
 	flows_start "$1" hold "${@:2}"
 	wait_for "grep -q ready $LAB_DIR/flows-$1.err" 15 ||
-		die "$1: the flows are not up: $(cat "$LAB_DIR/flows-$1".*)"
+		die "$1: the flows are not up: $(<"$LAB_DIR/flows-$1.err")"
 }
 
 # hold_stop NAME: its JSON in FLOWS. It may have ended by itself, if nothing was left to hold.

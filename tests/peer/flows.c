@@ -149,6 +149,9 @@ static int open_socket(struct run *run)
 
 	if (fd < 0)
 		err(EXIT_FAILURE, "socket");
+	/* Else a port that an IPv4 flow has would be taken for IPv6, too. */
+	if (from.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	/* A TCP port may be taken again while an old connection of it ends; UDP would share it. */
 	if (type == SOCK_STREAM) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));

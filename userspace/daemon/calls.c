@@ -6,6 +6,7 @@
 
 #include "config/selector.h"
 #include "daemon/change.h"
+#include "daemon/interfaces.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -216,7 +217,7 @@ static int call_interface(struct call *call, bool attached, struct err *err)
 	if (!name || !*name || strlen(name) >= sizeof(wanted.name))
 		return err_set(err, -EINVAL, "'interface' must be the name of an interface");
 	strcpy(wanted.name, name);
-	return change_interface(call->daemon, &wanted, err);
+	return interfaces_change(call->daemon, &wanted, err);
 }
 
 static int call_attach(struct call *call, struct err *err)

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "daemon/interfaces.h"
 #include "daemon/world.h"
-#include "dataplane/attach.h"
 #include "dataplane/sync.h"
 #include "util/log.h"
 
@@ -52,14 +52,15 @@ static void sleep_ms(unsigned ms)
 	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000l }, NULL);
 }
 
-/* Facts, after the neighbours have had a moment to answer. */
+/* Facts, after new neighbours have had a moment to answer. Interfaces that the model does not want
+ * do not count, even while they are still attached. */
 static int gather(struct daemon *daemon, const struct model *model, struct facts *ret,
 		  struct err *err)
 {
 	struct attachments attachments = {};
 	int r;
 
-	r = attach_list(daemon->object->directory, &attachments, err);
+	r = interfaces_list(daemon, model, &attachments, err);
 	if (r < 0)
 		return r;
 	for (int waited = 0;; waited += RESOLVE_STEP_MS) {
@@ -70,7 +71,7 @@ static int gather(struct daemon *daemon, const struct model *model, struct facts
 			break;
 		facts.now = object_now(daemon->object);
 		world_remember(&daemon->facts, &facts);
-		if (world_is_resolved(&facts) || waited >= RESOLVE_WAIT_MS) {
+		if (world_news_are_resolved(&daemon->facts, &facts) || waited >= RESOLVE_WAIT_MS) {
 			*ret = facts;
 			break;
 		}
@@ -85,8 +86,10 @@ static void summarize(const struct plan *plan, struct change *change)
 {
 	vec_foreach(listener, &plan->listeners) {
 		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			change->slots += listener->table[family].change.slots;
-			change->moved += listener->table[family].change.moved;
+			const struct slots_change *table = &listener->table[family].change;
+
+			change->slots += table->moved ? table->slots : 0;
+			change->moved += table->moved;
 		}
 	}
 }
@@ -133,14 +136,14 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	change->cleared = overrides_prune(&overrides, *model);
-	r = change_interfaces(daemon, *model, true, err);
-	if (!r)
-		r = put_in_force(daemon, *model, &overrides, change, err);
+	r = interfaces_attach(daemon, *model, true, err);
+	r = r ?: put_in_force(daemon, *model, &overrides, change, err);
 	if (r < 0) {
 		if (daemon->model)
-			change_interfaces(daemon, daemon->model, false, NULL);
+			interfaces_detach(daemon, daemon->model);
 		return r;
 	}
+	interfaces_detach(daemon, *model);
 	model_free(daemon->model);
 	daemon->model = take_ptr(*model);
 	free(daemon->text);
@@ -184,139 +187,4 @@ int change_world(struct daemon *daemon, struct err *err)
 
 	change_fini(&change);
 	return r;
-}
-
-static const struct state_interface *override_of(const struct daemon *daemon, const char *name)
-{
-	vec_foreach(interface, &daemon->state.interfaces)
-		if (!strcmp(interface->name, name))
-			return interface;
-	return NULL;
-}
-
-static bool wants(const struct daemon *daemon, const struct model *model, const char *name)
-{
-	const struct daemon_options *options = daemon->options;
-	const struct state_interface *override = override_of(daemon, name);
-
-	if (override)
-		return override->attached;
-	for (size_t i = 0; i < options->interface_count; i++)
-		if (!strcmp(options->interfaces[i], name))
-			return true;
-	if (options->interface_count)
-		return false;
-	vec_foreach(interface, &model->interfaces)
-		if (!strcmp(*interface, name))
-			return true;
-	return false;
-}
-
-static bool is_attached(const struct attachments *attachments, const char *name)
-{
-	vec_foreach(attachment, &attachments->list)
-		if (attachment->ifindex && !strcmp(attachment->name, name))
-			return true;
-	return false;
-}
-
-static int attach_one(struct daemon *daemon, const struct attachments *attachments,
-		      const char *name, bool strict, struct err *err)
-{
-	const struct state_interface *override = override_of(daemon, name);
-	bool generic = override ? override->generic : daemon->options->generic;
-	struct err why = {};
-	int r;
-
-	if (is_attached(attachments, name) || (override && !override->attached))
-		return 0;
-	if (!strict && !if_nametoindex(name))
-		return 0;
-	r = attach_interface(daemon->object->directory, daemon->object->program, name,
-			     generic ? ATTACH_GENERIC : ATTACH_NATIVE, &why);
-	if (!r)
-		log_info("%s: attached in %s mode", name, generic ? "generic" : "native");
-	else if (strict)
-		return err_set(err, r, "%s", why.text);
-	else
-		log_warning("%s", why.text);
-	return 0;
-}
-
-static int attach_wanted(struct daemon *daemon, const struct model *model,
-			 const struct attachments *attachments, bool strict, struct err *err)
-{
-	const struct daemon_options *options = daemon->options;
-	int r = 0;
-
-	for (size_t i = 0; !r && i < options->interface_count; i++)
-		r = attach_one(daemon, attachments, options->interfaces[i], strict, err);
-	if (!options->interface_count)
-		vec_foreach(interface, &model->interfaces)
-			r = r ?: attach_one(daemon, attachments, *interface, strict, err);
-	/* What was attached by hand may be gone for good: that is no reason to refuse a file. */
-	vec_foreach(interface, &daemon->state.interfaces)
-		if (interface->attached)
-			r = r ?: attach_one(daemon, attachments, interface->name, false, err);
-	return r;
-}
-
-int change_interfaces(struct daemon *daemon, const struct model *model, bool strict,
-		      struct err *err)
-{
-	struct attachments attachments = {};
-	int r;
-
-	r = attach_list(daemon->object->directory, &attachments, err);
-	if (r < 0)
-		return r;
-	r = attach_wanted(daemon, model, &attachments, strict, err);
-	if (!r) {
-		vec_foreach(attachment, &attachments.list) {
-			if (wants(daemon, model, attachment->name))
-				continue;
-			attach_detach(daemon->object->directory, attachment->name, NULL);
-			log_info("%s: detached", attachment->name);
-		}
-	}
-	vec_free(&attachments.list);
-	return r;
-}
-
-static int remember_interface(struct daemon *daemon, const struct state_interface *wanted,
-			      struct err *err)
-{
-	size_t kept = 0;
-
-	vec_foreach(interface, &daemon->state.interfaces)
-		if (strcmp(interface->name, wanted->name))
-			daemon->state.interfaces.items[kept++] = *interface;
-	daemon->state.interfaces.count = kept;
-	if (vec_push(&daemon->state.interfaces, *wanted))
-		return err_set(err, -ENOMEM, "out of memory");
-	return state_save(daemon->options->instance, &daemon->state, err);
-}
-
-int change_interface(struct daemon *daemon, const struct state_interface *wanted, struct err *err)
-{
-	const char *directory = daemon->object->directory;
-	struct err undo = {};
-	int r;
-
-	if (wanted->attached)
-		r = attach_interface(directory, daemon->object->program, wanted->name,
-				     wanted->generic ? ATTACH_GENERIC : ATTACH_NATIVE, err);
-	else
-		r = attach_detach(directory, wanted->name, err);
-	if (r < 0)
-		return r;
-	r = change_world(daemon, err);
-	if (r < 0 && !wanted->attached) { /* endpoints are behind it */
-		attach_interface(directory, daemon->object->program, wanted->name,
-				 wanted->generic ? ATTACH_GENERIC : ATTACH_NATIVE, &undo);
-		change_world(daemon, &undo);
-		return r;
-	}
-	log_info("%s: %s by hand", wanted->name, wanted->attached ? "attached" : "detached");
-	return remember_interface(daemon, wanted, err);
 }

@@ -11,7 +11,7 @@
 /* What a change did, for whoever asked for it. */
 struct change {
 	unsigned cleared; /* overrides that the file has overtaken */
-	uint64_t slots;	  /* of all tables in force */
+	uint64_t slots; /* of the tables that changed */
 	uint64_t moved;	  /* of these, now with another endpoint */
 	char *report;	  /* of warnings or errors, owned; NULL: none */
 };
@@ -32,13 +32,5 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides, struct 
 
 /* The same configuration in a changed world: a route, an interface, an address. */
 int change_world(struct daemon *daemon, struct err *err);
-
-/* Attaches (or detaches) every interface as file, options and overrides say; those that are as
- * they shall be are not touched. A missing interface is an error only with `strict`. */
-int change_interfaces(struct daemon *daemon, const struct model *model, bool strict,
-		      struct err *err);
-
-/* Attaches or detaches one interface by hand, and remembers it. */
-int change_interface(struct daemon *daemon, const struct state_interface *wanted, struct err *err);
 
 #endif

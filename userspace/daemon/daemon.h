@@ -4,9 +4,10 @@
  * plane does not need it: when it ends, packets keep flowing, and the next one adopts what is
  * pinned.
  *
- *   daemon.c  begins and ends       change.c  puts a new configuration in force
- *   admin.c   answers the CLI       upkeep.c  follows the network and the clock
- *   world.c   asks the host         state.c   remembers overrides
+ *   daemon.c  begins and ends         change.c      puts a new configuration in force
+ *   admin.c   brings the CLI's calls  calls.c       answers them
+ *   upkeep.c  follows the network     interfaces.c  attaches and detaches
+ *   world.c   asks the host           state.c       remembers overrides
  */
 #ifndef WEIR_DAEMON_DAEMON_H
 #define WEIR_DAEMON_DAEMON_H

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "daemon/change.h"
+#include "daemon/interfaces.h"
 #include "daemon/world.h"
-#include "dataplane/attach.h"
 #include "dataplane/counters.h"
 #include "dataplane/flows.h"
 #include "dataplane/sync.h"
@@ -62,8 +62,8 @@ static void follow_world(struct upkeep *upkeep, bool manage)
 	struct err err = {};
 	int r;
 
-	change_interfaces(daemon, daemon->model, false, NULL);
-	r = attach_list(daemon->object->directory, &attachments, &err);
+	interfaces_attach(daemon, daemon->model, false, NULL);
+	r = interfaces_list(daemon, daemon->model, &attachments, &err);
 	r = r ?: world_gather(daemon->nl, daemon->model, &attachments, manage, &facts, &err);
 	vec_free(&attachments.list);
 	if (r < 0) {

@@ -152,6 +152,14 @@ bool world_is_resolved(const struct facts *facts)
 	return true;
 }
 
+bool world_news_are_resolved(const struct facts *before, const struct facts *now)
+{
+	vec_foreach(target, &now->targets)
+		if (target->ifindex && !target->resolved && !facts_target(before, &target->address))
+			return false;
+	return true;
+}
+
 static int check_endpoints(struct nl *nl, const struct listener *listener, struct err *err)
 {
 	vec_foreach(group, &listener->groups) {

@@ -29,8 +29,11 @@ void world_forget(struct nl *nl, const struct facts *before, const struct facts 
  * before are the best there is. */
 void world_remember(const struct facts *before, struct facts *now);
 
-/* True once every endpoint with a route has its MAC, and none of them from before. */
+/* Is every endpoint with a route resolved, none of them only remembered? */
 bool world_is_resolved(const struct facts *facts);
+
+/* The same of those endpoints only that `before` does not know. */
+bool world_news_are_resolved(const struct facts *before, const struct facts *now);
 
 /*
  * What a configuration asks that the host cannot give: an endpoint that is this host, a listener

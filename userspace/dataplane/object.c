@@ -229,6 +229,19 @@ static int load_error(int code, struct err *err)
 		       kernel_message);
 }
 
+/*
+ * Pins the map, or takes the one that is pinned. libbpf does both by the path alone, but refuses a
+ * device map that it finds there: the kernel has added a flag to it (BPF_F_RDONLY_PROG).
+ */
+static int reuse_or_pin(struct bpf_map *map, const char *path)
+{
+	_cleanup_(closep) int pinned = -1;
+
+	if (bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP)
+		pinned = bpf_obj_get(path);
+	return pinned >= 0 ? bpf_map__reuse_fd(map, pinned) : bpf_map__set_pin_path(map, path);
+}
+
 /* Loads this binary's program onto the pinned maps, which libbpf creates where they are missing. */
 static int load_program(struct object *object, struct err *err)
 {
@@ -246,7 +259,7 @@ static int load_program(struct object *object, struct err *err)
 		if (bpf_map__is_internal(map))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", object->directory, bpf_map__name(map));
-		r = r ?: bpf_map__set_pin_path(map, path);
+		r = r ?: reuse_or_pin(map, path);
 	}
 	r = r ?: weir__load(skeleton);
 	if (!r) {

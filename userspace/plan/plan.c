@@ -106,13 +106,20 @@ struct plan *plan_copy(const struct plan *plan)
 	return take_ptr(copy);
 }
 
+/* Is it kept for its flows alone? So is a row that the block left behind. */
+static bool is_leaving(const struct plan_listener *listener, const struct plan_endpoint *endpoint)
+{
+	return endpoint->state == WEIR_ENDPOINT_GONE ||
+	       endpoint->row - listener->block >= listener->block_size;
+}
+
 static bool release_listener(struct plan_listener *listener,
 			     const struct plan_references *references)
 {
 	size_t kept = 0, before = listener->endpoints.count;
 
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state != WEIR_ENDPOINT_GONE || references->rows[endpoint->row])
+		if (!is_leaving(listener, endpoint) || references->rows[endpoint->row])
 			listener->endpoints.items[kept++] = *endpoint;
 	listener->endpoints.count = kept;
 	return kept != before;

@@ -114,8 +114,8 @@ struct plan_references {
 	VEC(struct addr) snat_addresses; /* distinct */
 };
 
-/* Frees GONE endpoints, removed listeners and unused SNAT rows that nothing refers to. True if
- * anything was freed. */
+/* Frees GONE endpoints, rows that a block left behind, removed listeners and unused SNAT rows that
+ * nothing refers to. True if anything was freed. */
 bool plan_release(struct plan *plan, const struct plan_references *references);
 
 /* By configuration name, removed ones left out; NULL if there is none. */

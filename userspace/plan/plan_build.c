@@ -127,7 +127,7 @@ static int build_endpoints(struct plan *plan, struct plan_listener *to, const st
 		wanted += group->endpoints.count;
 	r = plan_places_block(plan, to, wanted, err);
 	if (r < 0)
-		return r;
+		return err_at(err, r, "listener %s", from->name);
 
 	vec_foreach(group, &from->groups) {
 		vec_foreach(endpoint, &group->endpoints) {

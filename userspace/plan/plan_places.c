@@ -6,11 +6,23 @@
 
 #define BLOCK_MIN 4 /* rows */
 
+/* The lowest id that no listener has, WEIR_MAX_LISTENERS if there is none. */
+static uint32_t free_id(const struct plan *plan)
+{
+	bool taken[WEIR_MAX_LISTENERS] = {};
+	uint32_t id = 1;
+
+	vec_foreach(listener, &plan->listeners)
+		taken[listener->id] = true;
+	while (id < WEIR_MAX_LISTENERS && taken[id])
+		id++;
+	return id;
+}
+
 int plan_places_listener(struct plan *plan, const struct listener *model,
 			 struct plan_listener **ret, struct err *err)
 {
 	struct plan_listener fresh = { .protocol = model->protocol };
-	uint32_t id = 1;
 
 	vec_foreach(listener, &plan->listeners) {
 		if (listener->protocol == model->protocol && !strcmp(listener->name, model->name)) {
@@ -18,12 +30,10 @@ int plan_places_listener(struct plan *plan, const struct listener *model,
 			return 0;
 		}
 	}
-	while (id < WEIR_MAX_LISTENERS && plan_find_id(plan, id))
-		id++;
-	if (id == WEIR_MAX_LISTENERS)
+	fresh.id = free_id(plan);
+	if (fresh.id == WEIR_MAX_LISTENERS)
 		return err_set(err, -ENOSPC, "no room: the data plane holds %u listeners",
 			       WEIR_MAX_LISTENERS - 1);
-	fresh.id = id;
 	snprintf(fresh.name, sizeof(fresh.name), "%s", model->name);
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		fresh.table[family].line = PLAN_NO_LINE;
@@ -114,23 +124,36 @@ int plan_places_block(struct plan *plan, struct plan_listener *listener, size_t 
 	return move_block(plan, listener, block, size);
 }
 
+/* The lowest free place of the block, block_size if there is none. */
+static uint32_t free_place(const struct plan_listener *listener)
+{
+	_cleanup_(freep) bool *taken = calloc(listener->block_size, sizeof(*taken));
+	uint32_t place = 0;
+
+	if (!taken)
+		return listener->block_size;
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->row - listener->block < listener->block_size)
+			taken[endpoint->row - listener->block] = true;
+	while (place < listener->block_size && taken[place])
+		place++;
+	return place;
+}
+
 int plan_places_row(struct plan *plan, struct plan_listener *listener,
 		    struct plan_endpoint *endpoint, struct err *err)
 {
-	for (uint32_t i = 0; i < listener->block_size; i++) {
-		uint32_t row = listener->block + i;
+	uint32_t place = free_place(listener);
 
-		if (plan_find_row(listener, row))
-			continue;
-		endpoint->row = row;
-		endpoint->generation = ++plan->generations[row];
-		if (vec_push(&listener->endpoints, *endpoint))
-			return err_set(err, -ENOMEM, "out of memory");
-		return 0;
-	}
-	return err_set(err, -ENOSPC,
-		       "no room: flows still refer to removed endpoints of this listener; try "
-		       "again after its idle_timeout");
+	if (place == listener->block_size)
+		return err_set(err, -ENOSPC,
+			       "no room: flows still refer to removed endpoints of this listener; "
+			       "try again after its idle_timeout");
+	endpoint->row = listener->block + place;
+	endpoint->generation = ++plan->generations[endpoint->row];
+	if (vec_push(&listener->endpoints, *endpoint))
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
 }
 
 static int add_egress(struct plan *plan, const struct facts_interface *interface, struct err *err)
@@ -161,10 +184,12 @@ int plan_places_egress(struct plan *plan, const struct facts *facts, struct err 
 		struct weir_egress *egress = &plan->egress.items[i];
 		const struct facts_interface *interface = facts_interface(facts, egress->ifindex);
 
-		if (interface)
+		if (interface) { /* its MAC or its name may be new */
 			memcpy(egress->mac, interface->mac, sizeof(egress->mac));
-		else
+			memcpy(egress->name, interface->name, sizeof(egress->name));
+		} else {
 			*egress = (struct weir_egress){};
+		}
 		known[i] = interface;
 	}
 	vec_foreach(interface, &facts->interfaces) {
@@ -224,6 +249,7 @@ static int fill_snat(struct plan_snat *snat, const struct addr *address, const s
 	memcpy(snat->row.addr, address->bytes, sizeof(address->bytes));
 	snat->row.ports = 0;
 	snat->row.ranges = ports ? ports->ranges : 0;
+	memset(snat->row.range, 0, sizeof(snat->row.range));
 	for (uint32_t i = 0; i < snat->row.ranges; i++) {
 		snat->row.range[i] = ports->range[i];
 		snat->row.ports += ports->range[i].last - ports->range[i].first + 1;

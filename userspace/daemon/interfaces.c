@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/interfaces.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/change.h"
+#include "util/log.h"
+
+static const struct state_interface *override_of(const struct daemon *daemon, const char *name)
+{
+	vec_foreach(interface, &daemon->state.interfaces)
+		if (!strcmp(interface->name, name))
+			return interface;
+	return NULL;
+}
+
+/* By hand outweighs -i, and that the file. */
+static bool is_wanted(const struct daemon *daemon, const struct model *model, const char *name)
+{
+	const struct daemon_options *options = daemon->options;
+	const struct state_interface *override = override_of(daemon, name);
+
+	if (override)
+		return override->attached;
+	for (size_t i = 0; i < options->interface_count; i++)
+		if (!strcmp(options->interfaces[i], name))
+			return true;
+	if (options->interface_count)
+		return false;
+	vec_foreach(interface, &model->interfaces)
+		if (!strcmp(*interface, name))
+			return true;
+	return false;
+}
+
+static bool is_attached(const struct attachments *attachments, const char *name)
+{
+	vec_foreach(attachment, &attachments->list)
+		if (attachment->ifindex && !strcmp(attachment->name, name))
+			return true;
+	return false;
+}
+
+static int attach_one(struct daemon *daemon, const struct attachments *attachments,
+		      const char *name, bool strict, struct err *err)
+{
+	const struct state_interface *override = override_of(daemon, name);
+	bool generic = override ? override->generic : daemon->options->generic;
+	struct err why = {};
+	int r;
+
+	if (is_attached(attachments, name) || (override && !override->attached))
+		return 0;
+	if (!strict && !if_nametoindex(name))
+		return 0;
+	r = attach_interface(daemon->object->directory, daemon->object->program, name,
+			     generic ? ATTACH_GENERIC : ATTACH_NATIVE, &why);
+	if (!r)
+		log_info("%s: attached in %s mode", name, generic ? "generic" : "native");
+	else if (strict)
+		return err_set(err, r, "%s", why.text);
+	else
+		log_warning("%s", why.text);
+	return 0;
+}
+
+int interfaces_attach(struct daemon *daemon, const struct model *model, bool strict,
+		      struct err *err)
+{
+	const struct daemon_options *options = daemon->options;
+	struct attachments attachments = {};
+	int r = attach_list(daemon->object->directory, &attachments, err);
+
+	for (size_t i = 0; !r && i < options->interface_count; i++)
+		r = attach_one(daemon, &attachments, options->interfaces[i], strict, err);
+	if (!options->interface_count)
+		vec_foreach(interface, &model->interfaces)
+			r = r ?: attach_one(daemon, &attachments, *interface, strict, err);
+	/* What was attached by hand may be gone for good: that is no reason to refuse a file. */
+	vec_foreach(interface, &daemon->state.interfaces)
+		if (interface->attached)
+			r = r ?: attach_one(daemon, &attachments, interface->name, false, err);
+	vec_free(&attachments.list);
+	return r;
+}
+
+void interfaces_detach(struct daemon *daemon, const struct model *model)
+{
+	struct attachments attachments = {};
+
+	if (attach_list(daemon->object->directory, &attachments, NULL) < 0)
+		return;
+	vec_foreach(attachment, &attachments.list) {
+		if (is_wanted(daemon, model, attachment->name))
+			continue;
+		if (!attach_detach(daemon->object->directory, attachment->name, NULL))
+			log_info("%s: detached", attachment->name);
+	}
+	vec_free(&attachments.list);
+}
+
+int interfaces_list(struct daemon *daemon, const struct model *model, struct attachments *ret,
+		    struct err *err)
+{
+	size_t kept = 0;
+	int r = attach_list(daemon->object->directory, ret, err);
+
+	if (r < 0)
+		return r;
+	vec_foreach(attachment, &ret->list)
+		if (is_wanted(daemon, model, attachment->name))
+			ret->list.items[kept++] = *attachment;
+	ret->list.count = kept;
+	return 0;
+}
+
+static int remember_interface(struct daemon *daemon, const struct state_interface *wanted,
+			      struct err *err)
+{
+	size_t kept = 0;
+
+	vec_foreach(interface, &daemon->state.interfaces)
+		if (strcmp(interface->name, wanted->name))
+			daemon->state.interfaces.items[kept++] = *interface;
+	daemon->state.interfaces.count = kept;
+	if (vec_push(&daemon->state.interfaces, *wanted))
+		return err_set(err, -ENOMEM, "out of memory");
+	return state_save(daemon->options->instance, &daemon->state, err);
+}
+
+static bool has_link(const struct daemon *daemon, const char *name)
+{
+	struct attachments attachments = {};
+	bool found = false;
+
+	if (attach_list(daemon->object->directory, &attachments, NULL) < 0)
+		return false;
+	vec_foreach(attachment, &attachments.list)
+		found |= !strcmp(attachment->name, name);
+	vec_free(&attachments.list);
+	return found;
+}
+
+int interfaces_change(struct daemon *daemon, const struct state_interface *wanted, struct err *err)
+{
+	const char *directory = daemon->object->directory;
+	const struct state_interface *known = override_of(daemon, wanted->name);
+	struct state_interface before = { .attached = !wanted->attached };
+	struct err undo = {};
+	int r;
+
+	if (known)
+		before = *known;
+	strcpy(before.name, wanted->name);
+	if (!wanted->attached && !has_link(daemon, wanted->name))
+		return err_set(err, -ENOENT, "%s: weir is not attached there", wanted->name);
+	if (wanted->attached) {
+		r = attach_interface(directory, daemon->object->program, wanted->name,
+				     wanted->generic ? ATTACH_GENERIC : ATTACH_NATIVE, err);
+		if (r < 0)
+			return r;
+	}
+	r = remember_interface(daemon, wanted, err);
+	r = r ?: change_world(daemon, err);
+	if (r < 0) { /* endpoints are behind it, for one */
+		remember_interface(daemon, &before, &undo);
+		interfaces_detach(daemon, daemon->model);
+		return r;
+	}
+	if (!wanted->attached)
+		r = attach_detach(directory, wanted->name, err);
+	if (!r)
+		log_info("%s: %s by hand", wanted->name,
+			 wanted->attached ? "attached" : "detached");
+	return r;
+}
