@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Goal: the CLI changes what runs as it says: apply adds and removes listeners and endpoints, drain
+# keeps the connections there are, overrides outlive the daemon and yield to the file, attach and
+# detach work with and without it, output is JSON where asked for, and down leaves nothing.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# weight ENDPOINT: in force
+weight() { weir show endpoints -j | jq ".[] | select(.listener == \"web\" and .endpoint == \"$1\").weight"; }
+is() { [[ $("${@:2}") == "$1" ]]; }
+json() { weir "$@" | jq -e . >/dev/null; }
+
+export -f on weir
+export LAB WEIR
+lab_up --dsr
+CONFIG=$LAB_DIR/weir.yaml
+{
+	lab_config nat 50 30 20
+	lab_listener lines tcp 53 dsr 50 30 20
+} >"$CONFIG"
+daemon_start "$CONFIG"
+
+# ---- every verb that has something to say says it in JSON, too ----
+for verb in "show listeners" "show endpoints" "show endpoints web/main/ep1" "show drops" \
+	"show overrides" "stats" "stats web" "version" "check $CONFIG" "set web/main/ep1 weight=50" \
+	"drain web/main/ep3" "undrain web/main/ep3" "apply $CONFIG"; do
+	# shellcheck disable=SC2086 # words
+	check "weir $verb -j" json $verb -j
+	# shellcheck disable=SC2086
+	check "weir $verb -p" json $verb -p
+done
+check "any prefix of a verb will do" weir sta
+check "maps and pins are readable with bpftool" \
+	bash -c "bpftool -j map dump pinned /sys/fs/bpf/$LAB/listener_info | jq -e '.[1].formatted.value.name == \"web\"'"
+
+# ---- drain: no new connections, those there are go on; for a whole listener, too ----
+for mode in web lines; do
+	[[ $mode == web ]] && port=80 || port=53
+	fresh_ports tcp $VIP4 100
+	[[ $mode == web ]] || hold_start "held-$mode" --tcp --to $VIP4 $port --flows 100 \
+		--interval 50 --source-ports "$PORTS"
+	check "$mode: drain" weir drain "$mode/main/ep1*"
+	fresh_ports tcp $VIP4 1000
+	[[ $mode == web ]] && how=--http || how=--tcp
+	run=$(flows count $how --to $VIP4 $port --connections 1000 --source-ports "$PORTS")
+	check "$mode: no new connection to the drained endpoint" \
+		jq -en --argjson r "$run" '$r.failed == 0 and $r.endpoints.ep1 == null'
+	[[ $mode == web ]] || hold_check "held-$mode"
+	check "$mode: undrain" weir undrain "$mode/main/ep1*"
+done
+check "drain of a whole listener" weir drain lines
+check "... refuses new connections, and counts them" \
+	bash -c "! on client timeout 2 curl -s -m 1 telnet://$VIP4:53 </dev/null;
+		weir show drops lines -j | jq -e '.[] | select(.listener == \"lines\" and .reason == \"no_endpoint\").packets > 0'"
+check "undrain of it" weir undrain lines
+
+# ---- overrides: they outlive the daemon, and yield to a file that has changed ----
+weir set web/main/ep1 weight=7 >/dev/null
+weir drain web/main/ep2 >/dev/null
+daemon_stop
+daemon_start "$CONFIG"
+check "a set weight outlives the daemon" is 7 weight ep1
+check "a drain outlives the daemon" is 0 weight ep2
+check "show overrides lists both" \
+	bash -c "weir show overrides -j | jq -e 'length == 2'"
+sed 's/weight: 50/weight: 40/' "$CONFIG" >"$LAB_DIR/other.yaml"
+check "apply of another weight" \
+	bash -c "weir apply $LAB_DIR/other.yaml | grep -q '1 override cleared'"
+check "... the file has won" is 40 weight ep1
+check "... where it says nothing new, it has not" is 0 weight ep2
+check "apply alone reads the daemon's own file again" weir apply
+check "... with its weight" is 50 weight ep1
+weir undrain web >/dev/null
+
+# ---- apply: listeners and endpoints come and go while connections last ----
+fresh_ports tcp $VIP6 100
+hold_start lasting --tcp --to $VIP6 53 --flows 100 --interval 50 --source-ports "$PORTS"
+lab_config nat 50 30 20 >"$LAB_DIR/fewer.yaml"
+{
+	cat "$CONFIG"
+	lab_listener more tcp 8080 nat 1 1 1
+} >"$LAB_DIR/more.yaml"
+check "apply one listener more" weir apply "$LAB_DIR/more.yaml"
+check "... it serves" bash -c "[[ \$(on client curl -s -m 5 http://$VIP4:8080/) == ep* ]]"
+check "apply without it" weir apply "$CONFIG"
+check "... it is gone" bash -c "! on client curl -s -m 2 http://$VIP4:8080/"
+sed '/name: ep1, address/d' "$CONFIG" >"$LAB_DIR/without.yaml"
+check "apply without ep1, for IPv4" weir apply "$LAB_DIR/without.yaml"
+hold_check lasting
+count_flows http $VIP4 80 1000
+check "... it gets nothing" jq -en --argjson r "$COUNTED" '$r.failed == 0 and $r.endpoints.ep1 == null'
+check "apply with it again" weir apply "$CONFIG"
+count_flows http $VIP4 80 10000
+share_check "it is back" "$COUNTED" 50 30 20
+check "apply without the dsr listener" weir apply "$LAB_DIR/fewer.yaml"
+check "... show knows two" bash -c "weir show listeners -j | jq -e 'length == 2'"
+check "an address that no listener has any more is not answered for" \
+	bash -c "sed 's/$VIP4, //' $LAB_DIR/fewer.yaml | grep -v '10\.77' >$LAB_DIR/six.yaml &&
+		weir apply $LAB_DIR/six.yaml &&
+		! on lb ip route show table local proto 87 | grep -q $VIP4"
+check "apply all again" weir apply "$CONFIG"
+
+# ---- attach and detach ----
+on lb ip link add spare type veth peer name spare1
+check "attach another interface" weir attach spare
+check "... natively" bash -c "ip -n $LAB-lb -j link show spare | jq -e '.[0].xdp.mode == 1'"
+check "detach it" weir detach spare
+check "attach in generic mode" weir attach spare --generic
+check "... generic" bash -c "ip -n $LAB-lb -j link show spare | jq -e '.[0].xdp.mode == 2'"
+daemon_kill9
+check "detach without a daemon" weir detach spare
+check "attach without a daemon" weir attach spare
+check "nobody's ip link can take it off" bash -c "! ip -n $LAB-lb link set dev spare xdp off"
+daemon_start "$CONFIG"
+check "a daemon's interfaces are as attach and detach left them last" \
+	bash -c "ip -n $LAB-lb -j link show spare | jq -e '.[0].xdp.mode'"
+
+# ---- down ----
+check "down ends the daemon and removes the data plane" weir down
+DAEMON=
+check "... pins" test ! -e "/sys/fs/bpf/$LAB"
+check "... programs" bash -c "! ip -n $LAB-lb link show | grep -q xdp"
+check "... routes and addresses" \
+	bash -c "! ip -n $LAB-lb route show table all | grep -q $VIP4 && ! ip -n $LAB-lb -6 address | grep -q $VIP6"
+check "... neighbours" bash -c "! ip -n $LAB-lb neigh | grep -q managed"
+check "down again is no error" weir down
