@@ -107,7 +107,7 @@ $(PEERS): %: %.o
 test: $(O)/weir $(TESTS) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
 	$(Q)BUILD=$(O) tests/run $(T)
 
-mutate: $(O)/weir ## plant defects one at a time; each must make a test fail
+mutate: packages ## plant defects one at a time; each must make a test fail
 	$(Q)tests/mutate
 
 demo: $(O)/weir $(PEERS) $(TEST_BPF) ## install, build, show the main job on real traffic
@@ -119,8 +119,9 @@ lab: $(O)/weir $(PEERS) $(TEST_BPF) ## the demo's namespaces, with a prompt (lab
 lab-down: ## remove the lab
 	$(Q)tools/lab down
 
-lint: $(SKELETONS) ## layers, headers, formatting, SPDX lines
-	$(Q)BUILD=$(O) CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" tools/check-layers
+lint: $(SKELETONS) $(USER_OBJECTS) ## layers, headers, formatting, SPDX lines
+	$(Q)BUILD=$(O) CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CLANG="$(CLANG)" BPF_FLAGS="$(BPF_FLAGS)" \
+		tools/check-layers
 	$(Q)clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 
 format: ## format all C files

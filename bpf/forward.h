@@ -43,15 +43,14 @@ static __always_inline struct weir_nexthop nexthop_back(const struct pkt *pkt, _
 	return back;
 }
 
-/* The egress index of the interface a packet came in by; 0 if it is none of ours. */
-static __always_inline __u16 egress_of_ingress(const struct pkt *pkt)
+/* The egress index of an interface; 0 if it is none of ours. Apart, as parse_extensions(). */
+__noinline __u32 egress_of_ingress(__u32 ifindex)
 {
 	for (__u32 i = 1; i < WEIR_MAX_EGRESS; i++) {
-		const struct weir_egress *out = bpf_map_lookup_elem(&egress, &i);
+		__u32 index = i; /* the helper takes an address: the counter stays a register */
+		const struct weir_egress *out = bpf_map_lookup_elem(&egress, &index);
 
-		if (!out || !out->ifindex)
-			continue;
-		if (out->ifindex == pkt->ctx->ingress_ifindex)
+		if (out && out->ifindex == ifindex)
 			return i;
 	}
 	return 0;

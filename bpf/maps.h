@@ -60,6 +60,20 @@ struct {
 	__type(value, struct weir_nat_reply);
 } nat_replies SEC(".maps");
 
+/* A new flow's records while they are put together: too large for the stack. */
+struct nat_new {
+	struct weir_nat_flow flow;
+	struct weir_nat_reply reply;
+	struct weir_flow back; /* the key of the reply */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nat_new);
+} nat_scratch SEC(".maps");
+
 /* Turns the search for a free SNAT port. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -15,6 +15,7 @@
 
 #include "csum.h"
 #include "forward.h"
+#include "parse.h"
 #include "select.h"
 
 #define NAT_PORT_PROBES 32
@@ -105,19 +106,6 @@ static __always_inline __u16 nat_port(const struct weir_snat *from, __u32 k)
 	return 0;
 }
 
-static __always_inline bool nat_port_is_ours(__u16 snat_index, __u16 port)
-{
-	__u32 index = snat_index;
-	const struct weir_snat *own = bpf_map_lookup_elem(&snat, &index);
-
-	if (!own)
-		return false;
-	for (__u32 i = 0; i < WEIR_SNAT_RANGES; i++)
-		if (i < own->ranges && port >= own->range[i].first && port <= own->range[i].last)
-			return true;
-	return false;
-}
-
 /* A scrambled walk through all ports, so that neighbours do not collide. */
 static __always_inline __u32 nat_random(void)
 {
@@ -129,89 +117,106 @@ static __always_inline __u32 nat_random(void)
 	return *cursor + bpf_get_smp_processor_id() * 0x3c6ef372;
 }
 
-/* Claims a SNAT port by inserting the reply's record; completes `flow` and `back`. */
-static __always_inline enum weir_reason nat_claim(const struct weir_endpoint *endpoint,
-						  struct weir_nat_flow *flow,
-						  struct weir_flow *back,
-						  const struct weir_nat_reply *reply)
+/*
+ * Claims a SNAT port by inserting the reply's record; completes its key `back`. `first` and `rows`
+ * are the endpoint's rows in snat. A function of its own, as parse_extensions(): the verifier
+ * walks its loop once. Returns an enum weir_reason.
+ */
+__noinline int nat_claim(__u32 first, __u32 rows, struct weir_flow *back,
+			 const struct weir_nat_reply *reply)
 {
-	__u32 row = endpoint->snat;
 	const struct weir_snat *from;
+	__u32 row = first;
 
-	if (endpoint->snat_rows > 1)
-		row += ((__u64)nat_random() * endpoint->snat_rows) >> 32;
+	if (!back || !reply)
+		return WEIR_R_INTERNAL;
+	if (rows > 1)
+		row += ((__u64)nat_random() * rows) >> 32;
 	from = bpf_map_lookup_elem(&snat, &row);
 	if (!row || !from || !from->ports)
 		return WEIR_R_NAT_NO_PORT;
 	addr_copy(back->dst, from->addr);
-	addr_copy(flow->snat_addr, from->addr);
 	for (int i = 0; i < NAT_PORT_PROBES; i++) {
 		long error;
 
 		back->dport = nat_port(from, ((__u64)nat_random() * from->ports) >> 32);
+		if (!back->dport)
+			continue;
 		error = bpf_map_update_elem(&nat_replies, back, reply, BPF_NOEXIST);
-		if (!error) {
-			flow->snat_port = back->dport;
+		if (!error)
 			return GO_ON;
-		}
 		if (error != -EEXIST)
 			return WEIR_R_NAT_FULL;
 	}
 	return WEIR_R_NAT_NO_PORT;
 }
 
-/* Selects an endpoint for a new flow and records it in both directions; fills `flow`. */
+/* Fills in the records of a new flow in both directions, but for the SNAT address and port. */
+static __always_inline void nat_fill(const struct pkt *pkt, const struct weir_listener *listener,
+				     const struct weir_endpoint *endpoint, struct nat_new *new)
+{
+	struct weir_nat_reply *reply = &new->reply;
+	struct weir_nat_flow *flow = &new->flow;
+	struct weir_flow *back = &new->back;
+
+	addr_copy(flow->endpoint_addr, endpoint->addr);
+	flow->endpoint_port = endpoint->port ?: pkt->flow.dport;
+	flow->generation = endpoint->generation;
+	flow->listener = listener->id;
+	flow->idle_timeout = listener->idle_timeout;
+	flow->state = pkt->flow.protocol == IPPROTO_TCP ? WEIR_FLOW_SYN : WEIR_FLOW_OPEN;
+
+	addr_copy(back->src, endpoint->addr);
+	back->sport = flow->endpoint_port;
+	back->protocol = pkt->flow.protocol;
+
+	addr_copy(reply->client_addr, pkt->flow.src);
+	addr_copy(reply->listener_addr, pkt->flow.dst);
+	reply->client_port = pkt->flow.sport;
+	reply->listener_port = pkt->flow.dport;
+	reply->nexthop = flow->client;
+	reply->endpoint = flow->endpoint;
+	reply->listener = listener->id;
+	reply->seen = flow->seen;
+	reply->state = WEIR_FLOW_SYN;
+}
+
+/* Selects an endpoint for a new flow and records it in both directions; *ret is the record. */
 static __always_inline enum weir_reason nat_open(struct pkt *pkt,
 						 const struct weir_listener *listener, __u32 now,
-						 struct weir_nat_flow *flow)
+						 struct weir_nat_flow **ret)
 {
-	struct weir_nat_reply reply = {};
-	struct weir_flow back = {};
 	const struct weir_endpoint *endpoint;
 	enum weir_reason reason;
-	__u32 row = 0;
+	__u32 zero = 0, row = 0;
+	struct nat_new *new;
 	long error;
 
 	reason = select_endpoint(pkt, listener, &row);
 	if (reason != GO_ON)
 		return reason;
 	endpoint = bpf_map_lookup_elem(&endpoints, &row);
-	if (!endpoint)
+	new = bpf_map_lookup_elem(&nat_scratch, &zero);
+	if (!endpoint || !new)
 		return WEIR_R_INTERNAL;
-	if (!endpoint->nexthop.egress)
+	new->flow.endpoint = row;
+	new->flow.seen = now;
+	new->flow.client = nexthop_back(pkt, egress_of_ingress(pkt->ctx->ingress_ifindex));
+	/* Without a way there and back there is no flow. */
+	if (!endpoint->nexthop.egress || !new->flow.client.egress)
 		return WEIR_R_NO_NEXT_HOP;
-
-	addr_copy(flow->endpoint_addr, endpoint->addr);
-	flow->endpoint_port = endpoint->port ?: pkt->flow.dport;
-	flow->endpoint = row;
-	flow->generation = endpoint->generation;
-	flow->listener = listener->id;
-	flow->idle_timeout = listener->idle_timeout;
-	flow->seen = now;
-	flow->state = pkt->flow.protocol == IPPROTO_TCP ? WEIR_FLOW_SYN : WEIR_FLOW_OPEN;
-	flow->client = nexthop_back(pkt, egress_of_ingress(pkt));
-
-	addr_copy(reply.client_addr, pkt->flow.src);
-	addr_copy(reply.listener_addr, pkt->flow.dst);
-	reply.client_port = pkt->flow.sport;
-	reply.listener_port = pkt->flow.dport;
-	reply.nexthop = flow->client;
-	reply.endpoint = row;
-	reply.listener = listener->id;
-	reply.seen = now;
-	reply.state = WEIR_FLOW_SYN;
-
-	addr_copy(back.src, endpoint->addr);
-	back.sport = flow->endpoint_port;
-	back.protocol = pkt->flow.protocol;
-	reason = nat_claim(endpoint, flow, &back, &reply);
+	nat_fill(pkt, listener, endpoint, new);
+	reason = nat_claim(endpoint->snat, endpoint->snat_rows, &new->back, &new->reply);
 	if (reason != GO_ON)
 		return reason;
-	error = bpf_map_update_elem(&nat_flows, &pkt->flow, flow, BPF_NOEXIST);
+	addr_copy(new->flow.snat_addr, new->back.dst);
+	new->flow.snat_port = new->back.dport;
+	error = bpf_map_update_elem(&nat_flows, &pkt->flow, &new->flow, BPF_NOEXIST);
 	if (error) {
-		bpf_map_delete_elem(&nat_replies, &back);
+		bpf_map_delete_elem(&nat_replies, &new->back);
 		return error == -EEXIST ? WEIR_R_NAT_RACE : WEIR_R_NAT_FULL;
 	}
+	*ret = &new->flow;
 	return GO_ON;
 }
 
@@ -250,7 +255,8 @@ static __always_inline bool nat_is_over(const struct pkt *pkt, const struct weir
 /* The client's packets come by another way than before: so must the answers go. */
 static __always_inline void nat_client_moved(const struct pkt *pkt, struct weir_nat_flow *flow)
 {
-	struct weir_nexthop client = nexthop_back(pkt, egress_of_ingress(pkt));
+	struct weir_nexthop client =
+		nexthop_back(pkt, egress_of_ingress(pkt->ctx->ingress_ifindex));
 	struct weir_nat_reply *reply;
 	struct weir_flow back;
 
@@ -262,65 +268,83 @@ static __always_inline void nat_client_moved(const struct pkt *pkt, struct weir_
 	reply->nexthop = client;
 }
 
-static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_flow *flow, __u32 now)
+/* By the router's MAC, and by the interface, since routers may have one MAC on several. */
+static __always_inline bool nat_client_is_where_it_was(const struct pkt *pkt,
+						       const struct weir_nat_flow *flow)
 {
 	struct weir_nexthop client = nexthop_back(pkt, flow->client.egress);
+	__u32 index = flow->client.egress;
+	const struct weir_egress *way = bpf_map_lookup_elem(&egress, &index);
+
+	return nexthop_same(&client, &flow->client) && way &&
+	       way->ifindex == pkt->ctx->ingress_ifindex;
+}
+
+static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_flow *flow, __u32 now)
+{
 	__u8 state = flow_state(pkt, flow->state);
 
 	if (flow->seen != now)
 		flow->seen = now;
 	if (flow->state != state)
 		flow->state = state;
-	if (!nexthop_same(&client, &flow->client))
+	if (!nat_client_is_where_it_was(pkt, flow))
 		nat_client_moved(pkt, flow);
+}
+
+/*
+ * The record of the packet's flow in *ret, touched; NULL where the packet has to open one, also in
+ * place of one that is over. A retransmitted SYN is no new flow: it may go to a draining endpoint.
+ */
+static __always_inline enum weir_reason nat_known(const struct pkt *pkt, __u32 now,
+						  struct weir_nat_flow **ret)
+{
+	struct weir_nat_flow *known = bpf_map_lookup_elem(&nat_flows, &pkt->flow);
+	__u32 row;
+	bool keeps;
+
+	*ret = NULL;
+	if (!known)
+		return pkt->flow.protocol == IPPROTO_TCP && !(pkt->flags & PKT_SYN) ? WEIR_R_NO_FLOW
+										    : GO_ON;
+	row = known->endpoint;
+	keeps = endpoint_keeps(bpf_map_lookup_elem(&endpoints, &row), known->generation, false);
+	if (nat_is_over(pkt, known, keeps)) {
+		nat_forget(pkt, known);
+		return GO_ON;
+	}
+	if (!keeps)
+		return WEIR_R_ENDPOINT_GONE;
+	nat_touch(pkt, known, now);
+	*ret = known;
+	return GO_ON;
 }
 
 /* From a client to a listener of mode nat. */
 static __always_inline enum weir_reason nat_request(struct pkt *pkt,
 						    const struct weir_listener *listener)
 {
-	struct weir_nat_flow *known = bpf_map_lookup_elem(&nat_flows, &pkt->flow);
 	const struct weir_endpoint *endpoint;
 	__u32 now = clock_now(pkt->control), row;
-	struct weir_nat_flow flow = {};
+	struct weir_nat_flow *flow;
 	enum weir_reason reason;
-	bool new_flow = false;
+	bool new_flow;
 
-	if (known) {
-		bool keeps;
-
-		row = known->endpoint;
-		endpoint = bpf_map_lookup_elem(&endpoints, &row);
-		/* A retransmitted SYN is no new flow: it may go to a draining endpoint. */
-		keeps = endpoint_keeps(endpoint, known->generation, false);
-		if (nat_is_over(pkt, known, keeps)) {
-			nat_forget(pkt, known);
-			known = NULL;
-		} else if (!keeps) {
-			return WEIR_R_ENDPOINT_GONE;
-		}
-	}
-	if (!known) {
-		if (pkt->flow.protocol == IPPROTO_TCP && !(pkt->flags & PKT_SYN))
-			return WEIR_R_NO_FLOW;
+	reason = nat_known(pkt, now, &flow);
+	new_flow = !flow;
+	if (reason == GO_ON && new_flow)
 		reason = nat_open(pkt, listener, now, &flow);
-		if (reason != GO_ON)
-			return reason;
-		new_flow = true;
-		known = &flow;
-	} else {
-		nat_touch(pkt, known, now);
-	}
-
-	row = known->endpoint;
+	if (reason != GO_ON || !flow)
+		return reason;
+	row = flow->endpoint;
 	endpoint = bpf_map_lookup_elem(&endpoints, &row);
 	if (!endpoint)
 		return WEIR_R_INTERNAL;
 	reason = nat_rewrite(pkt, &(struct nat_rewrite){
-					  .src = known->snat_addr,
-					  .dst = known->endpoint_addr,
-					  .sport = known->snat_port,
-					  .dport = known->endpoint_port,
+					  .src = flow->snat_addr,
+					  .dst = flow->endpoint_addr,
+					  .sport = flow->snat_port,
+					  .dport = flow->endpoint_port,
 				  });
 	if (reason != GO_ON)
 		return reason;

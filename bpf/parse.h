@@ -86,7 +86,7 @@ static __always_inline enum weir_reason parse_udp(struct pkt *pkt, const void *e
 static __always_inline enum weir_reason parse_l4(struct pkt *pkt, const void *end, __u32 l4_length)
 {
 	if (pkt->flags & PKT_LATER_FRAGMENT)
-		return WEIR_R_NOT_TCP_UDP;
+		return WEIR_R_FRAGMENT_PASSED;
 	if (pkt->flow.protocol == IPPROTO_TCP)
 		return parse_tcp(pkt, end, l4_length);
 	if (pkt->flow.protocol == IPPROTO_UDP)
@@ -139,20 +139,21 @@ static __always_inline bool is_extension(__u8 next)
 /*
  * Walks from the fixed IPv6 header, `l3` bytes into the packet, to the first header that is no
  * extension. A function of its own: the verifier walks it once instead of once per caller's state,
- * and few packets need it. Returns 0, or -1 where the chain is too long or leaves the packet.
+ * and few packets need it. Returns an enum weir_reason: GO_ON, or why there is no such header.
+ * The caller spells the reasons out, since the verifier knows nothing of a function's result.
  */
 __noinline int parse_extensions(struct xdp_md *ctx, __u32 l3, struct ip6_walk *walk)
 {
 	__u32 offset = sizeof(struct ipv6hdr);
 
 	if (!walk)
-		return -1;
+		return WEIR_R_TOO_MANY_HEADERS; /* never so, but asked for */
 	for (int i = 0; i < PARSE_MAX_EXTENSIONS; i++) {
 		struct ip6_extension extension;
 		__u8 is = walk->protocol;
 
 		if (bpf_xdp_load_bytes(ctx, l3 + offset, &extension, sizeof(extension)))
-			return -1;
+			return WEIR_R_TRUNCATED;
 		if (is == IPPROTO_FRAGMENT) {
 			if (extension.fragment & bpf_htons(IP6_FRAGMENT_OFFSET))
 				walk->flags |= PKT_LATER_FRAGMENT;
@@ -167,9 +168,9 @@ __noinline int parse_extensions(struct xdp_md *ctx, __u32 l3, struct ip6_walk *w
 		walk->protocol = extension.next;
 		walk->offset = offset;
 		if ((walk->flags & PKT_LATER_FRAGMENT) || !is_extension(extension.next))
-			return 0;
+			return GO_ON;
 	}
-	return -1;
+	return WEIR_R_TOO_MANY_HEADERS;
 }
 
 static __always_inline enum weir_reason parse_ip6(struct pkt *pkt, const void *end)
@@ -189,9 +190,14 @@ static __always_inline enum weir_reason parse_ip6(struct pkt *pkt, const void *e
 	if (!in_packet(pkt, ip, pkt->l3_length))
 		return WEIR_R_TRUNCATED;
 	walk.protocol = ip->nexthdr;
-	if (is_extension(walk.protocol) &&
-	    parse_extensions(pkt->ctx, pkt->l3 - (void *)(long)pkt->ctx->data, &walk))
-		return WEIR_R_TOO_MANY_HEADERS;
+	if (is_extension(walk.protocol)) {
+		int fault =
+			parse_extensions(pkt->ctx, pkt->l3 - (void *)(long)pkt->ctx->data, &walk);
+
+		if (fault)
+			return fault == WEIR_R_TRUNCATED ? WEIR_R_TRUNCATED
+							 : WEIR_R_TOO_MANY_HEADERS;
+	}
 	if (walk.offset > pkt->l3_length || walk.offset > PARSE_MAX_OFFSET)
 		return WEIR_R_BAD_HEADER;
 	pkt->flow.protocol = walk.protocol;

@@ -41,7 +41,7 @@ static __always_inline bool exception_lives(const struct weir_exception *excepti
 			: exception->state == WEIR_FLOW_OPEN ? exception->idle_timeout
 							     : WEIR_TIMEOUT_CLOSING;
 
-	return now - exception->seen <= timeout;
+	return !weir_is_over(now, exception->seen, timeout);
 }
 
 /* The state of a flow after a packet. */
@@ -51,11 +51,9 @@ static __always_inline __u8 flow_state(const struct pkt *pkt, __u8 before)
 		return WEIR_FLOW_SYN;
 	if (pkt->flags & PKT_RST)
 		return WEIR_FLOW_RESET;
-	if (before == WEIR_FLOW_RESET)
-		return before;
-	if (pkt->flags & PKT_FIN)
+	if ((pkt->flags & PKT_FIN) || before == WEIR_FLOW_CLOSING)
 		return WEIR_FLOW_CLOSING;
-	return before == WEIR_FLOW_SYN ? WEIR_FLOW_OPEN : before;
+	return WEIR_FLOW_OPEN; /* after a RST, too: who goes on sending has not sent it */
 }
 
 /* May a packet of a recorded flow still go where the record says? */

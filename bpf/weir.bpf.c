@@ -44,8 +44,8 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, __u32 *id)
 	address = listener_cell(half, pkt->flow.dst, 0, 0);
 	if (!address)
 		return WEIR_R_NOT_OURS;
-	if (address->snat && fault == GO_ON && !(pkt->flags & PKT_FIRST_FRAGMENT) &&
-	    nat_port_is_ours(address->snat, pkt->flow.dport)) {
+	if (fault == GO_ON && !(pkt->flags & PKT_FIRST_FRAGMENT) &&
+	    pkt->flow.dport >= address->snat_first && pkt->flow.dport <= address->snat_last) {
 		reason = nat_reply(pkt, id);
 		if (reason != WEIR_R_NAT_UNKNOWN || !(address->flags & WEIR_CELL_HAS_LISTENERS))
 			return reason;

@@ -51,12 +51,22 @@ struct weir_half {
 	__u32 cells_used;
 };
 
+/* Is something over that was seen at `seen`? The clock may tick between two CPUs' readings. */
+static inline __attribute__((always_inline)) int weir_is_over(__u32 now, __u32 seen, __u32 timeout)
+{
+	__s32 age = now - seen;
+
+	return age > 0 && (__u32)age > timeout;
+}
+
 /* control[0] */
 struct weir_control {
 	__u32 generation; /* the low bit tells which half is in force; store-release to publish */
 	__u32 abi_version;
 	__u32 slot_seed;    /* of weir_hash_flow(); configuration, equal on all nodes */
 	__u32 clock_offset; /* s, added to CLOCK_MONOTONIC; 0 but in tests */
+	__u32 writing;	    /* odd while the daemon changes what readers piece together */
+	__u32 pad;
 	struct weir_half half[2];
 };
 
@@ -83,10 +93,11 @@ struct weir_listener {
 	__u32 slot_mask;     /* slots - 1; slots are a power of two */
 	__u32 endpoint_base; /* row of endpoint 0 of its block in endpoints */
 	__u32 idle_timeout;  /* s */
-	__u16 snat;	     /* kind ADDRESS: index in snat, or 0 */
-	__u8 mode;	     /* enum weir_mode */
-	__u8 flags;	     /* enum weir_cell_flags */
-	__u8 pad[20];
+	__u16 snat_first;    /* kind ADDRESS: SNAT ports lie in first..last; 0: no SNAT here */
+	__u16 snat_last;
+	__u8 mode;  /* enum weir_mode */
+	__u8 flags; /* enum weir_cell_flags */
+	__u8 pad[18];
 };
 
 /*
@@ -265,12 +276,12 @@ struct weir_endpoint_info {
 	__u8 pad[2];
 	__u32 want[2]; /* share of new flows in millionths, of IPv4 and of IPv6 clients */
 	__u32 pad2;
-	__u64 flows_before;   /* endpoint_stats when the listener's shares last changed: what came */
+	__u64 flows_before; /* endpoint_stats when the listener's shares last changed: what came */
 	__u64 packets_before; /* since then is what was got of what is wanted */
 };
 
 #ifndef __cplusplus
-_Static_assert(sizeof(struct weir_control) == 48, "control");
+_Static_assert(sizeof(struct weir_control) == 56, "control");
 _Static_assert(sizeof(struct weir_listener) == 64, "listener is a cache line");
 _Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");
 _Static_assert(sizeof(struct weir_nexthop) == 8, "next hop is one word");

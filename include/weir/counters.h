@@ -24,6 +24,8 @@
 	  "add the port to a listener if clients should reach it")                                 \
 	X(NOT_TCP_UDP, PASS, "not_tcp_udp",                                                        \
 	  "for a listener's address, neither TCP nor UDP: the kernel answers (ping, for example)", "") \
+	X(FRAGMENT_PASSED, PASS, "fragment_passed",                                                \
+	  "a later fragment for a listener's address: it has no ports, the kernel keeps it", "")      \
 	X(NAT_UNKNOWN, PASS, "nat_unknown",                                                        \
 	  "for a SNAT address and port range, but of no known flow: the kernel's own, or late", "") \
 	X(TRUNCATED, DROP, "truncated", "shorter than its own headers say",                        \
@@ -33,7 +35,7 @@
 	X(BAD_SOURCE, DROP, "bad_source",                                                          \
 	  "source is the listener itself, loopback, multicast or unspecified",                     \
 	  "spoofed packets: filter them at the network's edge (BCP 38)")                           \
-	X(FRAGMENT, DROP, "fragment", "a fragment of a packet to a listener",                      \
+	X(FRAGMENT, DROP, "fragment", "the first fragment of a packet to a listener",                      \
 	  "lower the sender's packet size or MTU: fragments have no ports to select by")           \
 	X(TOO_MANY_HEADERS, DROP, "too_many_headers", "more IPv6 extension headers than are walked", \
 	  "no ordinary sender does this; a scan")                                                  \

@@ -102,6 +102,16 @@ check "an address that no listener has any more is not answered for" \
 		! on lb ip route show table local proto 87 | grep -q $VIP4"
 check "apply all again" weir apply "$CONFIG"
 
+# ---- what the host opens meanwhile is in nobody's way ----
+fresh_ports tcp $VIP4 200
+flows_start served count --http --to $VIP4 80 --connections 4000 --rate 1000 --source-ports 10000-15000
+spawn "$LAB_DIR/host.log" lb "$BUILD/tests/peer/serve" lb --tcp 20000 --udp 20001
+for port in 5000 9000 14000 19000 23000 27000 31000 62000 64000; do
+	spawn "$LAB_DIR/host.log" lb "$BUILD/tests/peer/serve" lb --tcp $port --udp $port
+done
+weir set web/main/ep1 weight=49 >/dev/null
+new_flows_check "connections while the host opens ports" served
+
 # ---- attach and detach ----
 on lb ip link add spare type veth peer name spare1
 check "attach another interface" weir attach spare
@@ -116,6 +126,13 @@ check "nobody's ip link can take it off" bash -c "! ip -n $LAB-lb link set dev s
 daemon_start "$CONFIG"
 check "a daemon's interfaces are as attach and detach left them last" \
 	bash -c "ip -n $LAB-lb -j link show spare | jq -e '.[0].xdp.mode'"
+
+# ---- a daemon that died leaves nothing that its heir does not know of ----
+daemon_kill9
+grep -v '10\.77' "$LAB_DIR/six.yaml" >"$LAB_DIR/heir.yaml"
+daemon_start "$LAB_DIR/heir.yaml"
+check "an address that only the dead daemon knew is not answered for" \
+	bash -c "! on lb ip route show table local proto 87 | grep -q $VIP4"
 
 # ---- down ----
 check "down ends the daemon and removes the data plane" weir down

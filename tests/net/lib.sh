@@ -355,8 +355,8 @@ lab_evidence() {
 	local log
 	for log in "$LAB_DIR"/daemon-*.log; do
 		[[ -s $log ]] || continue
-		echo "--- ${log##*/}, its end"
-		tail -n 40 "$log"
+		echo "--- ${log##*/}: a sanitizer's report, or the end"
+		grep -E -m1 -A30 'Sanitizer|runtime error:' "$log" || tail -n 30 "$log"
 	done
 	[[ -d /sys/fs/bpf/$LAB && -x $WEIR ]] || return 0
 	echo "--- weir show drops"
@@ -457,7 +457,10 @@ daemon_stop() {
 
 # A sanitizer's report fails the test, even where nobody looked at the exit status.
 daemon_verdict() {
-	[[ -z $DAEMON ]] || ! kill -0 "$DAEMON" 2>/dev/null || daemon_stop
+	# Not daemon_stop: what dies here would keep the lab from being removed.
+	if [[ -n $DAEMON ]] && kill "$DAEMON" 2>/dev/null; then
+		wait_for "! kill -0 $DAEMON" 10 || fail "the daemon ignores SIGTERM"
+	fi
 	if grep -qE 'Sanitizer|runtime error:' "$LAB_DIR"/daemon-*.log; then
 		fail "a sanitizer reported: $(grep -hE -m1 'Sanitizer|runtime error:' "$LAB_DIR"/daemon-*.log)"
 	fi

@@ -90,6 +90,8 @@ with '{ name: far, address: 10.98.0.2' >"$BAD"
 refused "apply an endpoint behind another interface" 1 "reached through dum1.*weir attach dum1" \
 	weir apply "$BAD"
 unchanged "apply an endpoint behind another interface"
+check "... whose neighbours are not looked after" \
+	bash -c "! on lb ip neigh | grep -q '10.98.0.2 .*managed'"
 with '{ name: self, address: 10.77.0.10' >"$BAD"
 refused "apply an endpoint that is the balancer" 1 "this host itself" weir apply "$BAD"
 unchanged "apply an endpoint that is the balancer"
@@ -103,6 +105,12 @@ sed -i 's/^version: 1/&\nsteal_ports: true/' "$BAD"
 check "... which steal_ports allows" weir apply "$BAD"
 weir apply "$CONFIG" >/dev/null
 
+lab_listener lines tcp 53 dsr 1 1 1 >"$LAB_DIR/dsr.part"
+cat "$CONFIG" "$LAB_DIR/dsr.part" >"$BAD"
+weir apply "$BAD" >/dev/null
+sed -i 's/^version: 1/&\nhash_seed: 7/' "$BAD"
+refused "apply another hash_seed beside dsr" 1 "hash_seed cannot change.*weir down" weir apply "$BAD"
+weir apply "$CONFIG" >/dev/null
 refused "set of an endpoint that is not there" 1 "did you mean 'web/main/ep1'" \
 	weir set web/main/epp1 weight=3
 refused "set of a whole listener" 1 "weight= needs an endpoint" weir set web weight=3
@@ -111,7 +119,7 @@ refused "set to 256" 64 "no weight" weir set web/main/ep1 weight=256
 refused "drain of nothing" 1 "no endpoint matches" weir drain 'nothing*'
 refused "attach to an interface that is not there" 1 "no such interface" weir attach eth7
 refused "detach where nothing is" 1 "not attached" weir detach dum0
-refused "detach of the interface the endpoints are behind" 1 "weir is not attached" weir detach eth0
+refused "detach of the interface the endpoints are behind" 1 "is the way to endpoint" weir detach eth0
 unchanged "refused commands"
 
 # A stranger on the socket: rubbish, half a line, a line without an end, many at once.

@@ -8,6 +8,8 @@
 
 #include "cli/client.h"
 #include "cli/output.h"
+#include "daemon/daemon.h"
+#include "daemon/state.h"
 #include "daemon/world.h"
 #include "dataplane/attach.h"
 #include "dataplane/sync.h"
@@ -15,25 +17,55 @@
 #define STOP_WAIT_MS 5000
 #define STOP_STEP_MS 20
 
-/* Without a daemon: on the pins alone, which must be there. */
+/* What a daemon does for an interface, but for endpoints behind it: answers find their way back. */
+static int enter_egress(struct object *object, const char *name, struct err *err)
+{
+	_cleanup_(nl_freep) struct nl *nl = NULL;
+	struct weir_egress egress = {};
+	struct nl_link link;
+	int r = nl_new(&nl, err);
+
+	r = r ?: nl_link_get(nl, name, 0, &link, err);
+	if (r < 0)
+		return r;
+	egress.ifindex = link.ifindex;
+	memcpy(egress.mac, link.mac, sizeof(egress.mac));
+	memcpy(egress.name, link.name, sizeof(egress.name));
+	return sync_egress(object, &egress, err);
+}
+
+/* Without a daemon: on the pins alone, which must be there; the next daemon is told. */
 static int attach_pinned(const struct cli *cli, const char *name, bool attach, bool generic,
 			 struct err *err)
 {
+	struct state_interface wanted = { .attached = attach, .generic = generic };
 	_cleanup_(object_closep) struct object *object = NULL;
+	_cleanup_(state_fini) struct state state = {};
+	_cleanup_(closep) int lock = -1;
 	bool fresh;
 	int r = object_open(cli->instance, &object, err);
 
 	if (r == -ENOENT)
 		return -EHOSTDOWN;
+	r = r ?: daemon_lock(cli->instance, &lock, err);
+	r = r ?: state_load(cli->instance, &state, err);
 	if (r < 0)
 		return r;
-	if (!attach)
-		return attach_detach(object->directory, name, err);
-	object_close(take_ptr(object));
-	r = object_load(cli->instance, &object, &fresh, err);
-	return r
-		       ?: attach_interface(object->directory, object->program, name,
-					   generic ? ATTACH_GENERIC : ATTACH_NATIVE, err);
+	if (attach) {
+		object_close(take_ptr(object));
+		r = object_load(cli->instance, &object, &fresh, err);
+		r = r
+			    ?: attach_interface(object->directory, object->program, name,
+						generic ? ATTACH_GENERIC : ATTACH_NATIVE, err);
+		r = r ?: enter_egress(object, name, err);
+	} else {
+		r = attach_detach(object->directory, name, err);
+	}
+	if (r < 0)
+		return r;
+	snprintf(wanted.name, sizeof(wanted.name), "%s", name);
+	r = state_set_interface(&state, &wanted);
+	return r < 0 ? err_set(err, r, "out of memory") : state_save(cli->instance, &state, err);
 }
 
 static int change(const struct cli *cli, const char *name, bool attach, bool generic,
@@ -102,21 +134,43 @@ static int stop_daemon(const struct cli *cli, struct err *err)
 	return r == -EHOSTDOWN || r == -ECONNRESET || r == -EPIPE ? 0 : r;
 }
 
-int cli_down(const struct cli *cli, struct err *err)
+/* Takes back what was asked of the host: as remembered, or else by weir's mark on it. */
+static void leave_host(const struct cli *cli)
 {
 	_cleanup_(object_closep) struct object *object = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
+	_cleanup_(state_fini) struct state state = {};
 	_cleanup_(nl_freep) struct nl *nl = NULL;
+	struct addr_list none = {};
+
+	if (nl_new(&nl, NULL))
+		return;
+	if (!client_open(cli, &object, &plan, NULL))
+		world_leave(nl, plan);
+	else
+		nl_neighbour_release_all(nl, NULL);
+	if (state_load(cli->instance, &state, NULL))
+		nl_vips(nl, &state.addresses, NULL);
+	world_unanswer(nl, &state.addresses, &none);
+	vec_free(&state.addresses.list);
+	state_save(cli->instance, &state, NULL);
+}
+
+int cli_down(const struct cli *cli, struct err *err)
+{
+	_cleanup_(closep) int lock = -1;
+	char pins[OBJECT_PATH_MAX];
 	int r;
 
 	if (cli->argc > 1)
 		return err_set(err, CLI_USAGE, "down: takes no argument");
+	snprintf(pins, sizeof(pins), WEIR_BPFFS "/%s", cli->instance);
 	r = stop_daemon(cli, err);
+	r = r ?: daemon_lock(cli->instance, &lock, err);
 	if (r < 0)
 		return r;
-	/* What cannot be read any more can still be removed. */
-	if (!client_open(cli, &object, &plan, NULL) && !nl_new(&nl, NULL))
-		world_leave(nl, plan);
+	if (!access(pins, F_OK))
+		leave_host(cli);
 	r = object_unpin(cli->instance, err);
 	if (r < 0)
 		return r;

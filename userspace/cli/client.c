@@ -56,6 +56,8 @@ int client_call(const struct cli *cli, json_t *request, json_t **ret, struct err
 	fd = sock_connect_unix(path, CONNECT_MS, err);
 	if (fd == -EACCES)
 		return err_set(err, fd, "%s: not permitted; run as root", path);
+	if (fd < 0 && fd != -ENOENT && fd != -ECONNREFUSED)
+		return fd; /* busy is not dead */
 	if (fd < 0)
 		return err_set(err, -EHOSTDOWN,
 			       "no daemon answers at %s; start it with: weir run -c "

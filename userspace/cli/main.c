@@ -83,15 +83,33 @@ static const struct verb *find_verb(const char *name)
 	return found;
 }
 
+/* No verb, or a prefix of several. */
 static int unknown_verb(const char *name, struct err *err)
 {
 	struct str_nearest nearest = { .word = name };
+	char matches[128] = "";
 
-	for (size_t i = 0; i < VERBS; i++)
+	for (size_t i = 0; i < VERBS; i++) {
 		str_nearest_offer(&nearest, verbs[i].name);
-	return err_set(err, CLI_USAGE, "unknown or ambiguous verb '%.40s'%s%s%s; see: weir help",
-		       name, nearest.best ? "; did you mean '" : "", nearest.best ?: "",
+		if (strncmp(verbs[i].name, name, strlen(name)))
+			continue;
+		snprintf(matches + strlen(matches), sizeof(matches) - strlen(matches), "%s%s",
+			 matches[0] ? ", " : "", verbs[i].name);
+	}
+	if (matches[0])
+		return err_set(err, CLI_USAGE, "ambiguous verb '%.40s': one of %s", name, matches);
+	return err_set(err, CLI_USAGE, "unknown verb '%.40s'%s%s%s; see: weir help", name,
+		       nearest.best ? "; did you mean '" : "", nearest.best ?: "",
 		       nearest.best ? "'?" : "");
+}
+
+/* The first option that the verb's own help does not show, or NULL. */
+static const char *unknown_option(const struct verb *verb, const struct cli *cli)
+{
+	for (int i = 1; i < cli->argc; i++)
+		if (cli->argv[i][0] == '-' && !strstr(verb->arguments, cli->argv[i]))
+			return cli->argv[i];
+	return NULL;
 }
 
 static int cli_version(const struct cli *cli, struct err *err)
@@ -178,6 +196,7 @@ static int take_options(struct cli *cli, bool *ret_help, struct err *err)
 static int run_verb(struct cli *cli, bool help, struct err *err)
 {
 	const struct verb *verb;
+	const char *option;
 	int r;
 
 	if (!cli->argc) {
@@ -191,7 +210,9 @@ static int run_verb(struct cli *cli, bool help, struct err *err)
 		print_verb(verb, stdout);
 		return 0;
 	}
-	r = verb->function(cli, err);
+	option = unknown_option(verb, cli);
+	r = option ? err_set(err, CLI_USAGE, "%s: unexpected '%.40s'", verb->name, option)
+		   : verb->function(cli, err);
 	if (r == CLI_USAGE)
 		print_verb(verb, stderr);
 	return r;
@@ -211,7 +232,9 @@ int main(int argc, char **argv)
 	r = r ?: run_verb(&cli, help, &err);
 	if (r && err.text[0])
 		fprintf(stderr, "weir: %s\n", err.text);
-	if (fflush(stdout) || ferror(stdout))
+	if (fflush(stdout) || ferror(stdout)) {
+		fputs("weir: cannot write to stdout\n", stderr);
 		return EXIT_FAILED;
+	}
 	return exit_code(r);
 }

@@ -20,11 +20,6 @@ void report_fini(struct report *report)
 	*report = (struct report){};
 }
 
-static enum plan_family family_of(const struct plan_endpoint *endpoint)
-{
-	return addr_family(&endpoint->address) == AF_INET ? PLAN_IP4 : PLAN_IP6;
-}
-
 static void add_traffic(struct weir_traffic *to, const struct weir_traffic *from)
 {
 	to->packets += from->packets;
@@ -71,7 +66,7 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 		entry->plan = endpoint;
 	add_traffic(&entry->traffic, &stats.traffic);
 	entry->flows += flows->by_row[endpoint->row];
-	entry->want = endpoint->want[family_of(endpoint)] / 1e6 ?: entry->want;
+	entry->want = endpoint->want[plan_family_of(&endpoint->address)] / 1e6 ?: entry->want;
 	entry->since += counts_flows(listener->plan) ? stats.traffic.flows - info->flows_before
 						     : stats.traffic.packets - info->packets_before;
 	return 0;
@@ -82,12 +77,24 @@ static void set_got(struct report_listener *listener)
 	uint64_t sum[PLAN_FAMILIES] = {};
 
 	vec_foreach(endpoint, &listener->endpoints)
-		sum[family_of(endpoint->plan)] += endpoint->since;
+		sum[plan_family_of(&endpoint->plan->address)] += endpoint->since;
 	vec_foreach(endpoint, &listener->endpoints) {
-		uint64_t all = sum[family_of(endpoint->plan)];
+		uint64_t all = sum[plan_family_of(&endpoint->plan->address)];
 
 		endpoint->got = all ? (double)endpoint->since / all : -1;
 	}
+}
+
+/* Only now: shares are of all endpoints, whichever are shown. */
+static void keep_selected(struct report_listener *listener, const struct selector *selector)
+{
+	size_t kept = 0;
+
+	vec_foreach(endpoint, &listener->endpoints)
+		if (selector_matches(selector, listener->plan->name, endpoint->plan->group,
+				     endpoint->plan->name))
+			listener->endpoints.items[kept++] = *endpoint;
+	listener->endpoints.count = kept;
 }
 
 static int compare_endpoints(const void *a, const void *b)
@@ -105,13 +112,13 @@ static int add_listener(struct report *report, const struct flows *flows,
 	int r = counters_listener(report->object, plan->id, &listener.stats);
 
 	vec_foreach(endpoint, &plan->endpoints)
-		if (endpoint->state != WEIR_ENDPOINT_GONE &&
-		    selector_matches(selector, plan->name, endpoint->group, endpoint->name))
+		if (endpoint->state != WEIR_ENDPOINT_GONE)
 			r = r ?: add_endpoint(report, flows, &listener, endpoint);
 	if (listener.endpoints.count)
 		qsort(listener.endpoints.items, listener.endpoints.count,
 		      sizeof(*listener.endpoints.items), compare_endpoints);
 	set_got(&listener);
+	keep_selected(&listener, selector);
 	r = r ?: vec_push(&report->listeners, listener);
 	if (r)
 		vec_free(&listener.endpoints);

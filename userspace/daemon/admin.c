@@ -58,6 +58,10 @@ static int answer_line(struct connection *connection)
 	return r;
 }
 
+static const char too_long[] = "{\"ok\":false,\"error\":\"the request is too long\",\"code\":90}\n";
+static const char too_many[] =
+	"{\"ok\":false,\"error\":\"too many connections at once\",\"code\":11}\n";
+
 static int serve(struct connection *connection)
 {
 	for (;;) {
@@ -65,10 +69,7 @@ static int serve(struct connection *connection)
 		int r;
 
 		if (state == -EMSGSIZE) {
-			sock_queue_add(&connection->queue,
-				       "{\"ok\":false,\"error\":\"the request is "
-				       "too long\",\"code\":90}\n",
-				       63);
+			sock_queue_add(&connection->queue, too_long, sizeof(too_long) - 1);
 			sock_queue_flush(&connection->queue, connection->fd);
 		}
 		if (state < 0)
@@ -121,6 +122,7 @@ static void on_accept(void *user, uint32_t events)
 			connection = &admin->connections[i];
 	if (!connection) {
 		log_warning("admin: %d connections at once; one refused", MAX_CONNECTIONS);
+		sock_send_all(fd, too_many, sizeof(too_many) - 1, 0);
 		close(fd);
 		return;
 	}

@@ -53,7 +53,7 @@ static int call_apply(struct call *call, struct err *err)
 	name = name ?: "configuration";
 	r = change_parse(name, text, size, &model, &change, err);
 	if (!r)
-		r = change_configuration(daemon, &model, &text, &change, err);
+		r = change_configuration(daemon, &model, &text, false, &change, err);
 	add_change(call, &change);
 	if (!r)
 		log_info("configuration: %s is in force (by uid %u); %llu of %llu slots moved",

@@ -94,27 +94,76 @@ static void summarize(const struct plan *plan, struct change *change)
 	}
 }
 
-/* Model and overrides into force. On success the daemon has a new plan and new facts. */
+static int list_addresses(const struct plan *plan, struct addr_list *ret)
+{
+	int r = 0;
+
+	vec_foreach(listener, &plan->listeners)
+		if (listener->vip_route)
+			vec_foreach(address, &listener->addresses)
+				r = r ?: vec_push(&ret->list, *address);
+	return r;
+}
+
+static bool same_addresses(const struct addr_list *a, const struct addr_list *b)
+{
+	return a->list.count == b->list.count &&
+	       !memcmp(a->list.items, b->list.items, a->list.count * sizeof(*a->list.items));
+}
+
+/*
+ * The host answers for the plan's addresses and no others. What is about to be added is remembered
+ * before it is, and what is removed until it has been: a daemon that is killed leaves no address
+ * that nobody knows of.
+ */
+static void answer(struct daemon *daemon)
+{
+	struct state *state = &daemon->state;
+	struct addr_list before = state->addresses, wanted = {}, both = {};
+	int r = list_addresses(daemon->plan, &wanted);
+
+	vec_foreach(address, &before.list)
+		r = r ?: vec_push(&both.list, *address);
+	vec_foreach(address, &wanted.list)
+		r = r ?: vec_push(&both.list, *address);
+	if (r < 0 || same_addresses(&before, &wanted)) {
+		world_answer(daemon->nl, daemon->plan);
+		vec_free(&wanted.list);
+		vec_free(&both.list);
+		return;
+	}
+	state->addresses = both;
+	state_save(daemon->options->instance, state, NULL);
+	world_answer(daemon->nl, daemon->plan);
+	world_unanswer(daemon->nl, &before, &wanted);
+	state->addresses = wanted;
+	state_save(daemon->options->instance, state, NULL);
+	vec_free(&before.list);
+	vec_free(&both.list);
+}
+
+/*
+ * Model and overrides into force. On success the daemon has a new plan and new facts. `accepted`:
+ * the model was in force before, so that the world may have moved away from it.
+ */
 static int put_in_force(struct daemon *daemon, const struct model *model,
-			const struct overrides *overrides, struct change *change, struct err *err)
+			const struct overrides *overrides, bool accepted, struct change *change,
+			struct err *err)
 {
 	_cleanup_(plan_freep) struct plan *next = NULL;
 	_cleanup_(facts_fini) struct facts facts = {};
-	int r;
+	int r = accepted ? 0 : world_check(daemon->nl, model, err);
 
-	r = world_check(daemon->nl, model, err);
+	r = r ?: gather(daemon, model, &facts, err);
 	if (r < 0)
 		return r;
-	r = gather(daemon, model, &facts, err);
-	if (r < 0)
-		return r;
+	facts.accepted = accepted;
 	r = plan_build(model, overrides, &facts, daemon->plan, &next, err);
-	if (r < 0)
+	r = r ?: sync_plan(daemon->object, daemon->plan, next, err);
+	if (r < 0) {
+		world_forget(daemon->nl, &facts, &daemon->facts);
 		return r;
-	r = sync_plan(daemon->object, daemon->plan, next, err);
-	if (r < 0)
-		return r;
-	world_answer(daemon->nl, daemon->plan, next);
+	}
 	world_forget(daemon->nl, &daemon->facts, &facts);
 	summarize(next, change);
 	plan_free(daemon->plan);
@@ -122,10 +171,11 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 	facts_fini(&daemon->facts);
 	daemon->facts = facts;
 	facts = (struct facts){};
+	answer(daemon);
 	return 0;
 }
 
-int change_configuration(struct daemon *daemon, struct model **model, char **text,
+int change_configuration(struct daemon *daemon, struct model **model, char **text, bool accepted,
 			 struct change *change, struct err *err)
 {
 	_cleanup_(overrides_fini) struct overrides overrides = {};
@@ -136,8 +186,8 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	change->cleared = overrides_prune(&overrides, *model);
-	r = interfaces_attach(daemon, *model, true, err);
-	r = r ?: put_in_force(daemon, *model, &overrides, change, err);
+	r = interfaces_attach(daemon, *model, !accepted, err);
+	r = r ?: put_in_force(daemon, *model, &overrides, accepted, change, err);
 	if (r < 0) {
 		if (daemon->model)
 			interfaces_detach(daemon, daemon->model);
@@ -166,10 +216,11 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides, struct 
 	/* On disk first: what a restart would forget must not be in force. */
 	next.interfaces.items = daemon->state.interfaces.items;
 	next.interfaces.count = daemon->state.interfaces.count;
+	next.addresses = daemon->state.addresses;
 	r = state_save(daemon->options->instance, &next, err);
 	if (r < 0)
 		return r;
-	r = put_in_force(daemon, daemon->model, overrides, change, err);
+	r = put_in_force(daemon, daemon->model, overrides, true, change, err);
 	if (r < 0) {
 		state_save(daemon->options->instance, &daemon->state, NULL);
 		return r;
@@ -183,7 +234,7 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides, struct 
 int change_world(struct daemon *daemon, struct err *err)
 {
 	struct change change = {};
-	int r = put_in_force(daemon, daemon->model, &daemon->state.overrides, &change, err);
+	int r = put_in_force(daemon, daemon->model, &daemon->state.overrides, true, &change, err);
 
 	change_fini(&change);
 	return r;

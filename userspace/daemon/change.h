@@ -11,7 +11,7 @@
 /* What a change did, for whoever asked for it. */
 struct change {
 	unsigned cleared; /* overrides that the file has overtaken */
-	uint64_t slots; /* of the tables that changed */
+	uint64_t slots;	  /* of the tables that changed */
 	uint64_t moved;	  /* of these, now with another endpoint */
 	char *report;	  /* of warnings or errors, owned; NULL: none */
 };
@@ -22,8 +22,12 @@ void change_fini(struct change *change);
 int change_parse(const char *name, const char *text, size_t size, struct model **ret,
 		 struct change *change, struct err *err);
 
-/* A new configuration; takes model and text on success. Attaches and detaches as it asks. */
-int change_configuration(struct daemon *daemon, struct model **model, char **text,
+/*
+ * A new configuration; takes model and text on success. Attaches and detaches as it asks.
+ * `accepted`: it was in force before (a daemon starts beside its data plane), so that what the
+ * host cannot give any more is no reason to refuse it.
+ */
+int change_configuration(struct daemon *daemon, struct model **model, char **text, bool accepted,
 			 struct change *change, struct err *err);
 
 /* The same configuration with other overrides; takes them on success. */

@@ -13,6 +13,7 @@
 
 #include "daemon/admin.h"
 #include "daemon/change.h"
+#include "daemon/interfaces.h"
 #include "daemon/upkeep.h"
 #include "daemon/world.h"
 #include "dataplane/attach.h"
@@ -35,8 +36,7 @@ static void daemon_fini(struct daemon *daemon)
 	loop_free(daemon->loop);
 }
 
-/* One daemon per instance: the kernel drops the lock with the process. */
-static int take_lock(const char *instance, int *ret, struct err *err)
+int daemon_lock(const char *instance, int *ret, struct err *err)
 {
 	char path[sizeof(WEIR_RUN_DIR) + WEIR_NAME_MAX + 16], pid[16] = "";
 	_cleanup_(closep) int fd = -1;
@@ -118,13 +118,16 @@ static void on_signal(void *user, uint32_t number)
 	if (r < 0)
 		err_set(&err, r, "%s: %s", daemon->options->config, strerror(-r));
 	r = r ?: change_parse(daemon->options->config, text, size, &model, &change, &err);
-	r = r ?: change_configuration(daemon, &model, &text, &change, &err);
+	r = r ?: change_configuration(daemon, &model, &text, false, &change, &err);
 	if (change.report)
 		fputs(change.report, stderr);
 	if (r < 0)
 		log_error("reload: %s", err.text);
 	else
-		log_info("reload: %s is in force", daemon->options->config);
+		log_info("reload: %s is in force; %llu of %llu slots moved, %u override%s cleared",
+			 daemon->options->config, (unsigned long long)change.moved,
+			 (unsigned long long)change.slots, change.cleared,
+			 change.cleared == 1 ? "" : "s");
 }
 
 static int watch_signals(struct daemon *daemon, struct err *err)
@@ -141,6 +144,20 @@ static int watch_signals(struct daemon *daemon, struct err *err)
 		    ?: loop_add_signals(daemon->loop, &signals,
 					(struct loop_call){ on_signal, daemon }, NULL);
 	return r < 0 ? err_set(err, r, "event loop: %s", strerror(-r)) : 0;
+}
+
+/* Beside a data plane that is there, a world that has moved away from the configuration is no
+ * reason not to run: what can be reached is served. */
+static int put_first_in_force(struct daemon *daemon, struct model **model, char **text, bool fresh,
+			      struct change *change, struct err *err)
+{
+	int r = change_configuration(daemon, model, text, false, change, err);
+
+	if (!r || fresh)
+		return r;
+	log_error("%s", err->text);
+	log_error("in force all the same, but for that; mend it, then: weir apply");
+	return change_configuration(daemon, model, text, true, change, err);
 }
 
 /* Everything up to a configuration in force. */
@@ -161,18 +178,16 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	if (r < 0)
 		return r;
 	*ret_fresh = fresh;
-	/* What the last daemon retired may still be in use. */
-	r = object_wait();
-	r = r ?: sync_adopt(daemon->object, &daemon->plan, err);
+	object_wait(); /* what the last daemon retired may still be in use */
+	r = sync_adopt(daemon->object, &daemon->plan, err);
 	if (r < 0)
 		return r;
-	if (!model->interfaces.count && !daemon->options->interface_count &&
-	    !daemon->state.interfaces.count)
+	if (!interfaces_any(daemon, model))
 		return err_set(err, -EBADMSG,
 			       "no interface to attach to: name one with -i, or under 'interfaces' "
 			       "in %s",
 			       daemon->options->config);
-	r = change_configuration(daemon, &model, &text, &change, err);
+	r = put_first_in_force(daemon, &model, &text, fresh, &change, err);
 	if (r < 0)
 		return r;
 	if (change.cleared)
@@ -201,8 +216,9 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 	bool fresh = false;
 	int r;
 
+	signal(SIGPIPE, SIG_IGN); /* whoever reads the log may go before the daemon does */
 	r = caps_require(err);
-	r = r ?: take_lock(options->instance, &lock, err);
+	r = r ?: daemon_lock(options->instance, &lock, err);
 	if (r < 0)
 		return r;
 	r = begin(&daemon, &fresh, err);
@@ -210,7 +226,8 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 	r = r ?: upkeep_start(&daemon, err);
 	if (r < 0) {
 		if (fresh) { /* leave no half of a data plane behind */
-			world_leave(daemon.nl, daemon.plan);
+			if (daemon.plan)
+				world_leave(daemon.nl, daemon.plan);
 			object_unpin(options->instance, NULL);
 		}
 		return r;

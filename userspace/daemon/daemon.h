@@ -54,6 +54,10 @@ struct daemon {
  */
 int daemon_run(const struct daemon_options *options, struct err *err);
 
+/* The instance's lock: whoever writes to its data plane holds it, and loses it with the process.
+ * *ret is a descriptor. -EALREADY: a daemon, or another command, has it. */
+int daemon_lock(const char *instance, int *ret, struct err *err);
+
 /* Ends the loop after the call underway. */
 void daemon_stop(struct daemon *daemon);
 

@@ -118,13 +118,7 @@ int interfaces_list(struct daemon *daemon, const struct model *model, struct att
 static int remember_interface(struct daemon *daemon, const struct state_interface *wanted,
 			      struct err *err)
 {
-	size_t kept = 0;
-
-	vec_foreach(interface, &daemon->state.interfaces)
-		if (strcmp(interface->name, wanted->name))
-			daemon->state.interfaces.items[kept++] = *interface;
-	daemon->state.interfaces.count = kept;
-	if (vec_push(&daemon->state.interfaces, *wanted))
+	if (state_set_interface(&daemon->state, wanted))
 		return err_set(err, -ENOMEM, "out of memory");
 	return state_save(daemon->options->instance, &daemon->state, err);
 }
@@ -142,17 +136,45 @@ static bool has_link(const struct daemon *daemon, const char *name)
 	return found;
 }
 
+/* What is detached must not be the way to an endpoint. */
+static int check_behind(const struct daemon *daemon, const struct state_interface *wanted,
+			struct err *err)
+{
+	uint32_t ifindex = wanted->attached ? 0 : if_nametoindex(wanted->name);
+	char text[ADDR_TEXT_MAX];
+
+	vec_foreach(target, &daemon->facts.targets)
+		if (ifindex && target->ifindex == ifindex)
+			return err_set(err, -EBUSY,
+				       "%s: is the way to endpoint %s; take that out of the "
+				       "configuration first",
+				       wanted->name, addr_print(&target->address, text));
+	return 0;
+}
+
+bool interfaces_any(const struct daemon *daemon, const struct model *model)
+{
+	vec_foreach(interface, &daemon->state.interfaces)
+		if (is_wanted(daemon, model, interface->name))
+			return true;
+	for (size_t i = 0; i < daemon->options->interface_count; i++)
+		if (is_wanted(daemon, model, daemon->options->interfaces[i]))
+			return true;
+	vec_foreach(interface, &model->interfaces)
+		if (is_wanted(daemon, model, *interface))
+			return true;
+	return false;
+}
+
 int interfaces_change(struct daemon *daemon, const struct state_interface *wanted, struct err *err)
 {
 	const char *directory = daemon->object->directory;
 	const struct state_interface *known = override_of(daemon, wanted->name);
-	struct state_interface before = { .attached = !wanted->attached };
-	struct err undo = {};
+	struct state_interface before = {};
 	int r;
 
 	if (known)
 		before = *known;
-	strcpy(before.name, wanted->name);
 	if (!wanted->attached && !has_link(daemon, wanted->name))
 		return err_set(err, -ENOENT, "%s: weir is not attached there", wanted->name);
 	if (wanted->attached) {
@@ -162,9 +184,13 @@ int interfaces_change(struct daemon *daemon, const struct state_interface *wante
 			return r;
 	}
 	r = remember_interface(daemon, wanted, err);
+	r = r ?: check_behind(daemon, wanted, err);
 	r = r ?: change_world(daemon, err);
 	if (r < 0) { /* endpoints are behind it, for one */
-		remember_interface(daemon, &before, &undo);
+		state_forget_interface(&daemon->state, wanted->name);
+		if (before.name[0])
+			remember_interface(daemon, &before, NULL);
+		state_save(daemon->options->instance, &daemon->state, NULL);
 		interfaces_detach(daemon, daemon->model);
 		return r;
 	}

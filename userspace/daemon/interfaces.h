@@ -10,6 +10,9 @@
 #include "daemon/daemon.h"
 #include "dataplane/attach.h"
 
+/* Is there any that should be attached? */
+bool interfaces_any(const struct daemon *daemon, const struct model *model);
+
 /* Attaches what should be and is not. A missing interface is an error only with `strict`. */
 int interfaces_attach(struct daemon *daemon, const struct model *model, bool strict,
 		      struct err *err);

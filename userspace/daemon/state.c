@@ -20,6 +20,7 @@ void state_fini(struct state *state)
 {
 	overrides_fini(&state->overrides);
 	vec_free(&state->interfaces);
+	vec_free(&state->addresses.list);
 }
 
 static void state_path(const char *instance, const char *file, char path[PATH_MAX])
@@ -44,10 +45,11 @@ static int write_file(const char *instance, const char *file, const char *text, 
 static int load_override(json_t *from, struct state *state)
 {
 	const char *listener, *group, *endpoint;
-	int weight = -1, file_weight = 0, drained = 0;
+	json_int_t weight = -1, file_weight = 0;
+	int drained = 0;
 	struct override *override;
 
-	if (json_unpack(from, "{s:s, s:s, s:s, s?i, s?i, s?b}", "listener", &listener, "group",
+	if (json_unpack(from, "{s:s, s:s, s:s, s?I, s?I, s?b}", "listener", &listener, "group",
 			&group, "endpoint", &endpoint, "weight", &weight, "file_weight",
 			&file_weight, "drained", &drained) ||
 	    weight < -1 || weight > 255 || file_weight < 0 || file_weight > 255)
@@ -69,12 +71,35 @@ static int load_interface(json_t *from, struct state *state)
 
 	if (json_unpack(from, "{s:s, s:b, s?b}", "name", &name, "attached", &attached, "generic",
 			&generic) ||
-	    strlen(name) >= sizeof(interface.name))
+	    !*name || strlen(name) >= sizeof(interface.name))
 		return -EINVAL;
 	strcpy(interface.name, name);
 	interface.attached = attached;
 	interface.generic = generic;
 	return vec_push(&state->interfaces, interface);
+}
+
+static int load_address(json_t *from, struct state *state)
+{
+	const char *text = json_string_value(from);
+	struct addr address;
+
+	if (!text || addr_parse(text, &address))
+		return -EINVAL;
+	return vec_push(&state->addresses.list, address);
+}
+
+/* Does every item of the list, which may be absent, load? */
+static int load_list(json_t *root, const char *key, int load(json_t *item, struct state *state),
+		     struct state *state)
+{
+	json_t *list = json_object_get(root, key), *item;
+	size_t i;
+	int r = !list || json_is_array(list) ? 0 : -EINVAL;
+
+	json_array_foreach(list, i, item)
+		r = r ?: load(item, state);
+	return r;
 }
 
 int state_load(const char *instance, struct state *ret, struct err *err)
@@ -83,8 +108,6 @@ int state_load(const char *instance, struct state *ret, struct err *err)
 	_cleanup_(json_decrefp) json_t *root = NULL;
 	_cleanup_(freep) char *text = NULL;
 	char path[PATH_MAX];
-	json_t *item;
-	size_t i;
 	int r;
 
 	state_path(instance, OVERRIDES_FILE, path);
@@ -97,10 +120,9 @@ int state_load(const char *instance, struct state *ret, struct err *err)
 		return err_set(err, r, "%s: %s", path, strerror(-r));
 	root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	r = json_is_object(root) ? 0 : -EINVAL;
-	json_array_foreach(json_object_get(root, "overrides"), i, item) r =
-		r ?: load_override(item, &state);
-	json_array_foreach(json_object_get(root, "interfaces"), i, item) r =
-		r ?: load_interface(item, &state);
+	r = r ?: load_list(root, "overrides", load_override, &state);
+	r = r ?: load_list(root, "interfaces", load_interface, &state);
+	r = r ?: load_list(root, "addresses", load_address, &state);
 	if (r < 0)
 		return err_set(err, r, "%s: is damaged; repair or remove it", path);
 	*ret = state;
@@ -124,7 +146,9 @@ static json_t *override_json(const struct override *override)
 
 int state_save(const char *instance, const struct state *state, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[], s:[]}", "overrides", "interfaces");
+	char one[ADDR_TEXT_MAX];
+	_cleanup_(json_decrefp) json_t *root =
+		json_pack("{s:[], s:[], s:[]}", "overrides", "interfaces", "addresses");
 	_cleanup_(freep) char *text = NULL;
 
 	vec_foreach(override, &state->overrides.list)
@@ -134,10 +158,29 @@ int state_save(const char *instance, const struct state *state, struct err *err)
 				      json_pack("{s:s, s:b, s:b}", "name", interface->name,
 						"attached", interface->attached, "generic",
 						interface->generic));
+	vec_foreach(address, &state->addresses.list)
+		json_array_append_new(json_object_get(root, "addresses"),
+				      json_string(addr_print(address, one)));
 	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
 	return write_file(instance, OVERRIDES_FILE, text, err);
+}
+
+void state_forget_interface(struct state *state, const char *name)
+{
+	size_t kept = 0;
+
+	vec_foreach(interface, &state->interfaces)
+		if (strcmp(interface->name, name))
+			state->interfaces.items[kept++] = *interface;
+	state->interfaces.count = kept;
+}
+
+int state_set_interface(struct state *state, const struct state_interface *interface)
+{
+	state_forget_interface(state, interface->name);
+	return vec_push(&state->interfaces, *interface);
 }
 
 int state_load_config(const char *instance, char **ret, struct err *err)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/change.h"
 #include "daemon/interfaces.h"
@@ -12,17 +13,19 @@
 #include "dataplane/sync.h"
 #include "util/log.h"
 
-#define TICK_MS	   1000
-#define SCAN_TICKS 2  /* between two scans of the flow maps */
-#define SETTLE_MS  20 /* network events come in bursts */
+#define TICK_MS	  1000
+#define SCAN_MS	  2000 /* between two scans of the flow maps */
+#define SCAN_REST 10   /* times a scan's own length, on top of it */
+#define SETTLE_MS 20   /* network events come in bursts */
 
 struct upkeep {
 	struct daemon *daemon;
 	struct loop_source *events;
 	struct loop_source *settle;
 	struct loop_source *tick;
-	unsigned ticks;
-	int seen;			   /* enum nl_event, since the last look */
+	int seen;	    /* enum nl_event, since the last look */
+	bool stale;	    /* the plan in force is not of the facts: a change was refused */
+	uint64_t next_scan; /* ms */
 	uint64_t full[WEIR_MAX_LISTENERS]; /* exceptions_full of each listener, as last seen */
 	char complaint[sizeof(((struct err *)0)->text)]; /* said once, not every second */
 };
@@ -53,16 +56,30 @@ static void complain(struct upkeep *upkeep, const struct err *err)
 	memcpy(upkeep->complaint, err->text, sizeof(upkeep->complaint));
 }
 
+/* Routes or interfaces are others: the plan is built anew. */
+static void rebuild(struct upkeep *upkeep)
+{
+	struct err err = {};
+
+	upkeep->stale = change_world(upkeep->daemon, &err) < 0;
+	if (upkeep->stale)
+		complain(upkeep, &err);
+	else
+		upkeep->complaint[0] = '\0';
+}
+
 /* Takes a second look at the world; `manage` also asks the kernel to resolve what it lost. */
 static void follow_world(struct upkeep *upkeep, bool manage)
 {
 	struct daemon *daemon = upkeep->daemon;
 	struct attachments attachments = {};
+	int seen = upkeep->seen, r;
 	struct facts facts = {};
 	struct err err = {};
-	int r;
 
-	interfaces_attach(daemon, daemon->model, false, NULL);
+	upkeep->seen = 0;
+	if (seen & NL_EVENT_LINK)
+		interfaces_attach(daemon, daemon->model, false, NULL);
 	r = interfaces_list(daemon, daemon->model, &attachments, &err);
 	r = r ?: world_gather(daemon->nl, daemon->model, &attachments, manage, &facts, &err);
 	vec_free(&attachments.list);
@@ -71,22 +88,18 @@ static void follow_world(struct upkeep *upkeep, bool manage)
 		return;
 	}
 	world_remember(&daemon->facts, &facts);
-	if (world_differs(&daemon->facts, &facts)) {
-		if (change_world(daemon, &err) == 0) {
-			facts_fini(&facts);
-			upkeep->complaint[0] = '\0';
-			return;
-		}
-		complain(upkeep, &err);
+	if (upkeep->stale || world_differs(&daemon->facts, &facts)) {
+		facts_fini(&facts);
+		rebuild(upkeep);
+	} else {
+		facts_fini(&daemon->facts);
+		daemon->facts = facts;
+		if (plan_resolve(daemon->plan, &daemon->facts))
+			sync_nexthops(daemon->object, daemon->plan);
 	}
-	facts_fini(&daemon->facts);
-	daemon->facts = facts;
-	if (plan_resolve(daemon->plan, &daemon->facts))
-		sync_nexthops(daemon->object, daemon->plan);
 	/* An IPv6 address goes with its link, and has to come back with it. */
-	if (upkeep->seen & (NL_EVENT_LINK | NL_EVENT_ADDRESS))
-		world_answer(daemon->nl, NULL, daemon->plan);
-	upkeep->seen = 0;
+	if (seen & (NL_EVENT_LINK | NL_EVENT_ADDRESS))
+		world_answer(daemon->nl, daemon->plan);
 }
 
 static void on_settled(void *user, uint32_t expirations)
@@ -103,8 +116,10 @@ static void on_event(void *user, uint32_t events)
 	(void)events;
 	if (seen <= 0)
 		return;
+	/* Armed once per burst: a storm that does not end is followed all the same. */
+	if (!upkeep->seen)
+		loop_set_timer(upkeep->settle, SETTLE_MS, 0);
 	upkeep->seen |= seen;
-	loop_set_timer(upkeep->settle, SETTLE_MS, 0);
 }
 
 /* Did flows go unrecorded since the last look? Then the window has to begin anew. */
@@ -144,25 +159,25 @@ static void pin_tables(struct upkeep *upkeep, uint32_t now)
 	}
 }
 
-static void settle_table(struct daemon *daemon, struct plan_listener *listener,
-			 enum plan_family family, uint32_t now)
+static void settle_tables(struct upkeep *upkeep, uint32_t now)
 {
-	struct plan_table *table = &listener->table[family];
-	_cleanup_(freep) bool *differs = NULL;
+	_cleanup_(flows_differences_fini) struct flows_differences differences = {};
+	struct daemon *daemon = upkeep->daemon;
 	struct err err = {};
 
-	if (!table->slots || !slots_count(table->slots, table->size, WEIR_PINNED))
-		return;
-	differs = calloc(table->size, sizeof(*differs));
-	if (!differs)
-		return;
-	if (flows_differ(daemon->object, listener, family, daemon->plan->hash_seed, now, differs,
-			 &err) < 0) {
-		log_warning("%s: %s", listener->name, err.text);
+	if (flows_differ(daemon->object, daemon->plan, now, &differences, &err) < 0) {
+		complain(upkeep, &err);
 		return;
 	}
-	if (slots_settle(table->slots, table->size, differs))
-		sync_phases(daemon->object, listener, family);
+	vec_foreach(listener, &daemon->plan->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct plan_table *table = &listener->table[family];
+			const bool *differs = differences.tables[listener->id].differs[family];
+
+			if (differs && slots_settle(table->slots, table->size, differs))
+				sync_phases(daemon->object, listener, family);
+		}
+	}
 }
 
 static void scan_flows(struct upkeep *upkeep, uint32_t now)
@@ -171,9 +186,7 @@ static void scan_flows(struct upkeep *upkeep, uint32_t now)
 	_cleanup_(flows_fini) struct flows flows = {};
 	struct err err = {};
 
-	vec_foreach(listener, &daemon->plan->listeners)
-		for (int family = 0; family < PLAN_FAMILIES; family++)
-			settle_table(daemon, listener, family, now);
+	settle_tables(upkeep, now);
 	if (flows_scan(daemon->object, now, true, &flows, &err) < 0) {
 		complain(upkeep, &err);
 		return;
@@ -182,17 +195,30 @@ static void scan_flows(struct upkeep *upkeep, uint32_t now)
 		sync_released(daemon->object, daemon->plan);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
 static void on_tick(void *user, uint32_t expirations)
 {
 	struct upkeep *upkeep = user;
 	uint32_t now = object_now(upkeep->daemon->object);
+	uint64_t begun = now_ms();
 
 	(void)expirations;
 	/* Settling comes before pinning: a table pinned now waits for the next scan. */
-	if (++upkeep->ticks % SCAN_TICKS == 0)
+	if (begun >= upkeep->next_scan) {
 		scan_flows(upkeep, now);
+		upkeep->next_scan = now_ms() + SCAN_MS - TICK_MS / 2;
+		/* A long scan is made more rarely: the daemon has others to listen to. */
+		upkeep->next_scan += SCAN_REST * (now_ms() - begun);
+	}
 	pin_tables(upkeep, now);
-	if (!world_is_resolved(&upkeep->daemon->facts))
+	if (upkeep->stale || !world_is_resolved(&upkeep->daemon->facts))
 		follow_world(upkeep, true);
 }
 

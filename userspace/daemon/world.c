@@ -26,23 +26,44 @@ static int gather_interfaces(struct nl *nl, const struct attachments *attachment
 	return 0;
 }
 
+/* No way there is a fact; a netlink that does not answer is not. */
+static bool is_no_route(int error)
+{
+	return error == -ENETUNREACH || error == -EHOSTUNREACH || error == -ENODEV ||
+	       error == -EACCES || error == -EINVAL; /* prohibit and blackhole routes */
+}
+
+static int gather_route(struct nl *nl, bool manage, struct facts_target *target, struct err *err)
+{
+	struct nl_route route;
+	int r = nl_route_get(nl, &target->address, &route, err);
+
+	if (is_no_route(r) || (!r && route.local))
+		return 0;
+	if (r < 0)
+		return r;
+	target->ifindex = route.ifindex;
+	target->next_hop = route.next_hop;
+	target->source = route.source;
+	if_indextoname(route.ifindex, target->interface);
+	if (manage)
+		nl_neighbour_manage(nl, route.ifindex, &route.next_hop, NULL);
+	r = nl_neighbour_get(nl, route.ifindex, &route.next_hop, target->mac, err);
+	target->resolved = !r;
+	return r < 0 ? r : 0;
+}
+
 static int gather_target(struct nl *nl, const struct addr *address, bool manage,
 			 struct facts *facts, struct err *err)
 {
 	struct facts_target target = { .address = *address };
-	struct nl_route route;
+	int r;
 
 	if (facts_target(facts, address))
 		return 0;
-	if (!nl_route_get(nl, address, &route, NULL) && !route.local) {
-		target.ifindex = route.ifindex;
-		target.next_hop = route.next_hop;
-		target.source = route.source;
-		if (manage)
-			nl_neighbour_manage(nl, route.ifindex, &route.next_hop, NULL);
-		target.resolved =
-			!nl_neighbour_get(nl, route.ifindex, &route.next_hop, target.mac, NULL);
-	}
+	r = gather_route(nl, manage, &target, err);
+	if (r < 0)
+		return r;
 	if (vec_push(&facts->targets, target))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
@@ -212,15 +233,6 @@ int world_check(struct nl *nl, const struct model *model, struct err *err)
 	return r;
 }
 
-static bool plan_answers(const struct plan *plan, const struct addr *address)
-{
-	vec_foreach(listener, &plan->listeners)
-		vec_foreach(own, &listener->addresses)
-			if (listener->vip_route && addr_equal(own, address))
-				return true;
-	return false;
-}
-
 static void answer_one(struct nl *nl, const struct plan *plan, const struct addr *address)
 {
 	char text[ADDR_TEXT_MAX];
@@ -235,26 +247,24 @@ static void answer_one(struct nl *nl, const struct plan *plan, const struct addr
 	}
 }
 
-void world_answer(struct nl *nl, const struct plan *before, const struct plan *plan)
+void world_answer(struct nl *nl, const struct plan *plan)
 {
 	vec_foreach(listener, &plan->listeners)
 		if (listener->vip_route)
 			vec_foreach(address, &listener->addresses)
 				answer_one(nl, plan, address);
-	if (!before)
-		return;
-	vec_foreach(listener, &before->listeners)
-		vec_foreach(address, &listener->addresses)
-			if (listener->vip_route && !plan_answers(plan, address))
-				nl_vip_remove(nl, address, NULL);
+}
+
+void world_unanswer(struct nl *nl, const struct addr_list *before, const struct addr_list *now)
+{
+	vec_foreach(address, &before->list)
+		if (!list_has(now, address))
+			nl_vip_remove(nl, address, NULL);
 }
 
 void world_leave(struct nl *nl, const struct plan *plan)
 {
 	vec_foreach(listener, &plan->listeners) {
-		if (listener->vip_route)
-			vec_foreach(address, &listener->addresses)
-				nl_vip_remove(nl, address, NULL);
 		vec_foreach(endpoint, &listener->endpoints) {
 			struct nl_route route;
 

@@ -41,11 +41,14 @@ bool world_news_are_resolved(const struct facts *before, const struct facts *now
  */
 int world_check(struct nl *nl, const struct model *model, struct err *err);
 
-/* Makes the host answer for the plan's addresses (vip: route), and no longer for those that only
- * `before` has (NULL: none). What cannot be done is logged, not an error. */
-void world_answer(struct nl *nl, const struct plan *before, const struct plan *plan);
+/* Makes the host answer for the plan's addresses (vip: route) on all its interfaces. What cannot be
+ * done is logged, not an error. */
+void world_answer(struct nl *nl, const struct plan *plan);
 
-/* Takes back all that was asked of the host for a plan (weir down). */
+/* Has the host no longer answer for addresses that are only in `before`. */
+void world_unanswer(struct nl *nl, const struct addr_list *before, const struct addr_list *now);
+
+/* Gives back the neighbours of a plan's endpoints (weir down). */
 void world_leave(struct nl *nl, const struct plan *plan);
 
 #endif

@@ -2,13 +2,14 @@
 /*
  * The plan in force, read back from the maps. A daemon may have been killed between any two
  * stores, so only the listener table in force is believed outright: a listener is what has a cell
- * there, its block and its tables are where the cell says. Everything else - rows of listeners that
- * have no cell, rows left over - is taken as leaving.
+ * there, its block and its tables are where the cell says. Rows of listeners that have no cell are
+ * taken as leaving, rows of no listener as free.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "dataplane/sync.h"
 
@@ -85,7 +86,7 @@ static int read_cell(const struct object *object, const struct weir_listener *ce
 	if (!listener)
 		return -EPROTO;
 	address_of(cell->addr, &address);
-	family = addr_family(&address) == AF_INET ? PLAN_IP4 : PLAN_IP6;
+	family = plan_family_of(&address);
 	if (listener->block != cell->endpoint_base) { /* killed while the block was moving */
 		listener->block = cell->endpoint_base;
 		listener->block_size = 0;
@@ -182,8 +183,8 @@ static int read_rows(const struct object *object, struct plan *plan)
 		if (row->state == WEIR_ENDPOINT_FREE)
 			continue;
 		listener = plan_find_id(plan, row->listener);
-		if (!listener)
-			return -EPROTO;
+		if (!listener) /* killed between a row and its listener: it is nobody's */
+			continue;
 		address_of(row->addr, &endpoint.address);
 		snprintf(endpoint.name, sizeof(endpoint.name), "%s", info->name);
 		snprintf(endpoint.group, sizeof(endpoint.group), "%s", info->group);
@@ -202,7 +203,8 @@ static int read_snat(const struct object *object, struct plan *plan)
 
 	vec_foreach(listener, &plan->listeners)
 		vec_foreach(endpoint, &listener->endpoints)
-			for (uint32_t i = 0; i < endpoint->snat_rows; i++)
+			for (uint32_t i = 0;
+			     endpoint->state != WEIR_ENDPOINT_GONE && i < endpoint->snat_rows; i++)
 				used[(endpoint->snat + i) % WEIR_MAX_SNAT] = true;
 	for (uint32_t i = 1; i < WEIR_MAX_SNAT; i++) {
 		struct plan_snat snat = { .row = object->snat[i], .used = used[i] };
@@ -214,6 +216,18 @@ static int read_snat(const struct object *object, struct plan *plan)
 		if (vec_push(&plan->egress, object->egress[i]))
 			return -ENOMEM;
 	return 0;
+}
+
+/* A deadline may be of another moment than the slots: a window that is there is whole again. */
+static void restart_windows(const struct object *object, struct plan_listener *listener)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		struct plan_table *table = &listener->table[family];
+
+		table->deadline = slots_count(table->slots, table->size, WEIR_MOVING)
+					  ? object_now(object) + listener->idle_timeout
+					  : 0;
+	}
 }
 
 static int read_all(const struct object *object, struct plan *plan)
@@ -234,6 +248,7 @@ static int read_all(const struct object *object, struct plan *plan)
 	if (r)
 		return r;
 	vec_foreach(listener, &plan->listeners) {
+		restart_windows(object, listener);
 		merge_ports(listener);
 		sort_addresses(listener);
 		if (!listener->block_size && listener->addresses.count)
@@ -243,17 +258,35 @@ static int read_all(const struct object *object, struct plan *plan)
 	return r ?: read_snat(object, plan);
 }
 
+#define READ_TRIES   100
+#define READ_WAIT_MS 10
+
+/*
+ * Reads while nobody writes. A count that stays odd is that of a daemon which was killed at it, so
+ * the last try takes what is there.
+ */
 int sync_adopt(const struct object *object, struct plan **ret, struct err *err)
 {
-	_cleanup_(plan_freep) struct plan *plan = plan_new();
-	int r = plan ? read_all(object, plan) : -ENOMEM;
+	const uint32_t *writing = &object->control->writing;
 
-	if (r == -ENOMEM)
-		return err_set(err, r, "out of memory");
-	if (r < 0)
-		return err_set(err, r,
-			       "the pinned maps in %s contradict each other; run: weir down",
-			       object->directory);
-	*ret = take_ptr(plan);
-	return 0;
+	for (int tried = 1;; tried++) {
+		uint32_t before = __atomic_load_n(writing, __ATOMIC_SEQ_CST);
+		_cleanup_(plan_freep) struct plan *plan = plan_new();
+		int r = plan ? read_all(object, plan) : -ENOMEM;
+		bool whole = !(before & 1) && __atomic_load_n(writing, __ATOMIC_SEQ_CST) == before;
+
+		if (r == -ENOMEM)
+			return err_set(err, r, "out of memory");
+		if (!r && (whole || tried == READ_TRIES)) {
+			*ret = take_ptr(plan);
+			return 0;
+		}
+		if (whole || tried == READ_TRIES)
+			return err_set(
+				err, -EAGAIN,
+				"the maps in %s contradict each other: a change is under way "
+				"(try again), or another program has written to them",
+				object->directory);
+		nanosleep(&(struct timespec){ .tv_nsec = READ_WAIT_MS * 1000000l }, NULL);
+	}
 }

@@ -108,6 +108,8 @@ int attach_interface(const char *directory, int program, const char *name, enum 
 	char path[OBJECT_PATH_MAX + 32];
 	_cleanup_(closep) int pinned = -1;
 	_cleanup_(closep) int link = -1;
+	bool switched = false;
+	int r;
 
 	if (!ifindex)
 		return err_set(err, -ENODEV,
@@ -119,12 +121,19 @@ int attach_interface(const char *directory, int program, const char *name, enum 
 			       ? attach_error(-errno, name, ifindex, program, flags, err)
 			       : 0;
 	if (pinned >= 0) { /* of an interface that is gone, or in the other mode */
+		switched = link_ifindex(pinned) == ifindex;
 		unlink(path);
 		close(take_fd(&pinned));
 	}
 	link = bpf_link_create(program, ifindex, BPF_XDP, &options);
-	if (link < 0)
-		return attach_error(-errno, name, ifindex, program, flags, err);
+	if (link < 0) {
+		r = attach_error(-errno, name, ifindex, program, flags, err);
+		if (switched) /* better in the mode it was in than not at all */
+			attach_interface(directory, program, name,
+					 mode == ATTACH_GENERIC ? ATTACH_NATIVE : ATTACH_GENERIC,
+					 NULL);
+		return r;
+	}
 	if (bpf_obj_pin(link, path))
 		return err_set(err, -errno, "%s: cannot pin %s: %s", name, path, strerror(errno));
 	return 0;

@@ -46,7 +46,7 @@ static struct weir_listener *put(struct layout *layout, const uint8_t addr[16], 
 static bool put_listener(struct layout *layout, const struct plan_listener *listener,
 			 const struct addr *address, uint16_t port)
 {
-	enum plan_family family = addr_family(address) == AF_INET ? PLAN_IP4 : PLAN_IP6;
+	enum plan_family family = plan_family_of(address);
 	const struct plan_table *table = &listener->table[family];
 	struct weir_listener *cell =
 		put(layout, address->bytes, port, listener->protocol, WEIR_CELL_LISTENER);
@@ -81,6 +81,17 @@ static bool put_address(struct layout *layout, const struct plan_listener *liste
 	return true;
 }
 
+/* Over all ranges of all rows of the address: whether a port is a flow's, its record tells. */
+static void widen(struct weir_listener *cell, const struct weir_snat *snat)
+{
+	for (uint32_t i = 0; i < snat->ranges; i++) {
+		if (!cell->snat_last || snat->range[i].first < cell->snat_first)
+			cell->snat_first = snat->range[i].first;
+		if (snat->range[i].last > cell->snat_last)
+			cell->snat_last = snat->range[i].last;
+	}
+}
+
 static bool put_all(struct layout *layout, const struct plan *plan)
 {
 	vec_foreach(listener, &plan->listeners)
@@ -96,7 +107,7 @@ static bool put_all(struct layout *layout, const struct plan *plan)
 		cell = put(layout, snat->addr, 0, 0, WEIR_CELL_ADDRESS);
 		if (!cell)
 			return false;
-		cell->snat = cell->snat ?: i;
+		widen(cell, snat);
 	}
 	return true;
 }

@@ -75,22 +75,15 @@ struct scan {
 	bool expire;
 };
 
-static bool is_over(uint32_t now, uint32_t seen, uint32_t timeout)
-{
-	int32_t age = now - seen; /* the clock ticks between the scan's reading and BPF's */
-
-	return age > 0 && (uint32_t)age > timeout;
-}
-
 static bool exception_is_over(const struct weir_exception *exception, uint32_t now)
 {
 	switch (exception->state) {
 	case WEIR_FLOW_SYN:
-		return is_over(now, exception->seen, WEIR_TIMEOUT_SYN);
+		return weir_is_over(now, exception->seen, WEIR_TIMEOUT_SYN);
 	case WEIR_FLOW_OPEN:
-		return is_over(now, exception->seen, exception->idle_timeout);
+		return weir_is_over(now, exception->seen, exception->idle_timeout);
 	default:
-		return is_over(now, exception->seen, WEIR_TIMEOUT_CLOSING);
+		return weir_is_over(now, exception->seen, WEIR_TIMEOUT_CLOSING);
 	}
 }
 
@@ -102,6 +95,19 @@ static void refer_row(struct flows *flows, uint32_t row)
 	flows->by_row[row]++;
 }
 
+/* Deletes a record, if it is still the one that was judged: its key may have a new flow by now. */
+static bool expire(struct scan *scan, int map, const struct weir_flow *key, const void *judged,
+		   size_t size)
+{
+	char now[sizeof(struct weir_nat_flow)];
+
+	if (bpf_map_lookup_elem(map, key, now) || memcmp(now, judged, size) ||
+	    bpf_map_delete_elem(map, key))
+		return false;
+	scan->flows->expired++;
+	return true;
+}
+
 static int scan_exceptions(const struct batch *batch, void *user)
 {
 	struct scan *scan = user;
@@ -111,8 +117,8 @@ static int scan_exceptions(const struct batch *batch, void *user)
 			refer_row(scan->flows, batch->exceptions[i].endpoint);
 			scan->flows->exceptions++;
 		} else if (scan->expire) {
-			bpf_map_delete_elem(scan->object->exceptions, &batch->keys[i]);
-			scan->flows->expired++;
+			expire(scan, scan->object->exceptions, &batch->keys[i],
+			       &batch->exceptions[i], sizeof(batch->exceptions[i]));
 		}
 	}
 	return 0;
@@ -139,18 +145,18 @@ static bool nat_is_over(const struct scan *scan, const struct weir_flow *key,
 	struct weir_nat_reply reply = {};
 	uint32_t seen = flow->seen;
 
-	if (!is_over(scan->now, flow->seen, WEIR_TIMEOUT_CLOSING))
+	if (!weir_is_over(scan->now, flow->seen, WEIR_TIMEOUT_CLOSING))
 		return false;
 	if (!bpf_map_lookup_elem(scan->object->nat_replies, &back, &reply) &&
 	    (int32_t)(reply.seen - seen) > 0)
 		seen = reply.seen;
 	if (flow->state == WEIR_FLOW_RESET || reply.state == WEIR_FLOW_RESET ||
 	    (flow->state == WEIR_FLOW_CLOSING && reply.state == WEIR_FLOW_CLOSING))
-		return is_over(scan->now, seen, WEIR_TIMEOUT_CLOSING);
+		return weir_is_over(scan->now, seen, WEIR_TIMEOUT_CLOSING);
 	if (flow->state == WEIR_FLOW_SYN ||
 	    (key->protocol == IPPROTO_TCP && reply.state == WEIR_FLOW_SYN))
-		return is_over(scan->now, seen, WEIR_TIMEOUT_SYN);
-	return is_over(scan->now, seen, flow->idle_timeout);
+		return weir_is_over(scan->now, seen, WEIR_TIMEOUT_SYN);
+	return weir_is_over(scan->now, seen, flow->idle_timeout);
 }
 
 static int refer_snat(struct flows *flows, const uint8_t bytes[16])
@@ -175,13 +181,15 @@ static int scan_nat(const struct batch *batch, void *user)
 
 		if (!nat_is_over(scan, &batch->keys[i], flow)) {
 			refer_row(scan->flows, flow->endpoint);
+			if (flow->client.egress < WEIR_MAX_EGRESS)
+				scan->flows->references.egress[flow->client.egress] = true;
 			r = refer_snat(scan->flows, flow->snat_addr);
 			scan->flows->nat++;
 		} else if (scan->expire) {
 			back = reply_key(&batch->keys[i], flow);
-			bpf_map_delete_elem(scan->object->nat_flows, &batch->keys[i]);
-			bpf_map_delete_elem(scan->object->nat_replies, &back);
-			scan->flows->expired++;
+			if (expire(scan, scan->object->nat_flows, &batch->keys[i], flow,
+				   sizeof(*flow)))
+				bpf_map_delete_elem(scan->object->nat_replies, &back);
 		}
 	}
 	return r;
@@ -201,7 +209,7 @@ static int scan_replies(const struct batch *batch, void *user)
 			.protocol = batch->keys[i].protocol,
 		};
 
-		if (!is_over(scan->now, reply->seen, ORPHAN_AGE))
+		if (!weir_is_over(scan->now, reply->seen, ORPHAN_AGE))
 			continue;
 		memcpy(key.src, reply->client_addr, sizeof(key.src));
 		memcpy(key.dst, reply->listener_addr, sizeof(key.dst));
@@ -209,7 +217,7 @@ static int scan_replies(const struct batch *batch, void *user)
 		    flow.snat_port == batch->keys[i].dport &&
 		    !memcmp(flow.snat_addr, batch->keys[i].dst, sizeof(flow.snat_addr)))
 			continue;
-		bpf_map_delete_elem(scan->object->nat_replies, &batch->keys[i]);
+		expire(scan, scan->object->nat_replies, &batch->keys[i], reply, sizeof(*reply));
 	}
 	return 0;
 }
@@ -245,13 +253,19 @@ int flows_scan(const struct object *object, uint32_t now, bool expire, struct fl
 	return 0;
 }
 
+void flows_differences_fini(struct flows_differences *differences)
+{
+	for (size_t i = 0; differences->tables && i < WEIR_MAX_LISTENERS; i++)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			free(differences->tables[i].differs[family]);
+	free(differences->tables);
+	*differences = (struct flows_differences){};
+}
+
 struct difference {
-	const struct plan_listener *listener;
-	const struct plan_table *table;
-	enum plan_family family;
-	uint32_t hash_seed;
+	const struct plan *plan;
+	struct flows_differences *ret;
 	uint32_t now;
-	bool *differs;
 };
 
 static int find_differences(const struct batch *batch, void *user)
@@ -260,35 +274,57 @@ static int find_differences(const struct batch *batch, void *user)
 
 	for (uint32_t i = 0; i < batch->count; i++) {
 		const struct weir_exception *exception = &batch->exceptions[i];
-		uint32_t slot, current;
+		const struct plan_listener *listener;
+		const struct plan_table *table;
+		uint32_t slot, current, id = exception->listener;
+		enum plan_family family;
 		struct addr address;
 
 		memcpy(address.bytes, batch->keys[i].dst, sizeof(address.bytes));
-		if (exception->listener != find->listener->id ||
-		    (addr_family(&address) == AF_INET ? PLAN_IP4 : PLAN_IP6) != find->family ||
+		family = plan_family_of(&address);
+		if (id >= WEIR_MAX_LISTENERS || !find->ret->tables[id].differs[family] ||
 		    exception_is_over(exception, find->now))
 			continue;
-		slot = weir_hash_flow(&batch->keys[i], find->hash_seed) & (find->table->size - 1);
-		current = find->table->slots[slot].current;
-		if (current == WEIR_SLOT_NONE ||
-		    exception->endpoint != find->listener->block + current)
-			find->differs[slot] = true;
+		listener = find->ret->tables[id].listener;
+		table = &listener->table[family];
+		slot = weir_hash_flow(&batch->keys[i], find->plan->hash_seed) & (table->size - 1);
+		current = table->slots[slot].current;
+		if (current == WEIR_SLOT_NONE || exception->endpoint != listener->block + current)
+			find->ret->tables[id].differs[family][slot] = true;
 	}
 	return 0;
 }
 
-int flows_differ(const struct object *object, const struct plan_listener *listener,
-		 enum plan_family family, uint32_t hash_seed, uint32_t now, bool *differs,
-		 struct err *err)
+int flows_differ(const struct object *object, const struct plan *plan, uint32_t now,
+		 struct flows_differences *ret, struct err *err)
 {
-	struct difference find = {
-		.listener = listener,
-		.table = &listener->table[family],
-		.family = family,
-		.hash_seed = hash_seed,
-		.now = now,
-		.differs = differs,
-	};
+	_cleanup_(flows_differences_fini) struct flows_differences found = {};
+	struct difference find = { .plan = plan, .ret = &found, .now = now };
+	bool any = false;
+	int r;
 
-	return for_each_batch(object->exceptions, exception_values, find_differences, &find, err);
+	found.tables = calloc(WEIR_MAX_LISTENERS, sizeof(*found.tables));
+	if (!found.tables)
+		return err_set(err, -ENOMEM, "out of memory");
+	vec_foreach(listener, &plan->listeners) {
+		found.tables[listener->id].listener = listener;
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			const struct plan_table *table = &listener->table[family];
+			bool **differs = &found.tables[listener->id].differs[family];
+
+			if (!table->slots || !slots_count(table->slots, table->size, WEIR_PINNED))
+				continue;
+			*differs = calloc(table->size, sizeof(**differs));
+			if (!*differs)
+				return err_set(err, -ENOMEM, "out of memory");
+			any = true;
+		}
+	}
+	r = any ? for_each_batch(object->exceptions, exception_values, find_differences, &find, err)
+		: 0;
+	if (r < 0)
+		return r;
+	*ret = found;
+	found = (struct flows_differences){};
+	return 0;
 }

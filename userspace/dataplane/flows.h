@@ -28,12 +28,19 @@ void flows_fini(struct flows *flows);
 int flows_scan(const struct object *object, uint32_t now, bool expire, struct flows *ret,
 	       struct err *err);
 
-/*
- * For slots_settle(): differs[slot] is set where a living exception of this table names another
- * row than the slot's current. `differs` has table->size elements.
- */
-int flows_differ(const struct object *object, const struct plan_listener *listener,
-		 enum plan_family family, uint32_t hash_seed, uint32_t now, bool *differs,
-		 struct err *err);
+/* For slots_settle(): by listener id, of each table that has a PINNED slot, which of its slots some
+ * living record disagrees with. NULL: the table has none. */
+struct flows_differences {
+	struct {
+		const struct plan_listener *listener;
+		bool *differs[PLAN_FAMILIES]; /* table->size */
+	} * tables;			      /* WEIR_MAX_LISTENERS */
+};
+
+void flows_differences_fini(struct flows_differences *differences);
+
+/* One pass over the exceptions, for all tables of the plan. */
+int flows_differ(const struct object *object, const struct plan *plan, uint32_t now,
+		 struct flows_differences *ret, struct err *err);
 
 #endif

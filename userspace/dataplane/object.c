@@ -148,6 +148,8 @@ static int open_map(struct object *object, const struct map_place *place, struct
 	snprintf(path, sizeof(path), "%s/%s", object->directory, place->name);
 	/* Not BPF_F_RDONLY: the kernel maps no read-only descriptor, not even for reading. */
 	fd = bpf_obj_get(path);
+	if (fd < 0 && (errno == EACCES || errno == EPERM))
+		return err_set(err, -errno, "%s: not permitted; run as root", path);
 	if (fd < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
 	r = check_map(fd, place, err);
@@ -183,6 +185,8 @@ int object_open(const char *instance, struct object **ret, struct err *err)
 
 	if (!object)
 		return err_set(err, -ENOMEM, "out of memory");
+	if (access(object->directory, X_OK) && errno == EACCES)
+		return err_set(err, -EACCES, "%s: not permitted; run as root", object->directory);
 	if (access(object->directory, X_OK))
 		return err_set(err, -errno,
 			       "no data plane of the name '%s' (%s: %s); start it with: "
@@ -275,6 +279,34 @@ static int load_program(struct object *object, struct err *err)
 	return r ? load_error(r, err) : 0;
 }
 
+/* Are the maps that are pinned this version's? To be asked before anything is replaced. */
+static int check_version(const struct object *object, struct err *err)
+{
+	char path[OBJECT_PATH_MAX + 32];
+	struct weir_control control;
+	uint32_t zero = 0;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < MAP_PLACES; i++) {
+		_cleanup_(closep) int fd = -1;
+
+		snprintf(path, sizeof(path), "%s/%s", object->directory, map_places[i].name);
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			continue;
+		r = check_map(fd, &map_places[i], err);
+		/* control comes first, and is pinned zeroed before a version is in it */
+		if (!r && !i && !bpf_map_lookup_elem(fd, &zero, &control) && control.abi_version &&
+		    control.abi_version != WEIR_ABI_VERSION)
+			r = err_set(
+				err, -EPROTO,
+				"the data plane in %s was made by another version of weir; run: "
+				"weir down",
+				object->directory);
+	}
+	return r;
+}
+
 int object_load(const char *instance, struct object **ret, bool *ret_fresh, struct err *err)
 {
 	_cleanup_(object_closep) struct object *object = object_new(instance);
@@ -290,19 +322,14 @@ int object_load(const char *instance, struct object **ret, bool *ret_fresh, stru
 	if (mkdir(object->directory, 0750) && errno != EEXIST)
 		return err_set(err, -errno, "cannot make %s: %s", object->directory,
 			       strerror(errno));
-	r = load_program(object, err);
-	if (!r)
-		r = open_maps(object, err);
+	r = check_version(object, err);
+	r = r ?: load_program(object, err);
+	r = r ?: open_maps(object, err);
 	if (r < 0) {
 		rmdir(object->directory); /* only where this call made it, and left it empty */
 		return r;
 	}
 	fresh = !object->control->abi_version;
-	if (!fresh && object->control->abi_version != WEIR_ABI_VERSION)
-		return err_set(err, -EPROTO,
-			       "the data plane '%s' was made by another version of weir; run: weir "
-			       "down",
-			       instance);
 	object->control->abi_version = WEIR_ABI_VERSION;
 	r = attach_replace_all(object, err);
 	if (r < 0)
@@ -359,14 +386,13 @@ static int wait_by_map(void)
 	if (inner >= 0)
 		outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "weir_graces", 4, 4, 1,
 				       &options);
-	if (outer < 0 || bpf_map_update_elem(outer, &zero, &inner, BPF_ANY))
-		return -errno;
-	return 0;
+	return outer < 0 ? outer : bpf_map_update_elem(outer, &zero, &inner, BPF_ANY);
 }
 
-int object_wait(void)
+void object_wait(void)
 {
-	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		return 0;
-	return wait_by_map();
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) || !wait_by_map())
+		return;
+	/* Both refused. A program runs for microseconds; this is the best that is left. */
+	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 }

@@ -64,7 +64,7 @@ int object_unpin(const char *instance, struct err *err);
 uint32_t object_now(const struct object *object);
 
 /* Waits until no CPU runs a program that began before the call (an RCU grace period). */
-int object_wait(void);
+void object_wait(void);
 
 /* What the kernel said last through libbpf, or "": bpf(2) itself only gives a number. */
 const char *object_kernel_message(void);

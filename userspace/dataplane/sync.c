@@ -88,6 +88,15 @@ static void write_nexthop(struct weir_endpoint *row, const struct plan_endpoint 
 	__atomic_store_n((uint64_t *)&row->nexthop, word, __ATOMIC_RELEASE);
 }
 
+/* The first row and how many there are change together. */
+static void write_snat(struct weir_endpoint *row, const struct plan_endpoint *endpoint)
+{
+	uint32_t word;
+
+	memcpy(&word, (const uint16_t[]){ endpoint->snat, endpoint->snat_rows }, sizeof(word));
+	__atomic_store_n((uint32_t *)&row->snat, word, __ATOMIC_RELAXED);
+}
+
 static void clear_stats(int map, uint32_t key, size_t size)
 {
 	_cleanup_(freep) void *zeros = calloc(libbpf_num_possible_cpus(), (size + 7) & ~7ul);
@@ -107,7 +116,7 @@ static void write_endpoint_info(struct object *object, const struct plan_endpoin
 	memcpy(info->want, endpoint->want, sizeof(info->want));
 }
 
-/* A row with a new owner: nothing refers to it yet. */
+/* A row with a new owner: nothing refers to it yet. It is nobody's until its last store. */
 static void write_new_endpoint(struct object *object, const struct plan_listener *listener,
 			       const struct plan_endpoint *endpoint)
 {
@@ -116,17 +125,16 @@ static void write_new_endpoint(struct object *object, const struct plan_listener
 	if (row->generation)
 		clear_stats(object->endpoint_stats, endpoint->row,
 			    sizeof(struct weir_endpoint_stats));
-	*row = (struct weir_endpoint){
-		.generation = endpoint->generation,
-		.port = endpoint->port,
-		.state = endpoint->state,
-		.listener = listener->id,
-		.snat = endpoint->snat,
-		.snat_rows = endpoint->snat_rows,
-	};
+	__atomic_store_n(&row->state, WEIR_ENDPOINT_FREE, __ATOMIC_SEQ_CST);
 	memcpy(row->addr, endpoint->address.bytes, sizeof(row->addr));
+	row->generation = endpoint->generation;
+	row->port = endpoint->port;
+	row->listener = listener->id;
+	write_snat(row, endpoint);
 	write_nexthop(row, endpoint);
+	object->endpoint_info[endpoint->row] = (struct weir_endpoint_info){};
 	write_endpoint_info(object, endpoint);
+	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
 }
 
 static bool is_new(const struct object *object, const struct plan_endpoint *endpoint)
@@ -140,8 +148,7 @@ static void write_known_endpoint(struct object *object, const struct plan_endpoi
 	struct weir_endpoint *row = &object->endpoints[endpoint->row];
 
 	write_nexthop(row, endpoint);
-	row->snat = endpoint->snat;
-	row->snat_rows = endpoint->snat_rows;
+	write_snat(row, endpoint);
 	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
 	write_endpoint_info(object, endpoint);
 }
@@ -160,8 +167,18 @@ static void write_listener_info(struct object *object, const struct plan_listene
 	info->idle_timeout = listener->idle_timeout;
 	info->endpoint_base = listener->block;
 	info->endpoint_count = listener->block_size;
-	for (int family = 0; family < PLAN_FAMILIES; family++)
-		info->deadline[family] = listener->table[family].deadline;
+}
+
+/* The window of a change begins when it can be seen. */
+static void write_deadlines(struct object *object, struct plan_listener *listener)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		struct plan_table *table = &listener->table[family];
+
+		if (table->deadline && table->change.moved)
+			table->deadline = object_now(object) + listener->idle_timeout;
+		object->listener_info[listener->id].deadline[family] = table->deadline;
+	}
 }
 
 /* What the new configuration needs, beside the one in force. */
@@ -189,6 +206,18 @@ static void write_new(struct object *object, const struct plan *next)
 	}
 }
 
+/* Readers in other processes piece a plan together from many maps: an odd count tells them to wait
+ * (and, after a crash, that nobody will come). */
+static void begin_writing(struct object *object)
+{
+	__atomic_store_n(&object->control->writing, object->control->writing | 1, __ATOMIC_SEQ_CST);
+}
+
+static void end_writing(struct object *object)
+{
+	__atomic_store_n(&object->control->writing, object->control->writing + 1, __ATOMIC_SEQ_CST);
+}
+
 /* The one store that puts the idle half in force. */
 static void flip(struct object *object, const struct weir_half *half)
 {
@@ -201,9 +230,11 @@ static void flip(struct object *object, const struct weir_half *half)
 static void write_known(struct object *object, const struct plan *next)
 {
 	object->control->slot_seed = next->hash_seed;
-	vec_foreach(listener, &next->listeners)
+	vec_foreach(listener, &next->listeners) {
+		write_deadlines(object, listener);
 		vec_foreach(endpoint, &listener->endpoints)
 			write_known_endpoint(object, endpoint);
+	}
 }
 
 /* From now on, what endpoints get is measured against new shares. */
@@ -228,49 +259,7 @@ static void mark_shares(struct object *object, const struct plan *plan)
 			mark_share(object, listener);
 }
 
-int sync_plan(struct object *object, const struct plan *in_force, struct plan *next,
-	      struct err *err)
-{
-	uint32_t idle = (object->control->generation + 1) & 1;
-	_cleanup_(freep) struct weir_listener *cells = NULL;
-	struct weir_half half = { .first = idle * WEIR_MAX_CELLS };
-	int r;
-
-	r = place_tables(object, in_force, next, err);
-	if (r < 0)
-		return r;
-	r = cells_build(next, &half, &cells, err);
-	if (r < 0)
-		return r;
-	memcpy(object->listeners + half.first, cells, (half.mask + 1) * sizeof(*cells));
-	write_new(object, next);
-	flip(object, &half);
-	write_known(object, next);
-	r = object_wait();
-	if (r < 0)
-		return err_set(err, r, "cannot wait for a grace period: %s", strerror(-r));
-	sync_released(object, next);
-	mark_shares(object, next);
-	return 0;
-}
-
-void sync_nexthops(struct object *object, const struct plan *plan)
-{
-	vec_foreach(listener, &plan->listeners)
-		vec_foreach(endpoint, &listener->endpoints)
-			write_nexthop(&object->endpoints[endpoint->row], endpoint);
-}
-
-void sync_phases(struct object *object, const struct plan_listener *listener,
-		 enum plan_family family)
-{
-	const struct plan_table *table = &listener->table[family];
-
-	write_slots(object, table);
-	object->listener_info[listener->id].deadline[family] = table->deadline;
-}
-
-void sync_released(struct object *object, const struct plan *plan)
+static void clear_released(struct object *object, const struct plan *plan)
 {
 	_cleanup_(freep) bool *kept = calloc(WEIR_MAX_ENDPOINTS, sizeof(*kept));
 	bool ids[WEIR_MAX_LISTENERS] = {};
@@ -293,10 +282,79 @@ void sync_released(struct object *object, const struct plan *plan)
 		    (i >= plan->snat.count || !plan->snat.items[i].row.ports))
 			object->snat[i] = (struct weir_snat){};
 	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++) {
-		if (!object->egress[i].ifindex ||
-		    (i < plan->egress.count && plan->egress.items[i].ifindex))
+		struct weir_egress egress = {};
+
+		if (i < plan->egress.count)
+			egress = plan->egress.items[i];
+		if (egress.ifindex || !memcmp(&object->egress[i], &egress, sizeof(egress)))
 			continue;
 		bpf_map_delete_elem(object->tx_ports, &i);
-		object->egress[i] = (struct weir_egress){};
+		object->egress[i] = egress;
 	}
+}
+
+int sync_plan(struct object *object, const struct plan *in_force, struct plan *next,
+	      struct err *err)
+{
+	uint32_t idle = (object->control->generation + 1) & 1;
+	_cleanup_(freep) struct weir_listener *cells = NULL;
+	struct weir_half half = { .first = idle * WEIR_MAX_CELLS };
+	int r;
+
+	r = place_tables(object, in_force, next, err);
+	if (r < 0)
+		return r;
+	r = cells_build(next, &half, &cells, err);
+	if (r < 0)
+		return r;
+	begin_writing(object);
+	memcpy(object->listeners + half.first, cells, (half.mask + 1) * sizeof(*cells));
+	write_new(object, next);
+	flip(object, &half);
+	write_known(object, next);
+	object_wait();
+	clear_released(object, next);
+	mark_shares(object, next);
+	end_writing(object);
+	return 0;
+}
+
+void sync_nexthops(struct object *object, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners)
+		vec_foreach(endpoint, &listener->endpoints)
+			write_nexthop(&object->endpoints[endpoint->row], endpoint);
+}
+
+void sync_phases(struct object *object, const struct plan_listener *listener,
+		 enum plan_family family)
+{
+	const struct plan_table *table = &listener->table[family];
+
+	write_slots(object, table);
+	object->listener_info[listener->id].deadline[family] = table->deadline;
+}
+
+void sync_released(struct object *object, const struct plan *plan)
+{
+	begin_writing(object);
+	clear_released(object, plan);
+	end_writing(object);
+}
+
+int sync_egress(struct object *object, const struct weir_egress *egress, struct err *err)
+{
+	uint32_t free = 0;
+
+	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++) {
+		if (object->egress[i].ifindex == egress->ifindex)
+			return 0;
+		if (!free && !object->egress[i].ifindex && !object->egress[i].name[0])
+			free = i;
+	}
+	if (!free)
+		return err_set(err, -ENOSPC, "more than %u interfaces", WEIR_MAX_EGRESS - 1);
+	bpf_map_update_elem(object->tx_ports, &free, &egress->ifindex, BPF_ANY);
+	object->egress[free] = *egress;
+	return 0;
 }

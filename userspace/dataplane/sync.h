@@ -31,7 +31,11 @@ void sync_phases(struct object *object, const struct plan_listener *listener,
 /* Clears what plan_release() has freed, so that it can be reused. */
 void sync_released(struct object *object, const struct plan *plan);
 
-/* Reads the plan in force from the maps. */
+/* Enters one more interface without a plan (weir attach without a daemon): packets that come in by
+ * it find their way back. -ENOSPC: there are too many. */
+int sync_egress(struct object *object, const struct weir_egress *egress, struct err *err);
+
+/* Reads the plan in force from the maps. -EAGAIN: they are being changed all the time. */
 int sync_adopt(const struct object *object, struct plan **ret, struct err *err);
 
 #endif

@@ -26,11 +26,12 @@ struct facts_interface {
 /* How an endpoint's address is reached. */
 struct facts_target {
 	struct addr address;
-	uint32_t ifindex;     /* of the interface it leaves by; 0: no route */
-	struct addr next_hop; /* the gateway, or the address itself */
-	struct addr source;   /* the route's preferred source */
-	bool resolved;	      /* mac is known */
-	bool lost;	      /* ... from before: the kernel has dropped the neighbour */
+	uint32_t ifindex;	     /* of the interface it leaves by; 0: no route */
+	char interface[IF_NAMESIZE]; /* its name, for messages */
+	struct addr next_hop;	     /* the gateway, or the address itself */
+	struct addr source;	     /* the route's preferred source */
+	bool resolved;		     /* mac is known */
+	bool lost;		     /* ... from before: the kernel has dropped the neighbour */
 	uint8_t mac[6];
 };
 
@@ -45,7 +46,10 @@ struct facts {
 	VEC(struct facts_interface) interfaces;
 	VEC(struct facts_target) targets;
 	VEC(struct facts_ports) ports;
-	uint32_t now; /* s, CLOCK_MONOTONIC */
+	uint32_t now; /* s, the data plane's clock */
+	/* The configuration is in force already: an endpoint that is out of reach now is a fact,
+	 * not a mistake in it. */
+	bool accepted;
 };
 
 void facts_fini(struct facts *facts);

@@ -159,7 +159,25 @@ bool plan_release(struct plan *plan, const struct plan_references *references)
 		*snat = (struct plan_snat){};
 		freed = true;
 	}
+	for (size_t i = 1; i < plan->egress.count; i++) {
+		struct weir_egress *egress = &plan->egress.items[i];
+
+		if (egress->ifindex || !egress->name[0] || references->egress[i])
+			continue;
+		*egress = (struct weir_egress){};
+		freed = true;
+	}
 	return freed;
+}
+
+enum plan_family plan_family_of(const struct addr *addr)
+{
+	return addr_family(addr) == AF_INET ? PLAN_IP4 : PLAN_IP6;
+}
+
+bool plan_in_block(const struct plan_listener *listener, uint32_t row)
+{
+	return row - listener->block < listener->block_size;
 }
 
 struct plan_listener *plan_find_listener(const struct plan *plan, const char *name)

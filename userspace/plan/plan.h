@@ -4,7 +4,7 @@
  * facts into it, starting from the plan in force, so that everything keeps its place: a listener
  * its id, an endpoint its row, a slot its endpoint. Pure: no files, no maps, no clock.
  *
- * The same structure is read back from pinned maps (dataplane/dataplane.h): a starting daemon
+ * The same structure is read back from pinned maps (dataplane/sync.h): a starting daemon
  * adopts it, `weir show` prints it with or without a daemon.
  *
  * Nothing that a packet may still refer to is reused: an endpoint that leaves the configuration
@@ -84,9 +84,11 @@ struct plan_snat {
 struct plan {
 	uint32_t hash_seed;
 	VEC(struct plan_listener) listeners;
-	VEC(struct weir_egress) egress; /* [0] is never used; ifindex 0: free */
-	VEC(struct plan_snat) snat;	/* [0] is never used */
-	uint32_t *generations;		/* last generation of every row, WEIR_MAX_ENDPOINTS */
+	/* [0] is never used; without ifindex: free, or with a name: kept for flows that came by it
+	 */
+	VEC(struct weir_egress) egress;
+	VEC(struct plan_snat) snat; /* [0] is never used */
+	uint32_t *generations;	    /* last generation of every row, WEIR_MAX_ENDPOINTS */
 };
 
 /* An empty plan; NULL without memory. */
@@ -110,13 +112,20 @@ bool plan_resolve(struct plan *plan, const struct facts *facts);
 
 /* What flows still refer to, by a scan of the flow maps. */
 struct plan_references {
-	bool *rows;			 /* WEIR_MAX_ENDPOINTS */
+	bool *rows; /* WEIR_MAX_ENDPOINTS */
+	bool egress[WEIR_MAX_EGRESS];
 	VEC(struct addr) snat_addresses; /* distinct */
 };
 
 /* Frees GONE endpoints, rows that a block left behind, removed listeners and unused SNAT rows that
  * nothing refers to. True if anything was freed. */
 bool plan_release(struct plan *plan, const struct plan_references *references);
+
+/* Of a client's or an endpoint's address. */
+enum plan_family plan_family_of(const struct addr *addr);
+
+/* Is a row in the listener's block, so that slots may name it? */
+bool plan_in_block(const struct plan_listener *listener, uint32_t row);
 
 /* By configuration name, removed ones left out; NULL if there is none. */
 struct plan_listener *plan_find_listener(const struct plan *plan, const char *name);

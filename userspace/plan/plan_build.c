@@ -11,11 +11,6 @@
 #include "plan/plan.h"
 #include "plan/plan_places.h"
 
-static enum plan_family family_of(const struct addr *addr)
-{
-	return addr_family(addr) == AF_INET ? PLAN_IP4 : PLAN_IP6;
-}
-
 static void mark_leaving(struct plan *plan)
 {
 	vec_foreach(listener, &plan->listeners) {
@@ -53,17 +48,15 @@ static int check_target(const struct facts *facts, const struct listener *listen
 			const struct endpoint *endpoint, struct err *err)
 {
 	const struct facts_target *target = facts_target(facts, &endpoint->address);
-	char hop[ADDR_TEXT_MAX], name[IF_NAMESIZE] = "?";
+	char hop[ADDR_TEXT_MAX];
 
-	if (!target || !target->ifindex)
+	if (!target || !target->ifindex || facts->accepted)
 		return 0;
-	if (!facts_interface(facts, target->ifindex)) {
-		if_indextoname(target->ifindex, name);
+	if (!facts_interface(facts, target->ifindex))
 		return err_set(err, -EINVAL,
 			       "is reached through %s, where weir is not attached; add %s to "
 			       "'interfaces' or -i, or run: weir attach %s",
-			       name, name, name);
-	}
+			       target->interface, target->interface, target->interface);
 	if (listener->mode == WEIR_MODE_DSR && !addr_equal(&target->next_hop, &endpoint->address))
 		return err_set(err, -EINVAL,
 			       "is behind the router %s, but mode dsr needs endpoints on the "
@@ -83,11 +76,6 @@ static void fill_endpoint(struct plan_endpoint *to, const struct listener *liste
 	to->state = to->weight ? WEIR_ENDPOINT_ACTIVE : WEIR_ENDPOINT_DRAINING;
 }
 
-static bool in_block(const struct plan_listener *listener, uint32_t row)
-{
-	return row - listener->block < listener->block_size;
-}
-
 /* All rows of one endpoint get the same content; those outside the block only keep their flows. */
 static int place_endpoint(struct plan *plan, struct plan_listener *listener,
 			  const struct plan_endpoint *content, struct err *err)
@@ -104,7 +92,7 @@ static int place_endpoint(struct plan *plan, struct plan_listener *listener,
 		*endpoint = *content;
 		endpoint->row = row;
 		endpoint->generation = generation;
-		if (in_block(listener, row)) {
+		if (plan_in_block(listener, row)) {
 			placed = true;
 		} else {
 			endpoint->state = WEIR_ENDPOINT_DRAINING;
@@ -114,6 +102,18 @@ static int place_endpoint(struct plan *plan, struct plan_listener *listener,
 	if (placed)
 		return 0;
 	return plan_places_row(plan, listener, &fresh, err);
+}
+
+/* Said or left out, the listener's own port is one and the same endpoint's. */
+static uint16_t port_of(const struct listener *listener, const struct endpoint *endpoint)
+{
+	const struct port_range *only = listener->ports.items;
+
+	if (listener->mode == WEIR_MODE_DSR ||
+	    (listener->ports.count == 1 && only->first == only->last &&
+	     endpoint->port == only->first))
+		return 0;
+	return endpoint->port;
 }
 
 static int build_endpoints(struct plan *plan, struct plan_listener *to, const struct listener *from,
@@ -133,7 +133,7 @@ static int build_endpoints(struct plan *plan, struct plan_listener *to, const st
 		vec_foreach(endpoint, &group->endpoints) {
 			struct plan_endpoint content = {
 				.address = endpoint->address,
-				.port = endpoint->port,
+				.port = port_of(from, endpoint),
 				.nexthop = next_hop(plan, facts, &endpoint->address),
 			};
 
@@ -159,7 +159,7 @@ static size_t candidates(const struct plan_listener *listener, enum plan_family 
 
 	vec_foreach(endpoint, &listener->endpoints) {
 		if (endpoint->state != WEIR_ENDPOINT_ACTIVE ||
-		    family_of(&endpoint->address) != family)
+		    plan_family_of(&endpoint->address) != family)
 			continue;
 		ret[count] = (struct maglev_endpoint){
 			.address = endpoint->address,
@@ -177,11 +177,11 @@ static void set_want(struct plan_listener *listener, enum plan_family family)
 
 	vec_foreach(endpoint, &listener->endpoints)
 		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
-		    family_of(&endpoint->address) == family)
+		    plan_family_of(&endpoint->address) == family)
 			sum += endpoint->weight;
 	vec_foreach(endpoint, &listener->endpoints)
 		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
-		    family_of(&endpoint->address) == family)
+		    plan_family_of(&endpoint->address) == family)
 			endpoint->want[family] = (endpoint->weight * 1000000ull + sum / 2) / sum;
 }
 
@@ -194,7 +194,7 @@ static bool *gone_places(const struct plan_listener *listener)
 		return NULL;
 	memset(gone, true, listener->block_size * sizeof(*gone));
 	vec_foreach(endpoint, &listener->endpoints)
-		if (in_block(listener, endpoint->row))
+		if (plan_in_block(listener, endpoint->row))
 			gone[endpoint->row - listener->block] =
 				endpoint->state == WEIR_ENDPOINT_GONE;
 	return gone;
@@ -263,10 +263,10 @@ static int build_table(struct plan_listener *listener, enum plan_family family, 
 		return -ENOMEM;
 	slots_change(table->slots, table->size, chosen, next, size, gone, listener->block_size,
 		     tracked, &change);
-	if (change.moved)
-		table->deadline = now + listener->idle_timeout;
 	if (!change.moving)
 		table->deadline = 0;
+	else if (change.moved || !table->deadline)
+		table->deadline = now + listener->idle_timeout;
 	if (size != table->size || memcmp(next, table->slots, size * sizeof(*next)))
 		table->line = PLAN_NO_LINE;
 	free(table->slots);
@@ -282,7 +282,7 @@ static int build_tables(struct plan_listener *listener, uint32_t now)
 	int r;
 
 	vec_foreach(address, &listener->addresses)
-		has[family_of(address)] = true;
+		has[plan_family_of(address)] = true;
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		if (!has[family]) {
 			drop_table(&listener->table[family]);
@@ -294,6 +294,14 @@ static int build_tables(struct plan_listener *listener, uint32_t now)
 			return r;
 	}
 	return 0;
+}
+
+/* Flows may be idle for longer from now on, and so they may since the change. */
+static void extend_windows(struct plan_listener *listener, uint32_t idle_timeout)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		if (listener->table[family].deadline && idle_timeout > listener->idle_timeout)
+			listener->table[family].deadline += idle_timeout - listener->idle_timeout;
 }
 
 static int build_listener(struct plan *plan, const struct listener *from, const struct model *model,
@@ -308,6 +316,7 @@ static int build_listener(struct plan *plan, const struct listener *from, const 
 		return err_at(err, r, "listener %s", from->name);
 	to->mode = from->mode;
 	to->vip_route = from->vip_route;
+	extend_windows(to, from->idle_timeout);
 	to->idle_timeout = from->idle_timeout;
 	vec_foreach(address, &from->addresses)
 		if (vec_push(&to->addresses, *address))
@@ -321,6 +330,21 @@ static int build_listener(struct plan *plan, const struct listener *from, const 
 	return build_tables(to, facts->now);
 }
 
+/* Another seed would send every flow of a stateless listener elsewhere. */
+static int check_seed(const struct model *model, const struct plan *in_force, struct err *err)
+{
+	if (model->hash_seed == in_force->hash_seed)
+		return 0;
+	vec_foreach(listener, &in_force->listeners)
+		if (listener->addresses.count && listener->mode == WEIR_MODE_DSR)
+			return err_set(err, -EBUSY,
+				       "hash_seed cannot change from %u to %u while listener %s "
+				       "(mode dsr) is in force: its connections would break; run "
+				       "'weir down' first, or leave the seed as it is",
+				       in_force->hash_seed, model->hash_seed, listener->name);
+	return 0;
+}
+
 int plan_build(const struct model *model, const struct overrides *overrides,
 	       const struct facts *facts, const struct plan *in_force, struct plan **ret,
 	       struct err *err)
@@ -330,6 +354,9 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 
 	if (!plan)
 		return err_set(err, -ENOMEM, "out of memory");
+	r = check_seed(model, in_force, err);
+	if (r < 0)
+		return r;
 	plan->hash_seed = model->hash_seed;
 	mark_leaving(plan);
 	r = plan_places_egress(plan, facts, err);

@@ -72,7 +72,7 @@ static size_t rows_in_block(const struct plan_listener *listener)
 	size_t count = 0;
 
 	vec_foreach(endpoint, &listener->endpoints)
-		count += endpoint->row - listener->block < listener->block_size;
+		count += plan_in_block(listener, endpoint->row);
 	return count;
 }
 
@@ -85,7 +85,7 @@ static int move_block(struct plan *plan, struct plan_listener *listener, uint32_
 	for (size_t i = 0; i < before; i++) {
 		struct plan_endpoint moved = listener->endpoints.items[i];
 
-		if (moved.row - listener->block >= listener->block_size)
+		if (!plan_in_block(listener, moved.row))
 			continue;
 		moved.row += block - listener->block;
 		moved.generation = ++plan->generations[moved.row];
@@ -133,7 +133,7 @@ static uint32_t free_place(const struct plan_listener *listener)
 	if (!taken)
 		return listener->block_size;
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->row - listener->block < listener->block_size)
+		if (plan_in_block(listener, endpoint->row))
 			taken[endpoint->row - listener->block] = true;
 	while (place < listener->block_size && taken[place])
 		place++;
@@ -158,15 +158,25 @@ int plan_places_row(struct plan *plan, struct plan_listener *listener,
 
 static int add_egress(struct plan *plan, const struct facts_interface *interface, struct err *err)
 {
-	struct weir_egress fresh = { .ifindex = interface->ifindex };
+	struct weir_egress fresh = { .ifindex = interface->ifindex }, *place = NULL;
 
 	memcpy(fresh.mac, interface->mac, sizeof(fresh.mac));
 	memcpy(fresh.name, interface->name, sizeof(fresh.name));
 	for (size_t i = 1; i < plan->egress.count; i++) {
-		if (!plan->egress.items[i].ifindex) {
-			plan->egress.items[i] = fresh;
+		struct weir_egress *egress = &plan->egress.items[i];
+
+		if (egress->ifindex)
+			continue;
+		if (!strcmp(egress->name, interface->name)) { /* it is back, and so are its flows */
+			*egress = fresh;
 			return 0;
 		}
+		if (!egress->name[0] && !place)
+			place = egress;
+	}
+	if (place) {
+		*place = fresh;
+		return 0;
 	}
 	if (plan->egress.count == WEIR_MAX_EGRESS)
 		return err_set(err, -ENOSPC, "more than %u interfaces", WEIR_MAX_EGRESS - 1);
@@ -175,35 +185,35 @@ static int add_egress(struct plan *plan, const struct facts_interface *interface
 	return 0;
 }
 
+static bool has_egress(const struct plan *plan, uint32_t ifindex)
+{
+	for (size_t i = 1; i < plan->egress.count; i++)
+		if (plan->egress.items[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
 int plan_places_egress(struct plan *plan, const struct facts *facts, struct err *err)
 {
-	bool known[WEIR_MAX_EGRESS] = {};
-	int r;
+	int r = 0;
 
 	for (size_t i = 1; i < plan->egress.count; i++) {
 		struct weir_egress *egress = &plan->egress.items[i];
 		const struct facts_interface *interface = facts_interface(facts, egress->ifindex);
 
+		if (!egress->ifindex)
+			continue;
 		if (interface) { /* its MAC or its name may be new */
 			memcpy(egress->mac, interface->mac, sizeof(egress->mac));
 			memcpy(egress->name, interface->name, sizeof(egress->name));
 		} else {
-			*egress = (struct weir_egress){};
+			egress->ifindex = 0; /* the index stays taken until no flow names it */
 		}
-		known[i] = interface;
 	}
-	vec_foreach(interface, &facts->interfaces) {
-		bool placed = false;
-
-		for (size_t i = 1; i < plan->egress.count; i++)
-			placed |= known[i] && plan->egress.items[i].ifindex == interface->ifindex;
-		if (placed)
-			continue;
-		r = add_egress(plan, interface, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	vec_foreach(interface, &facts->interfaces)
+		if (!r && !has_egress(plan, interface->ifindex))
+			r = add_egress(plan, interface, err);
+	return r;
 }
 
 static bool snat_row_is(const struct plan_snat *snat, const struct addr *address)
@@ -246,6 +256,10 @@ static int fill_snat(struct plan_snat *snat, const struct addr *address, const s
 	char text[ADDR_TEXT_MAX];
 
 	snat->used = true;
+	/* A row in use keeps its ports: flows have claimed them, and a packet that is none of
+	 * theirs passes to the host anyway. */
+	if (snat->row.ports)
+		return 0;
 	memcpy(snat->row.addr, address->bytes, sizeof(address->bytes));
 	snat->row.ports = 0;
 	snat->row.ranges = ports ? ports->ranges : 0;

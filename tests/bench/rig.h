@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The real data plane, loaded for measuring: a configuration out of a table, hand-made facts, and
+ * maps of its own that end with the process, since nothing stays pinned. Everything is reached
+ * through `lo`, from which BPF_PROG_TEST_RUN pretends that packets come.
+ *
+ * Addresses: listener i (from 0) has 192.0.2.1 + i and 2001:db8::1 + i, port 80; endpoints are
+ * 10.0.0.1 and fd00::1 and those that follow; the SNAT addresses are RIG_SNAT4 and RIG_SNAT6.
+ */
+#ifndef BENCH_RIG_H
+#define BENCH_RIG_H
+
+#include <stdint.h>
+
+#include "dataplane/object.h"
+#include "plan/plan.h"
+#include "util/err.h"
+
+#define RIG_PORT     80
+#define RIG_VIP4     "192.0.2.1"
+#define RIG_VIP6     "2001:db8::1"
+#define RIG_SNAT4    "10.255.0.1"
+#define RIG_SNAT6    "fd00::ff:1"
+#define RIG_STRANGER "203.0.113.1" /* no listener's */
+
+struct rig_spec {
+	const char *name;
+	uint8_t protocol;
+	uint8_t mode;	    /* enum weir_mode */
+	uint32_t listeners; /* wanted; as many as the tables hold are made */
+	uint32_t endpoints; /* of each listener and family */
+	bool moving;	    /* all slots are MOVING: another half of the endpoints has the weight */
+};
+
+struct rig {
+	const struct rig_spec *spec;
+	struct object *object;
+	struct plan *plan;
+	uint32_t listeners;
+	uint32_t endpoints;
+};
+
+/* Loads it. -ENOENT: no such rig. */
+int rig_open(const char *name, struct rig **ret, struct err *err);
+void rig_close(struct rig *rig);
+
+/* Packets counted under a reason, of all listeners and of none. */
+int rig_count(const struct rig *rig, enum weir_reason reason, uint64_t *ret, struct err *err);
+
+/* Ends all flows. */
+int rig_flush(const struct rig *rig, struct err *err);
+
+/* Bytes of the maps whose names begin with `prefix`, as the kernel accounts them. */
+int rig_memory(const struct rig *rig, const char *prefix, uint64_t *ret, struct err *err);
+
+#endif

@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Goal: what is written to the maps is read back as the same plan, after any changes and wherever
+ * the writer was killed; what did not change keeps its place; and a change that fails changes
+ * nothing. Needs root.
+ */
+#include <string.h>
+
+#include "dataplane/sync.h"
+#include "rig_suite.h"
+
+#define LISTENERS_MAX 6
+#define HOSTS_MAX     40
+#define ROUNDS	      60
+
+RIG_SUITE(adopt);
+
+static struct plan *adopt(void)
+{
+	struct plan *plan = NULL;
+	struct err err = {};
+
+	cr_assert_eq(sync_adopt(rig.object, &plan, &err), 0, "%s", err.text);
+	return plan;
+}
+
+static bool has_address(const struct plan_listener *listener, const struct addr *address)
+{
+	vec_foreach(one, &listener->addresses)
+		if (addr_equal(one, address))
+			return true;
+	return false;
+}
+
+static void expect_same_endpoint(const struct plan_endpoint *a, const struct plan_endpoint *b,
+				 const char *when)
+{
+	cr_assert_str_eq(a->name, b->name, "%s", when);
+	cr_assert_str_eq(a->group, b->group, "%s: %s", when, a->name);
+	cr_assert(addr_equal(&a->address, &b->address), "%s: %s", when, a->name);
+	cr_assert_eq(a->port, b->port, "%s: %s", when, a->name);
+	cr_assert_eq(a->weight, b->weight, "%s: %s: weight %u, %u", when, a->name, a->weight,
+		     b->weight);
+	cr_assert_eq(a->file_weight, b->file_weight, "%s: %s", when, a->name);
+	cr_assert_eq(a->state, b->state, "%s: %s: state %u, %u", when, a->name, a->state, b->state);
+	cr_assert_eq(a->generation, b->generation, "%s: %s", when, a->name);
+	cr_assert_arr_eq(&a->nexthop, &b->nexthop, sizeof(a->nexthop), "%s: %s", when, a->name);
+	cr_assert_eq(a->snat, b->snat, "%s: %s", when, a->name);
+	cr_assert_eq(a->snat_rows, b->snat_rows, "%s: %s", when, a->name);
+	cr_assert_arr_eq(a->want, b->want, sizeof(a->want), "%s: %s", when, a->name);
+}
+
+static void expect_same_table(const struct plan_table *a, const struct plan_table *b,
+			      const char *when)
+{
+	cr_assert_eq(a->slots == NULL, b->slots == NULL, "%s", when);
+	/* An adopted window begins anew. */
+	cr_assert_eq(a->deadline == 0, b->deadline == 0, "%s: deadline %u, %u", when, a->deadline,
+		     b->deadline);
+	if (!a->slots)
+		return;
+	cr_assert_eq(a->size, b->size, "%s", when);
+	cr_assert_eq(a->line, b->line, "%s", when);
+	cr_assert_arr_eq(a->slots, b->slots, a->size * sizeof(*a->slots), "%s", when);
+}
+
+static void expect_same_listener(const struct plan_listener *a, const struct plan_listener *b,
+				 const char *when)
+{
+	cr_assert_str_eq(a->name, b->name, "%s", when);
+	cr_assert_eq(a->protocol, b->protocol, "%s", when);
+	cr_assert_eq(a->mode, b->mode, "%s", when);
+	cr_assert_eq(a->vip_route, b->vip_route, "%s", when);
+	cr_assert_eq(a->idle_timeout, b->idle_timeout, "%s", when);
+	cr_assert_eq(a->block, b->block, "%s", when);
+	cr_assert_eq(a->block_size, b->block_size, "%s", when);
+	cr_assert_eq(a->addresses.count, b->addresses.count, "%s: %s", when, a->name);
+	vec_foreach(address, &a->addresses)
+		cr_assert(has_address(b, address), "%s: %s", when, a->name);
+	cr_assert_eq(a->ports.count, b->ports.count, "%s: %s", when, a->name);
+	for (size_t i = 0; i < a->ports.count; i++)
+		cr_assert_arr_eq(&a->ports.items[i], &b->ports.items[i], sizeof(struct port_range));
+	cr_assert_eq(a->endpoints.count, b->endpoints.count, "%s: %s", when, a->name);
+	vec_foreach(endpoint, &a->endpoints) {
+		const struct plan_endpoint *same = plan_find_row(b, endpoint->row);
+
+		cr_assert(same, "%s: %s: row %u", when, endpoint->name, endpoint->row);
+		expect_same_endpoint(endpoint, same, when);
+	}
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		expect_same_table(&a->table[family], &b->table[family], when);
+}
+
+/* Everything but what plan_build() did: places and contents. Lists of rows may end in free ones. */
+static void expect_same_plan(const struct plan *a, const struct plan *b, const char *when)
+{
+	cr_assert_eq(a->hash_seed, b->hash_seed, "%s", when);
+	cr_assert_eq(a->listeners.count, b->listeners.count, "%s", when);
+	vec_foreach(listener, &a->listeners) {
+		const struct plan_listener *same = plan_find_id(b, listener->id);
+
+		cr_assert(same, "%s: listener %u", when, listener->id);
+		expect_same_listener(listener, same, when);
+	}
+	for (size_t i = 1; i < WEIR_MAX_EGRESS; i++) {
+		struct weir_egress x = {}, y = {};
+
+		x = i < a->egress.count ? a->egress.items[i] : x;
+		y = i < b->egress.count ? b->egress.items[i] : y;
+		cr_assert_arr_eq(&x, &y, sizeof(x), "%s: egress %zu", when, i);
+	}
+	for (size_t i = 1; i < WEIR_MAX_SNAT; i++) {
+		struct plan_snat x = {}, y = {};
+
+		x = i < a->snat.count ? a->snat.items[i] : x;
+		y = i < b->snat.count ? b->snat.items[i] : y;
+		cr_assert_arr_eq(&x.row, &y.row, sizeof(x.row), "%s: snat %zu: ports %u, %u", when,
+				 i, x.row.ports, y.row.ports);
+		cr_assert_eq(x.used, y.used, "%s: snat %zu", when, i);
+	}
+	cr_assert_arr_eq(a->generations, b->generations,
+			 WEIR_MAX_ENDPOINTS * sizeof(*a->generations), "%s: generations", when);
+}
+
+static void expect_adopted(const char *when)
+{
+	struct plan *adopted = adopt();
+
+	expect_same_plan(rig.plan, adopted, when);
+	plan_free(adopted);
+}
+
+/* A plan made anew from the same model: nothing moves, and no table needs other lines. */
+static void expect_settled(const char *when)
+{
+	struct plan *again = rig_plan();
+
+	expect_same_plan(rig.plan, again, when);
+	vec_foreach(listener, &again->listeners)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			if (listener->table[family].slots)
+				cr_assert_eq(listener->table[family].change.moved, 0, "%s", when);
+	plan_free(again);
+}
+
+static const char two[] =
+	"version: 1\n"
+	"hash_seed: 7\n"
+	"snat: [10.0.0.1, 10.0.0.2, 'fd00::1']\n"
+	"listeners:\n"
+	"- name: web\n"
+	"  protocol: tcp\n"
+	"  address: [192.0.2.1, '2001:db8::1', 192.0.2.9]\n"
+	"  port: 80,443,7000-7010\n"
+	"  vip: none\n"
+	"  idle_timeout: 77s\n"
+	"  endpoint_groups:\n"
+	"  - name: green\n"
+	"    endpoints: ['10.0.0.11:8080 weight %d', 10.0.0.12, '[fd00::11]:81']\n"
+	"- name: direct\n"
+	"  protocol: udp\n"
+	"  address: 192.0.2.1\n"
+	"  port: 80\n"
+	"  mode: dsr\n"
+	"  endpoint_groups:\n"
+	"  - name: blue\n"
+	"    endpoints: [10.0.0.11, '10.0.0.12 weight 0']\n";
+
+Test(adopt, an_empty_data_plane)
+{
+	expect_adopted("empty");
+}
+
+Test(adopt, all_that_a_configuration_says)
+{
+	rig_configure(two, 100);
+	expect_adopted("first");
+	expect_settled("first");
+	rig_configure(two, 55);
+	expect_adopted("second");
+	expect_settled("second");
+}
+
+Test(adopt, an_adopted_plan_goes_on_as_the_one_before)
+{
+	struct packet packet =
+		TCP(.src = CLIENT4, .dst = VIP4, .sport = 5, .dport = 80, .flags = TH_SYN);
+	struct plan *adopted;
+
+	rig_configure(two, 100);
+	cr_assert_eq(rig_send(&packet).verdict, XDP_TX);
+	adopted = adopt();
+	plan_free(rig.plan);
+	rig.plan = adopted;
+	expect_settled("adopted");
+	rig_configure(two, 100);
+	expect_adopted("adopted and built again");
+	packet = TCP(.src = CLIENT4, .dst = VIP4, .sport = 5, .dport = 80, .flags = TH_ACK);
+	cr_assert_eq(rig_send(&packet).verdict, XDP_TX);
+}
+
+Test(adopt, unchanged_tables_keep_their_lines)
+{
+	uint32_t web4, web6, direct;
+
+	rig_configure(two, 100);
+	web4 = rig_listener("web")->table[PLAN_IP4].line;
+	web6 = rig_listener("web")->table[PLAN_IP6].line;
+	direct = rig_listener("direct")->table[PLAN_IP4].line;
+	rig_configure(two, 50);
+	cr_assert_neq(rig_listener("web")->table[PLAN_IP4].line, web4);
+	cr_assert_eq(rig_listener("web")->table[PLAN_IP6].line, web6);
+	cr_assert_eq(rig_listener("direct")->table[PLAN_IP4].line, direct);
+	for (int weight = 50; weight < 100; weight++) { /* lines that were freed are taken again */
+		rig_configure(two, weight);
+		cr_assert_lt(rig_listener("web")->table[PLAN_IP4].line, 200);
+	}
+}
+
+static uint32_t random_below(uint32_t bound)
+{
+	static uint64_t state = 0xd1b54a32d192ed03ull;
+
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return (uint32_t)((state * 0x2545f4914f6cdd1dull >> 32) * bound >> 32);
+}
+
+/* What a random configuration is made from; a weight below zero: not configured. */
+struct wish {
+	bool there;
+	bool udp;
+	bool dsr;
+	bool ip6;
+	unsigned ports;
+	unsigned idle_timeout;
+	int weight[HOSTS_MAX];
+};
+
+static void change_wishes(struct wish wishes[LISTENERS_MAX])
+{
+	for (unsigned changes = 1 + random_below(4); changes > 0; changes--) {
+		unsigned which = random_below(LISTENERS_MAX);
+		struct wish *wish = &wishes[which];
+
+		switch (random_below(6)) {
+		case 0:
+			wish->there = !wish->there;
+			break;
+		case 1:
+			wish->ports = 1 + random_below(5);
+			wish->idle_timeout = 10 + random_below(100);
+			break;
+		case 2: /* many at once: the block has to grow */
+			for (unsigned host = random_below(HOSTS_MAX); host < HOSTS_MAX; host++)
+				wish->weight[host] = (int)random_below(4) * 60;
+			break;
+		case 3:
+			for (unsigned host = 1; host < HOSTS_MAX; host++)
+				if (random_below(2))
+					wish->weight[host] = -1;
+			break;
+		default:
+			wish->weight[random_below(HOSTS_MAX)] = (int)random_below(7) * 40 - 40;
+			break;
+		}
+		wish->weight[0] = wish->weight[0] > 0 ? wish->weight[0] : 100;
+	}
+}
+
+static void print_wish(FILE *out, unsigned which, const struct wish *wish)
+{
+	const char *separator = "";
+
+	fprintf(out,
+		"- {name: l%u, protocol: %s, address: [192.0.2.%u%s], port: 80-%u, mode: %s, "
+		"idle_timeout: %us, endpoint_groups: [{name: all, endpoints: [",
+		which, wish->udp ? "udp" : "tcp", which + 1, wish->ip6 ? ", '2001:db8::5'" : "",
+		79 + wish->ports, wish->dsr ? "dsr" : "nat", wish->idle_timeout);
+	for (int host = 0; host < HOSTS_MAX; host++) {
+		if (wish->weight[host] < 0)
+			continue;
+		fprintf(out, "%s'10.0.1.%d weight %d'", separator, host + 1, wish->weight[host]);
+		if (wish->ip6)
+			fprintf(out, ", 'fd00::1%02x weight %d'", host, wish->weight[host]);
+		separator = ", ";
+	}
+	fprintf(out, "]}]}\n");
+}
+
+static void configure_wishes(const struct wish wishes[LISTENERS_MAX])
+{
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out, "version: 1\nlisteners:\n");
+	for (unsigned i = 0; i < LISTENERS_MAX; i++)
+		if (wishes[i].there)
+			print_wish(out, i, &wishes[i]);
+	fclose(out);
+	rig_configure("%s", text);
+	free(text);
+}
+
+static void send_some(void)
+{
+	for (int i = 0; i < 60; i++) {
+		char dst[16];
+		struct packet packet;
+
+		snprintf(dst, sizeof(dst), "192.0.2.%u", 1 + random_below(LISTENERS_MAX));
+		packet = packet_build(&(struct packet_spec){
+			.protocol = i & 1 ? IPPROTO_TCP : IPPROTO_UDP,
+			.src = CLIENT4,
+			.dst = dst,
+			.sport = (uint16_t)(1000 + random_below(50)),
+			.dport = 80,
+			.flags = random_below(2) ? TH_SYN : TH_ACK,
+		});
+		cr_assert_neq(rig_run(&packet, NULL), XDP_ABORTED);
+	}
+}
+
+/* Sometimes the daemon is another one, that knows only the maps. */
+static void replace_daemon(void)
+{
+	struct plan *adopted = adopt();
+
+	plan_free(rig.plan);
+	rig.plan = adopted;
+}
+
+Test(adopt, any_sequence_of_changes, .timeout = 120)
+{
+	struct wish wishes[LISTENERS_MAX];
+
+	for (unsigned i = 0; i < LISTENERS_MAX; i++) {
+		wishes[i] = (struct wish){ .there = true,
+					   .udp = i & 1,
+					   .dsr = i & 2,
+					   .ip6 = i == 2 || i == 5,
+					   .ports = 1,
+					   .idle_timeout = 60 };
+		memset(wishes[i].weight, -1, sizeof(wishes[i].weight));
+		wishes[i].weight[0] = 100;
+	}
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		char when[32];
+
+		snprintf(when, sizeof(when), "round %u", round);
+		change_wishes(wishes);
+		wishes[0].there = true;
+		configure_wishes(wishes);
+		expect_adopted(when);
+		expect_settled(when);
+		send_some();
+		for (unsigned ticks = random_below(3); ticks > 0; ticks--) {
+			rig_advance(random_below(80));
+			rig_upkeep();
+			expect_adopted(when);
+		}
+		if (random_below(3) == 0)
+			replace_daemon();
+	}
+	cr_assert_eq(rig_counted(NULL, WEIR_R_INTERNAL), 0);
+}
+
+/* The maps that sync_plan() writes, as they were. */
+struct snapshot {
+	struct weir_control control;
+	struct weir_listener *listeners;
+	struct weir_endpoint *endpoints;
+	struct weir_endpoint_info *endpoint_info;
+};
+
+#define CELLS_BYTES (2 * WEIR_MAX_CELLS * sizeof(struct weir_listener))
+#define ROWS_BYTES  (WEIR_MAX_ENDPOINTS * sizeof(struct weir_endpoint))
+#define INFOS_BYTES (WEIR_MAX_ENDPOINTS * sizeof(struct weir_endpoint_info))
+
+static void *copy_of(const void *bytes, size_t size)
+{
+	void *copy = malloc(size);
+
+	cr_assert(copy);
+	return memcpy(copy, bytes, size);
+}
+
+static struct snapshot take_snapshot(void)
+{
+	return (struct snapshot){
+		.control = *rig.object->control,
+		.listeners = copy_of(rig.object->listeners, CELLS_BYTES),
+		.endpoints = copy_of(rig.object->endpoints, ROWS_BYTES),
+		.endpoint_info = copy_of(rig.object->endpoint_info, INFOS_BYTES),
+	};
+}
+
+static void snapshot_fini(struct snapshot *snapshot)
+{
+	free(snapshot->listeners);
+	free(snapshot->endpoints);
+	free(snapshot->endpoint_info);
+}
+
+/* As if the writer had died before the flip: rows in use are only written after it. */
+static void undo_flip(const struct snapshot *before)
+{
+	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++) {
+		if (before->endpoints[row].state == WEIR_ENDPOINT_FREE)
+			continue;
+		rig.object->endpoints[row] = before->endpoints[row];
+		rig.object->endpoint_info[row] = before->endpoint_info[row];
+	}
+	*rig.object->control = before->control;
+}
+
+static const char block[] =
+	"version: 1\n"
+	"listeners:\n"
+	"- {name: web, protocol: tcp, address: " VIP4 ", port: %s, mode: dsr, idle_timeout: %ds, "
+	"endpoint_groups: [{name: all, endpoints: [%s]}]}\n%s";
+
+#define FEW  "10.0.0.11, 10.0.0.12"
+#define MANY FEW ", 10.0.0.13, 10.0.0.14, 10.0.0.15, 10.0.0.16"
+#define NEW                                                                                        \
+	"- {name: new, protocol: udp, address: 192.0.2.7, port: 9, "                               \
+	"endpoint_groups: [{name: all, endpoints: [10.0.0.21]}]}\n"
+
+/* Killed before the flip, the old configuration is in force and is what is adopted. */
+Test(adopt, killed_before_the_flip)
+{
+	struct packet packets[50];
+	struct packet out[50];
+	struct snapshot before;
+	struct plan *adopted;
+	const struct plan_listener *web;
+
+	rig_configure(block, "80", 60, FEW, "");
+	for (unsigned i = 0; i < 50; i++) {
+		packets[i] = TCP(.src = CLIENT4, .dst = VIP4, .sport = (uint16_t)(1 + i),
+				 .dport = 80, .flags = TH_ACK);
+		cr_assert_eq(rig_run(&packets[i], &out[i]), XDP_TX);
+	}
+	before = take_snapshot();
+	{
+		struct plan *old = plan_copy(rig.plan), *next = NULL;
+
+		rig_configure(block, "'80,443'", 20, MANY, NEW); /* the block moves, too */
+		undo_flip(&before);
+		next = rig.plan;
+		rig.plan = old;
+		plan_free(next);
+	}
+	adopted = adopt();
+	web = plan_find_listener(adopted, "web");
+	cr_assert(web);
+	cr_assert_null(plan_find_listener(adopted, "new"));
+	cr_assert_eq(web->block, rig_listener("web")->block);
+	cr_assert_geq(web->block_size, 2);
+	cr_assert_eq(web->ports.count, 1);
+	cr_assert_eq(web->idle_timeout, 60);
+	cr_assert_eq(plan_find_row(web, web->block)->state, WEIR_ENDPOINT_ACTIVE);
+	cr_assert_eq(web->table[PLAN_IP4].line, rig_listener("web")->table[PLAN_IP4].line);
+	cr_assert_eq(web->table[PLAN_IP4].size, rig_listener("web")->table[PLAN_IP4].size);
+	plan_free(rig.plan);
+	rig.plan = adopted;
+	rig_recount();
+	for (unsigned round = 0; round < 2; round++) { /* and then the change is made after all */
+		for (unsigned i = 0; i < 50; i++) {
+			struct rig_result result = rig_send(&packets[i]);
+
+			cr_assert_eq(packet_difference(&result.out, &out[i]), -1, "flow %u", i);
+		}
+		rig_configure(block, "'80,443'", 20, MANY, NEW);
+		expect_adopted("made after all");
+	}
+	snapshot_fini(&before);
+}
+
+/* Slots that move need a deadline, or they would move for ever. */
+Test(adopt, killed_before_the_flip_that_ends_a_move)
+{
+	struct snapshot before;
+	struct plan *old, *next;
+	const struct plan_table *table;
+
+	rig_configure(block, "80", 60, "10.0.0.11, 10.0.0.12 weight 50", "");
+	rig_configure(block, "80", 60, "10.0.0.11 weight 50, 10.0.0.12", "");
+	table = &rig_listener("web")->table[PLAN_IP4];
+	cr_assert_gt(slots_count(table->slots, table->size, WEIR_MOVING), 0);
+	cr_assert_neq(table->deadline, 0);
+	before = take_snapshot();
+	old = plan_copy(rig.plan);
+	/* Back: all that moves is pinned now. */
+	rig_configure(block, "80", 60, "10.0.0.11, 10.0.0.12 weight 50", "");
+	cr_assert_eq(rig_listener("web")->table[PLAN_IP4].deadline, 0);
+	undo_flip(&before);
+	next = rig.plan;
+	rig.plan = old;
+	plan_free(next);
+
+	replace_daemon();
+	table = &rig_listener("web")->table[PLAN_IP4];
+	cr_assert_gt(slots_count(table->slots, table->size, WEIR_MOVING), 0);
+	cr_assert_neq(table->deadline, 0);
+	rig_advance(62);
+	rig_upkeep();
+	cr_assert_eq(slots_count(table->slots, table->size, WEIR_MOVING), 0);
+	snapshot_fini(&before);
+}
+
+/* A few listeners with many slots or many endpoints. */
+static void parse_large(int part, unsigned endpoints)
+{
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out, "version: 1\nhash_seed: 7\nlisteners:\n");
+	for (int i = 0; i < 8; i++) {
+		fprintf(out,
+			"- {name: p%dl%d, protocol: tcp, address: 192.0.%d.%d, port: 80, "
+			"mode: dsr, endpoint_groups: [{name: all, endpoints: [",
+			part, i, part + 3, i + 1);
+		for (unsigned k = 0; k < endpoints; k++)
+			fprintf(out, "%s10.1.%u.%u weight %d", k ? ", " : "", k / 250, k % 250 + 1,
+				endpoints > 3 || k ? 255 : 1);
+		fprintf(out, "]}]}\n");
+	}
+	fclose(out);
+	rig_parse(text);
+	free(text);
+}
+
+/* Models that config_parse() would refuse as a whole: too much for the cells, the slot lines, the
+ * endpoint rows. */
+static void wish_too_much(int kind)
+{
+	static const struct port_range all_ports = { 1, 65535 };
+	struct model *sum;
+
+	parse_large(0, kind == 2 ? 500 : 3);
+	if (kind == 0) {
+		rig.model->listeners.items[0].ports.items[0] = all_ports;
+		return;
+	}
+	sum = take_ptr(rig.model);
+	for (int part = 1; part < 5; part++) {
+		parse_large(part, kind == 2 ? 500 : 3);
+		vec_foreach(listener, &rig.model->listeners)
+			cr_assert_eq(vec_push(&sum->listeners, *listener), 0);
+		rig.model->listeners.count = 0; /* they have another owner now */
+	}
+	model_free(rig.model);
+	rig.model = sum;
+}
+
+Test(adopt, a_change_that_does_not_fit_changes_nothing, .timeout = 120)
+{
+	static const char *const about[] = { "too many addresses x ports", "table of", "no room" };
+	struct packet packet =
+		TCP(.src = CLIENT4, .dst = VIP4, .sport = 5, .dport = 443, .flags = TH_SYN);
+	struct packet udp = UDP(.src = CLIENT4, .dst = VIP4, .sport = 5, .dport = 80);
+
+	rig_configure(two, 100);
+	cr_assert_eq(rig_send(&packet).verdict, XDP_TX);
+	for (int kind = 0; kind < 3; kind++) {
+		struct snapshot before = take_snapshot();
+		struct plan *kept = plan_copy(rig.plan);
+		struct err err = {};
+
+		wish_too_much(kind);
+		cr_assert_eq(rig_try_model(&err), -ENOSPC, "%d: %s", kind, err.text);
+		cr_assert(strstr(err.text, about[kind]), "%s", err.text);
+		cr_assert_arr_eq(rig.object->control, &before.control, sizeof(before.control));
+		cr_assert_arr_eq(rig.object->listeners, before.listeners, CELLS_BYTES);
+		cr_assert_arr_eq(rig.object->endpoints, before.endpoints, ROWS_BYTES);
+		cr_assert_arr_eq(rig.object->endpoint_info, before.endpoint_info, INFOS_BYTES);
+		expect_same_plan(kept, rig.plan, "in memory");
+		expect_adopted("after a failure");
+		cr_assert_eq(rig_send(&packet).verdict, XDP_TX);
+		cr_assert_eq(rig_send(&udp).verdict, XDP_TX);
+		plan_free(kept);
+		snapshot_fini(&before);
+	}
+	rig_configure(two, 50);
+	expect_adopted("and then one that fits");
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "packet.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <linux/if_ether.h>
+#include <netinet/ether.h>
+#include <string.h>
+
+#include "net/addr.h"
+
+#define DEFAULT_TTL 64
+
+static const struct {
+	uint8_t protocol;
+	uint8_t size;
+	uint8_t length; /* as in the header */
+	uint16_t fragment;
+} extensions[] = {
+	[EXT_HOP] = { IPPROTO_HOPOPTS, 8, 0, 0x0104 }, /* PadN of 6 bytes */
+	[EXT_ROUTING] = { IPPROTO_ROUTING, 24, 2, 0x0400 },
+	[EXT_DEST] = { IPPROTO_DSTOPTS, 16, 1, 0x010c },
+	[EXT_AH] = { IPPROTO_AH, 24, 4, 0 },
+	[EXT_ATOMIC] = { IPPROTO_FRAGMENT, 8, 0, 0x0000 },
+	[EXT_FIRST] = { IPPROTO_FRAGMENT, 8, 0, 0x0001 },
+	[EXT_LATER] = { IPPROTO_FRAGMENT, 8, 0, 0x00b8 },
+};
+
+uint16_t packet_get16(const struct packet *packet, size_t offset)
+{
+	return (uint16_t)(packet->bytes[offset] << 8 | packet->bytes[offset + 1]);
+}
+
+void packet_set16(struct packet *packet, size_t offset, uint16_t value)
+{
+	packet->bytes[offset] = (uint8_t)(value >> 8);
+	packet->bytes[offset + 1] = (uint8_t)value;
+}
+
+/* Adds bytes as 16-bit words to a sum that is not folded yet (RFC 1071). */
+static uint32_t sum_bytes(uint32_t sum, const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		sum += (uint32_t)bytes[i] << (i & 1 ? 0 : 8);
+	return sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* The part of a layer 4 sum that comes from the IP header. */
+static uint32_t pseudo_sum(const uint8_t *l3, uint8_t protocol, size_t length)
+{
+	bool ip6 = l3[0] >> 4 == 6;
+	uint32_t sum = sum_bytes(0, l3 + (ip6 ? 8 : 12), ip6 ? 32 : 8);
+
+	return sum + protocol + (uint32_t)length;
+}
+
+static void add(struct packet *packet, const void *bytes, size_t size)
+{
+	cr_assert_leq(packet->size + size, PACKET_MAX);
+	if (bytes)
+		memcpy(packet->bytes + packet->size, bytes, size);
+	else
+		memset(packet->bytes + packet->size, 0, size);
+	packet->size += size;
+}
+
+static void add16(struct packet *packet, uint16_t value)
+{
+	uint8_t bytes[] = { (uint8_t)(value >> 8), (uint8_t)value };
+
+	add(packet, bytes, sizeof(bytes));
+}
+
+static void add_ethernet(struct packet *packet, const struct packet_spec *spec, uint16_t type)
+{
+	struct ether_addr to, from;
+
+	cr_assert(ether_aton_r(spec->to_mac ?: PACKET_TO, &to));
+	cr_assert(ether_aton_r(spec->from_mac ?: PACKET_FROM, &from));
+	add(packet, &to, ETH_ALEN);
+	add(packet, &from, ETH_ALEN);
+	for (size_t i = 0; i < 3 && spec->vlan[i]; i++) {
+		bool inner = i == 2 || !spec->vlan[i + 1];
+
+		add16(packet, inner ? ETH_P_8021Q : ETH_P_8021AD);
+		add16(packet, spec->vlan[i]);
+	}
+	add16(packet, type);
+}
+
+static void add_ip4(struct packet *packet, const struct packet_spec *spec, const struct addr *src,
+		    const struct addr *dst)
+{
+	uint8_t header[20] = {
+		[0] = (uint8_t)(0x40 | (20 + spec->ip_options) / 4),
+		[4] = 0x12, /* identification */
+		[5] = 0x34,
+		[6] = (uint8_t)(spec->fragment >> 8),
+		[7] = (uint8_t)spec->fragment,
+		[8] = spec->ttl ?: DEFAULT_TTL,
+		[9] = spec->protocol,
+	};
+
+	memcpy(header + 12, src->bytes + 12, 4);
+	memcpy(header + 16, dst->bytes + 12, 4);
+	add(packet, header, sizeof(header));
+	for (unsigned i = 0; i < spec->ip_options; i++)
+		add(packet, "\x01", 1); /* no operation */
+}
+
+static void add_ip6(struct packet *packet, const struct packet_spec *spec, const struct addr *src,
+		    const struct addr *dst)
+{
+	uint8_t header[8] = { 0x60, 0x01, 0x23, 0x45, [7] = spec->ttl ?: DEFAULT_TTL };
+	size_t next = packet->size + 6;
+
+	add(packet, header, sizeof(header));
+	add(packet, src->bytes, 16);
+	add(packet, dst->bytes, 16);
+	for (size_t i = 0; i < PACKET_MAX_EXTENSIONS && spec->extensions[i]; i++) {
+		uint8_t kind = spec->extensions[i];
+		size_t start = packet->size;
+
+		packet->bytes[next] = extensions[kind].protocol;
+		add(packet, NULL, extensions[kind].size);
+		packet->bytes[start + 1] = extensions[kind].length;
+		packet_set16(packet, start + 2, extensions[kind].fragment);
+		next = start;
+	}
+	packet->bytes[next] = spec->protocol;
+}
+
+static void add_l4(struct packet *packet, const struct packet_spec *spec)
+{
+	if (spec->protocol != IPPROTO_TCP && spec->protocol != IPPROTO_UDP)
+		return;
+	add16(packet, spec->sport);
+	add16(packet, spec->dport);
+	if (spec->protocol == IPPROTO_UDP) {
+		add16(packet, (uint16_t)(8 + spec->payload));
+		add16(packet, !spec->without_checksum);
+		return;
+	}
+	add(packet, "\x11\x22\x33\x44\x55\x66\x77\x88", 8); /* sequence, acknowledgement */
+	add16(packet, (uint16_t)((20 + spec->tcp_options) / 4 << 12 | spec->flags));
+	add16(packet, 0xfaf0); /* window */
+	add(packet, NULL, 4);  /* checksum, urgent */
+	for (unsigned i = 0; i < spec->tcp_options; i++)
+		add(packet, "\x01", 1);
+}
+
+struct packet packet_build(const struct packet_spec *spec)
+{
+	struct packet packet = {};
+	struct addr src, dst;
+	bool ip4;
+
+	cr_assert_eq(addr_parse(spec->src, &src), 0, "%s", spec->src);
+	cr_assert_eq(addr_parse(spec->dst, &dst), 0, "%s", spec->dst);
+	cr_assert_eq(addr_family(&src), addr_family(&dst));
+	ip4 = addr_family(&dst) == AF_INET;
+	add_ethernet(&packet, spec, ip4 ? ETH_P_IP : ETH_P_IPV6);
+	packet.l3 = packet.size;
+	(ip4 ? add_ip4 : add_ip6)(&packet, spec, &src, &dst);
+	packet.l4 = packet.size;
+	add_l4(&packet, spec);
+	packet.data = packet.size;
+	for (unsigned i = 0; i < spec->payload; i++)
+		add(&packet, &(uint8_t){ (uint8_t)(i * 7 + 1) }, 1);
+	if (ip4)
+		packet_set16(&packet, packet.l3 + 2, (uint16_t)(packet.size - packet.l3));
+	else
+		packet_set16(&packet, packet.l3 + 4, (uint16_t)(packet.size - packet.l3 - 40));
+	packet_sum(&packet);
+	add(&packet, NULL, spec->trailer);
+	return packet;
+}
+
+/* Where layer 4 is, as a receiver finds it. */
+struct place {
+	uint8_t protocol;
+	size_t l3;
+	size_t l4;
+	size_t length; /* of layer 4, by the lengths in the headers */
+};
+
+static bool find_ip4(const uint8_t *bytes, size_t size, struct place *place)
+{
+	const uint8_t *ip = bytes + place->l3;
+	size_t header, total;
+
+	if (size < place->l3 + 20 || ip[0] >> 4 != 4)
+		return false;
+	header = (ip[0] & 0xfu) * 4;
+	total = (size_t)ip[2] << 8 | ip[3];
+	if (header < 20 || total < header || place->l3 + total > size)
+		return false;
+	place->l4 = place->l3 + header;
+	place->length = total - header;
+	place->protocol = ip[9];
+	if ((ip[6] & 0x3f) | ip[7])
+		place->protocol = 0;
+	return true;
+}
+
+static bool find_ip6(const uint8_t *bytes, size_t size, struct place *place)
+{
+	const uint8_t *ip = bytes + place->l3;
+	size_t end, at = place->l3 + 40;
+	uint8_t next;
+
+	if (size < at || ip[0] >> 4 != 6)
+		return false;
+	end = at + ((size_t)ip[4] << 8 | ip[5]);
+	next = ip[6];
+	if (end > size)
+		return false;
+	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH) {
+		const uint8_t *header = bytes + at;
+
+		if (at + 8 > end)
+			return false;
+		if (next == IPPROTO_FRAGMENT && (header[2] | (header[3] & 0xf9)))
+			return false;
+		at += next == IPPROTO_FRAGMENT ? 8
+		      : next == IPPROTO_AH     ? (header[1] + 2u) * 4
+					       : (header[1] + 1u) * 8;
+		next = header[0];
+	}
+	if (at > end)
+		return false;
+	place->l4 = at;
+	place->length = end - at;
+	place->protocol = next;
+	return true;
+}
+
+static bool find(const uint8_t *bytes, size_t size, struct place *place)
+{
+	uint16_t type;
+
+	place->l3 = ETH_HLEN;
+	if (size < ETH_HLEN)
+		return false;
+	type = (uint16_t)(bytes[12] << 8 | bytes[13]);
+	for (int i = 0; i < 2 && (type == ETH_P_8021Q || type == ETH_P_8021AD); i++) {
+		if (size < place->l3 + 4)
+			return false;
+		type = (uint16_t)(bytes[place->l3 + 2] << 8 | bytes[place->l3 + 3]);
+		place->l3 += 4;
+	}
+	return (type == ETH_P_IP && find_ip4(bytes, size, place)) ||
+	       (type == ETH_P_IPV6 && find_ip6(bytes, size, place));
+}
+
+static enum packet_sum_state l4_state(const uint8_t *bytes, const struct place *place)
+{
+	const uint8_t *l4 = bytes + place->l4;
+	size_t length = place->length;
+	uint32_t sum;
+
+	if (place->protocol == IPPROTO_UDP) {
+		if (length < 8 || ((size_t)l4[4] << 8 | l4[5]) > length || !(l4[6] | l4[7]))
+			return SUM_NONE;
+		length = (size_t)l4[4] << 8 | l4[5];
+	} else if (place->protocol != IPPROTO_TCP || length < 20) {
+		return SUM_NONE;
+	}
+	sum = pseudo_sum(bytes + place->l3, place->protocol, length);
+	return fold(sum_bytes(sum, l4, length)) == 0xffff ? SUM_GOOD : SUM_BAD;
+}
+
+struct packet_sums packet_sums(const uint8_t *bytes, size_t size)
+{
+	struct packet_sums sums = { SUM_NONE, SUM_NONE };
+	struct place place;
+
+	if (!find(bytes, size, &place))
+		return sums;
+	if (bytes[place.l3] >> 4 == 4)
+		sums.ip = fold(sum_bytes(0, bytes + place.l3, place.l4 - place.l3)) == 0xffff
+				  ? SUM_GOOD
+				  : SUM_BAD;
+	sums.l4 = l4_state(bytes, &place);
+	return sums;
+}
+
+static void put_sum(struct packet *packet, size_t field, uint32_t sum)
+{
+	packet_set16(packet, field, (uint16_t)~fold(sum));
+}
+
+void packet_sum(struct packet *packet)
+{
+	bool ip4 = packet->bytes[packet->l3] >> 4 == 4;
+	size_t length = ip4 ? packet->l3 + packet_get16(packet, packet->l3 + 2) - packet->l4
+			    : packet->l3 + 40 + packet_get16(packet, packet->l3 + 4) - packet->l4;
+	bool udp = packet->data - packet->l4 == 8;
+	uint8_t protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
+	size_t field = packet->l4 + (udp ? 6 : 16);
+	uint32_t sum;
+
+	if (ip4) {
+		packet_set16(packet, packet->l3 + 10, 0);
+		put_sum(packet, packet->l3 + 10,
+			sum_bytes(0, packet->bytes + packet->l3, packet->l4 - packet->l3));
+	}
+	if (packet->data == packet->l4 || (udp && !packet_get16(packet, field)))
+		return;
+	packet_set16(packet, field, 0);
+	sum = pseudo_sum(packet->bytes + packet->l3, protocol, length);
+	put_sum(packet, field, sum_bytes(sum, packet->bytes + packet->l4, length));
+	if (udp && !packet_get16(packet, field))
+		packet_set16(packet, field, 0xffff); /* RFC 768 */
+}
+
+long packet_difference(const struct packet *a, const struct packet *b)
+{
+	size_t shorter = a->size < b->size ? a->size : b->size;
+
+	for (size_t i = 0; i < shorter; i++)
+		if (a->bytes[i] != b->bytes[i])
+			return (long)i;
+	return a->size == b->size ? -1 : (long)shorter;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Packets for tests. A call names what matters and the builder computes the rest, lengths and
+ * checksums in full, never incrementally: so a packet built anew is what the data plane's
+ * arithmetic is compared with.
+ *
+ *   struct packet syn = TCP(.src = "198.51.100.7", .sport = 40000,
+ *                           .dst = "192.0.2.1", .dport = 80, .flags = TH_SYN);
+ */
+#ifndef TESTS_LIB_PACKET_H
+#define TESTS_LIB_PACKET_H
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PACKET_MAX	      9216
+#define PACKET_MAX_EXTENSIONS 12
+
+/* IPv6 extension headers, each of another size so that a wrong unit shows. */
+enum packet_extension {
+	EXT_NONE = 0,
+	EXT_HOP,     /* hop-by-hop options, 8 bytes */
+	EXT_ROUTING, /* 24 bytes, no segments left */
+	EXT_DEST,    /* destination options, 16 bytes */
+	EXT_AH,	     /* 24 bytes; its length counts words */
+	EXT_ATOMIC,  /* fragment header of a packet that is whole */
+	EXT_FIRST,   /* ... of a first fragment */
+	EXT_LATER,   /* ... of a later fragment */
+};
+
+/* Zero or NULL: the default, which is named. */
+struct packet_spec {
+	const char *src; /* address; required, of the family of dst */
+	const char *dst;
+	uint16_t sport;
+	uint16_t dport;
+	uint8_t protocol;     /* set by TCP() and UDP(); others have no layer 4 header */
+	uint8_t flags;	      /* TH_SYN, ... of TCP */
+	uint8_t ttl;	      /* 64 */
+	const char *from_mac; /* PACKET_FROM */
+	const char *to_mac;   /* PACKET_TO */
+	uint16_t vlan[3];     /* tags, outermost first; 0 ends */
+	uint8_t ip_options;   /* bytes, a multiple of 4 */
+	uint8_t tcp_options;  /* bytes, a multiple of 4 */
+	uint16_t fragment;    /* IPv4: flags and offset as on the wire, in host order */
+	uint8_t extensions[PACKET_MAX_EXTENSIONS]; /* enum packet_extension; EXT_NONE ends */
+	uint16_t payload;			   /* bytes */
+	uint8_t trailer;       /* bytes of Ethernet padding after the IP packet */
+	bool without_checksum; /* UDP: zero */
+};
+
+#define PACKET_FROM "02:00:00:00:c0:01"
+#define PACKET_TO   "02:00:00:00:a0:01"
+
+/* Offsets of the parts; `l3`, `l4` and `data` are only of a packet that packet_build() made. */
+struct packet {
+	size_t size;
+	size_t l3;
+	size_t l4;
+	size_t data;
+	uint8_t bytes[PACKET_MAX];
+};
+
+struct packet packet_build(const struct packet_spec *spec);
+
+#define TCP(...) packet_build(&(struct packet_spec){ .protocol = IPPROTO_TCP, __VA_ARGS__ })
+#define UDP(...) packet_build(&(struct packet_spec){ .protocol = IPPROTO_UDP, __VA_ARGS__ })
+
+/* The checksums again, after a test has changed what they cover; lengths are left alone. */
+void packet_sum(struct packet *packet);
+
+enum packet_sum_state {
+	SUM_NONE, /* there is none, or the packet is too damaged to say where */
+	SUM_GOOD,
+	SUM_BAD,
+};
+
+/* What a receiver would say; computed from the bytes alone. */
+struct packet_sums {
+	enum packet_sum_state ip; /* of the IPv4 header */
+	enum packet_sum_state l4; /* of TCP or UDP, not of fragments */
+};
+
+struct packet_sums packet_sums(const uint8_t *bytes, size_t size);
+
+/* The first byte at which two packets differ, or -1. */
+long packet_difference(const struct packet *a, const struct packet *b);
+
+uint16_t packet_get16(const struct packet *packet, size_t offset);
+void packet_set16(struct packet *packet, size_t offset, uint16_t value);
+
+#endif

@@ -1,0 +1,731 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "rig.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/ether.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <weir/names.h>
+
+#include "config/config.h"
+#include "dataplane/counters.h"
+#include "dataplane/flows.h"
+#include "dataplane/sync.h"
+
+#define INSTANCE_PREFIX "weirtest-"
+
+struct rig rig;
+
+static void instance_name(char name[32], pid_t runner)
+{
+	snprintf(name, 32, INSTANCE_PREFIX "%d", runner);
+}
+
+/* What runners left behind that were killed with their watchers. */
+static void remove_stale(void)
+{
+	const size_t prefix = strlen(INSTANCE_PREFIX);
+	DIR *pins = opendir(WEIR_BPFFS);
+	struct dirent *entry;
+
+	while (pins && (entry = readdir(pins))) {
+		int pid = atoi(entry->d_name + (strlen(entry->d_name) < prefix ? 0 : prefix));
+
+		if (!strncmp(entry->d_name, INSTANCE_PREFIX, prefix) && pid > 0 && kill(pid, 0) &&
+		    errno == ESRCH)
+			object_unpin(entry->d_name, NULL);
+	}
+	if (pins)
+		closedir(pins);
+}
+
+/* Removes the pins when the runner is gone, however it went: it holds the pipe's other end. */
+static void watch_runner(const char *name)
+{
+	int ends[2];
+	char byte;
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return;
+	child = fork();
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	if (child) {
+		close(ends[0]);
+		return; /* ends[1] stays open as long as the runner lives */
+	}
+	close(ends[1]);
+	if (fork() || setsid() < 0)
+		_exit(0);
+	while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	object_unpin(name, NULL);
+	_exit(0);
+}
+
+void rig_make_instance(void)
+{
+	struct object *object;
+	struct err err = {};
+	char name[32];
+	bool fresh;
+
+	remove_stale();
+	instance_name(name, getpid());
+	watch_runner(name);
+	if (object_load(name, &object, &fresh, &err) < 0)
+		fprintf(stderr, "rig: %s\n", err.text); /* each test says so, too */
+	else
+		object_close(object);
+}
+
+void rig_remove_instance(void)
+{
+	struct err err = {};
+	char name[32];
+
+	instance_name(name, getpid());
+	if (object_unpin(name, &err) < 0)
+		fprintf(stderr, "rig: %s\n", err.text);
+}
+
+static void *map_writable(const char *directory, const char *map, size_t size)
+{
+	char path[OBJECT_PATH_MAX + 32];
+	void *memory;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, map);
+	fd = bpf_obj_get(path);
+	cr_assert_geq(fd, 0, "%s: %s", path, strerror(errno));
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cr_assert_neq(memory, MAP_FAILED, "%s: %s", path, strerror(errno));
+	close(fd);
+	return memory;
+}
+
+/* object_load() would do, but verifies the program anew: that takes longer than most tests. */
+static void open_instance(void)
+{
+	char name[32], path[OBJECT_PATH_MAX + 32];
+	struct object *object;
+	struct err err = {};
+
+	instance_name(name, getppid());
+	cr_assert_eq(object_open(name, &object, &err), 0, "%s", err.text);
+	snprintf(path, sizeof(path), "%s/" WEIR_PIN_PROGRAM, object->directory);
+	object->program = bpf_obj_get(path);
+	cr_assert_geq(object->program, 0, "%s: %s", path, strerror(errno));
+	object->writable = true;
+#define REMAP(field, count)                                                                        \
+	do {                                                                                       \
+		size_t size = (count) * sizeof(*object->field);                                    \
+		munmap(object->field, size);                                                       \
+		object->field = map_writable(object->directory, #field, size);                     \
+	} while (0)
+	REMAP(control, 1);
+	REMAP(listeners, 2 * WEIR_MAX_CELLS);
+	REMAP(slots, WEIR_MAX_SLOT_LINES);
+	REMAP(endpoints, WEIR_MAX_ENDPOINTS);
+	REMAP(egress, WEIR_MAX_EGRESS);
+	REMAP(snat, WEIR_MAX_SNAT);
+	REMAP(listener_info, WEIR_MAX_LISTENERS);
+	REMAP(endpoint_info, WEIR_MAX_ENDPOINTS);
+#undef REMAP
+	rig.object = object;
+}
+
+#define CLEAR_BATCH 8192
+
+static void clear_map(int map)
+{
+	static struct weir_flow keys[CLEAR_BATCH];
+	static uint8_t values[CLEAR_BATCH][128];
+	uint32_t position, count;
+	int r;
+
+	/* From the start again each time: with all of a batch deleted, that is where the rest is.
+	 */
+	do {
+		count = CLEAR_BATCH;
+		r = bpf_map_lookup_and_delete_batch(map, NULL, &position, keys, values, &count,
+						    NULL);
+	} while (!r);
+	cr_assert_eq(errno, ENOENT, "%s", strerror(errno));
+}
+
+void rig_clear_flows(void)
+{
+	clear_map(rig.object->exceptions);
+	clear_map(rig.object->nat_flows);
+	clear_map(rig.object->nat_replies);
+}
+
+static void clear_counters(int map, uint32_t key, size_t size)
+{
+	void *zeros = calloc((size_t)libbpf_num_possible_cpus(), size);
+
+	cr_assert_eq(bpf_map_update_elem(map, &key, zeros, BPF_ANY), 0);
+	free(zeros);
+}
+
+/* As fresh as a new instance. */
+static void clear_maps(void)
+{
+	struct object *object = rig.object;
+
+	for (uint32_t id = 0; id < WEIR_MAX_LISTENERS; id++)
+		if (!id || object->listener_info[id].name[0])
+			clear_counters(object->listener_stats, id,
+				       sizeof(struct weir_listener_stats));
+	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++)
+		if (object->endpoints[row].generation)
+			clear_counters(object->endpoint_stats, row,
+				       sizeof(struct weir_endpoint_stats));
+	for (uint32_t i = 0; i < WEIR_MAX_EGRESS; i++)
+		bpf_map_delete_elem(object->tx_ports, &i);
+	*object->control = (struct weir_control){ .abi_version = WEIR_ABI_VERSION };
+	memset(object->listeners, 0, 2 * WEIR_MAX_CELLS * sizeof(*object->listeners));
+	memset(object->slots, 0, WEIR_MAX_SLOT_LINES * sizeof(*object->slots));
+	memset(object->endpoints, 0, WEIR_MAX_ENDPOINTS * sizeof(*object->endpoints));
+	memset(object->egress, 0, WEIR_MAX_EGRESS * sizeof(*object->egress));
+	memset(object->snat, 0, WEIR_MAX_SNAT * sizeof(*object->snat));
+	memset(object->listener_info, 0, WEIR_MAX_LISTENERS * sizeof(*object->listener_info));
+	memset(object->endpoint_info, 0, WEIR_MAX_ENDPOINTS * sizeof(*object->endpoint_info));
+	rig_clear_flows();
+}
+
+static void make_arms(void)
+{
+	static const char *const names[] = { "arm0", "arm1" };
+
+	cr_assert_eq(unshare(CLONE_NEWNET), 0, "%s", strerror(errno));
+	cr_assert_eq(system("ip link add arm0 address " ARM0_MAC
+			    " type veth peer arm1 address " ARM1_MAC),
+		     0);
+	for (int i = 0; i < 2; i++) {
+		struct facts_interface arm = { .ifindex = if_nametoindex(names[i]) };
+		const char *mac = i ? ARM1_MAC : ARM0_MAC;
+
+		rig.arm[i] = arm.ifindex;
+		snprintf(arm.name, sizeof(arm.name), "%s", names[i]);
+		memcpy(arm.mac, ether_aton(mac), sizeof(arm.mac));
+		cr_assert_eq(vec_push(&rig.facts.interfaces, arm), 0);
+	}
+}
+
+void rig_up(void)
+{
+	make_arms();
+	open_instance();
+	clear_maps();
+	rig.plan = plan_new();
+	cr_assert(rig.plan);
+	rig.facts.now = object_now(rig.object);
+	rig_recount();
+}
+
+void rig_down(void)
+{
+	model_free(rig.model);
+	plan_free(rig.plan);
+	overrides_fini(&rig.overrides);
+	facts_fini(&rig.facts);
+	object_close(rig.object);
+	rig = (struct rig){};
+}
+
+static struct addr address_of(const char *text)
+{
+	struct addr addr = {};
+
+	cr_assert_eq(addr_parse(text, &addr), 0, "not an address: %s", text);
+	return addr;
+}
+
+const char *rig_mac(const char *address, char text[RIG_MAC_TEXT])
+{
+	struct addr addr = address_of(address);
+
+	snprintf(text, RIG_MAC_TEXT, "02:00:00:00:%02x:%02x", addr.bytes[14], addr.bytes[15]);
+	return text;
+}
+
+void rig_router(const char *address, const char *next_hop, const char *mac, int arm)
+{
+	struct addr addr = address_of(address);
+	struct facts_target *target = facts_target(&rig.facts, &addr);
+
+	if (!target) {
+		cr_assert_eq(vec_push(&rig.facts.targets, (struct facts_target){}), 0);
+		target = &rig.facts.targets.items[rig.facts.targets.count - 1];
+	}
+	*target = (struct facts_target){
+		.address = addr,
+		.next_hop = address_of(next_hop),
+		.ifindex = arm < 0 ? 0 : rig.arm[arm],
+		.source = address_of(addr_family(&addr) == AF_INET ? SNAT4 : SNAT6),
+		.resolved = mac,
+	};
+	if (mac)
+		memcpy(target->mac, ether_aton(mac), sizeof(target->mac));
+}
+
+void rig_target(const char *address, const char *mac, int arm)
+{
+	rig_router(address, address, mac, arm);
+}
+
+void rig_ports(const char *address, uint32_t count, const struct weir_port_range *ranges)
+{
+	struct addr addr = address_of(address);
+	struct facts_ports *ports = facts_ports(&rig.facts, &addr);
+
+	if (!ports) {
+		cr_assert_eq(vec_push(&rig.facts.ports, (struct facts_ports){}), 0);
+		ports = &rig.facts.ports.items[rig.facts.ports.count - 1];
+	}
+	*ports = (struct facts_ports){ .address = addr, .ranges = count };
+	memcpy(ports->range, ranges, count * sizeof(*ranges));
+}
+
+void rig_advance(uint32_t seconds)
+{
+	rig.object->control->clock_offset += seconds;
+	rig.facts.now = object_now(rig.object);
+}
+
+static void add_ports(const struct addr *address)
+{
+	static const struct weir_port_range usual = { SNAT_FIRST, SNAT_LAST };
+	char text[ADDR_TEXT_MAX];
+
+	if (!facts_ports(&rig.facts, address))
+		rig_ports(addr_print(address, text), 1, &usual);
+}
+
+static void add_facts(const struct listener *listener)
+{
+	char text[ADDR_TEXT_MAX], mac[RIG_MAC_TEXT];
+
+	vec_foreach(group, &listener->groups) {
+		vec_foreach(endpoint, &group->endpoints) {
+			addr_print(&endpoint->address, text);
+			if (!facts_target(&rig.facts, &endpoint->address))
+				rig_target(text, rig_mac(text, mac), 0);
+			add_ports(&facts_target(&rig.facts, &endpoint->address)->source);
+		}
+	}
+	vec_foreach(address, &listener->snat)
+		add_ports(address);
+}
+
+void rig_parse(const char *text)
+{
+	struct findings findings = {};
+	struct model *model = NULL;
+	int r = config_parse(text, strlen(text), &model, &findings);
+
+	if (r)
+		findings_print(&findings, "configuration", text, strlen(text), false, stderr);
+	cr_assert_eq(r, 0);
+	findings_fini(&findings);
+	model_free(rig.model);
+	rig.model = model;
+	vec_foreach(listener, &model->listeners)
+		add_facts(listener);
+	vec_foreach(address, &model->snat)
+		add_ports(address);
+}
+
+struct plan *rig_plan(void)
+{
+	struct plan *next = NULL;
+	struct err err = {};
+	int r = plan_build(rig.model, &rig.overrides, &rig.facts, rig.plan, &next, &err);
+
+	cr_assert_eq(r, 0, "%s", err.text);
+	return next;
+}
+
+void rig_enforce(struct plan *next)
+{
+	struct err err = {};
+
+	cr_assert_eq(sync_plan(rig.object, rig.plan, next, &err), 0, "%s", err.text);
+	plan_free(rig.plan);
+	rig.plan = next;
+	rig_recount();
+}
+
+static void settle(uint32_t now)
+{
+	struct flows_differences differences = {};
+	struct err err = {};
+
+	cr_assert_eq(flows_differ(rig.object, rig.plan, now, &differences, &err), 0, "%s",
+		     err.text);
+	vec_foreach(listener, &rig.plan->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			const bool *differs = differences.tables[listener->id].differs[family];
+			struct plan_table *table = &listener->table[family];
+
+			if (differs && slots_settle(table->slots, table->size, differs))
+				sync_phases(rig.object, listener, family);
+		}
+	}
+	flows_differences_fini(&differences);
+}
+
+static void pin(struct plan_listener *listener, enum plan_family family, uint32_t now)
+{
+	struct plan_table *table = &listener->table[family];
+
+	if (!table->deadline || (int32_t)(now - table->deadline) <= 0)
+		return;
+	slots_pin(table->slots, table->size);
+	table->deadline = 0;
+	sync_phases(rig.object, listener, family);
+}
+
+void rig_upkeep(void)
+{
+	uint32_t now = object_now(rig.object);
+	struct flows flows = {};
+	struct err err = {};
+
+	settle(now);
+	cr_assert_eq(flows_scan(rig.object, now, true, &flows, &err), 0, "%s", err.text);
+	if (plan_release(rig.plan, &flows.references))
+		sync_released(rig.object, rig.plan);
+	flows_fini(&flows);
+	vec_foreach(listener, &rig.plan->listeners)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			pin(listener, family, now);
+	rig.facts.now = now;
+}
+
+static char *format_text(const char *format, va_list arguments)
+{
+	char *text = NULL;
+
+	cr_assert_geq(vasprintf(&text, format, arguments), 0);
+	return text;
+}
+
+void rig_configure(const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	text = format_text(format, arguments);
+	va_end(arguments);
+	rig_parse(text);
+	free(text);
+	rig_enforce(rig_plan());
+}
+
+int rig_try_model(struct err *err)
+{
+	struct plan *next = NULL;
+	int r;
+
+	r = plan_build(rig.model, &rig.overrides, &rig.facts, rig.plan, &next, err);
+	r = r ?: sync_plan(rig.object, rig.plan, next, err);
+	if (r) {
+		plan_free(next);
+		return r;
+	}
+	plan_free(rig.plan);
+	rig.plan = next;
+	rig_recount();
+	return 0;
+}
+
+int rig_try(struct err *err, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	text = format_text(format, arguments);
+	va_end(arguments);
+	rig_parse(text);
+	free(text);
+	return rig_try_model(err);
+}
+
+int rig_run(const struct packet *packet, struct packet *out)
+{
+	static uint8_t unused[PACKET_MAX];
+	struct xdp_md context = {
+		.data_end = (uint32_t)packet->size,
+		.ingress_ifindex = rig.arm[rig.ingress],
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->bytes,
+		    .data_size_in = (uint32_t)packet->size, .data_out = out ? out->bytes : unused,
+		    .data_size_out = PACKET_MAX, .ctx_in = &context, .ctx_size_in = sizeof(context),
+		    .repeat = 1);
+
+	cr_assert_eq(bpf_prog_test_run_opts(rig.object->program, &options), 0, "%s",
+		     strerror(errno));
+	if (out)
+		out->size = options.data_size_out;
+	return (int)options.retval;
+}
+
+static const struct {
+	const char *name;
+	bool note;
+} reasons[] = {
+#define NOTE				  true
+#define FORWARD				  false
+#define PASS				  false
+#define DROP				  false
+#define X(name, kind, metric, help, hint) { #name, kind },
+	WEIR_REASONS(X)
+#undef X
+#undef NOTE
+#undef FORWARD
+#undef PASS
+#undef DROP
+};
+
+const char *rig_reason(enum weir_reason reason)
+{
+	return reason < WEIR_R_COUNT ? reasons[reason].name : "nothing";
+}
+
+static bool is_watched(uint32_t id)
+{
+	return id < RIG_LISTENERS && (!id || (rig.plan && plan_find_id(rig.plan, id)));
+}
+
+static void look(uint32_t id)
+{
+	struct weir_listener_stats stats = {};
+
+	cr_assert_eq(counters_listener(rig.object, id, &stats), 0);
+	memcpy(rig.seen[id], stats.reason, sizeof(stats.reason));
+}
+
+void rig_recount(void)
+{
+	for (uint32_t id = 0; id < RIG_LISTENERS; id++)
+		if (is_watched(id))
+			look(id);
+}
+
+/* What was counted since the last look; true if it is exactly one verdict. */
+static bool find_counted(struct rig_result *result)
+{
+	unsigned verdicts = 0;
+
+	for (uint32_t id = 0; id < RIG_LISTENERS; id++) {
+		uint64_t before[WEIR_R_COUNT];
+
+		if (!is_watched(id))
+			continue;
+		memcpy(before, rig.seen[id], sizeof(before));
+		look(id);
+		for (unsigned i = 0; i < WEIR_R_COUNT; i++) {
+			uint64_t more = rig.seen[id][i] - before[i];
+
+			if (reasons[i].note) {
+				result->noted[i] |= more == 1;
+				verdicts += more > 1 ? 100 : 0;
+			} else if (more) {
+				verdicts += (unsigned)more;
+				result->reason = (enum weir_reason)i;
+				result->listener = id;
+			}
+		}
+	}
+	return verdicts == 1;
+}
+
+struct rig_result rig_send(const struct packet *packet)
+{
+	struct rig_result result = { .reason = WEIR_R_COUNT };
+
+	result.verdict = rig_run(packet, &result.out);
+	cr_assert(find_counted(&result), "a packet was not counted once (last seen: %s)",
+		  rig_reason(result.reason));
+	return result;
+}
+
+static const char *verdict_name(int verdict)
+{
+	static const char *const names[] = { "ABORTED", "DROP", "PASS", "TX", "REDIRECT" };
+
+	return verdict >= 0 && verdict < 5 ? names[verdict] : "?";
+}
+
+static void expect_bytes(const struct packet *out, const struct packet *expected, int line)
+{
+	long at = packet_difference(out, expected);
+
+	cr_assert_eq(at, -1, "line %d: byte %ld is %02x, not %02x (%zu bytes, not %zu)", line, at,
+		     out->bytes[at < 0 ? 0 : at], expected->bytes[at < 0 ? 0 : at], out->size,
+		     expected->size);
+}
+
+static struct rig_result expect_reason(const struct packet *packet, int verdict,
+				       enum weir_reason reason, int line)
+{
+	struct rig_result result = rig_send(packet);
+
+	cr_assert(result.verdict == verdict && result.reason == reason,
+		  "line %d: %s of %s, not %s of %s", line, verdict_name(result.verdict),
+		  rig_reason(result.reason), verdict_name(verdict), rig_reason(reason));
+	return result;
+}
+
+void rig_expect_pass(const struct packet *packet, enum weir_reason reason, int line)
+{
+	struct rig_result result = expect_reason(packet, XDP_PASS, reason, line);
+
+	expect_bytes(&result.out, packet, line);
+}
+
+void rig_expect_drop(const struct packet *packet, enum weir_reason reason, int line)
+{
+	expect_reason(packet, XDP_DROP, reason, line);
+}
+
+void rig_expect_sent(const struct packet *packet, const struct packet *expected, int line)
+{
+	struct rig_result result = rig_send(packet);
+
+	cr_assert(result.verdict == XDP_TX || result.verdict == XDP_REDIRECT, "line %d: %s of %s",
+		  line, verdict_name(result.verdict), rig_reason(result.reason));
+	expect_bytes(&result.out, expected, line);
+}
+
+void rig_expect_to(const struct packet *packet, const char *endpoint, int line)
+{
+	struct rig_result result = rig_send(packet);
+
+	cr_assert((result.verdict == XDP_TX || result.verdict == XDP_REDIRECT) &&
+			  rig_went_to(&result.out, endpoint),
+		  "line %d: %s of %s, to ..:%02x, not to %s", line, verdict_name(result.verdict),
+		  rig_reason(result.reason), result.out.bytes[5], endpoint);
+}
+
+struct plan_listener *rig_listener(const char *name)
+{
+	struct plan_listener *listener = plan_find_listener(rig.plan, name);
+
+	cr_assert(listener, "no listener %s", name);
+	return listener;
+}
+
+struct plan_endpoint *rig_endpoint(const char *listener_name, const char *name)
+{
+	struct plan_listener *listener = rig_listener(listener_name);
+
+	vec_foreach(endpoint, &listener->endpoints) {
+		char address[ADDR_TEXT_MAX];
+
+		if (endpoint->row - listener->block < listener->block_size &&
+		    (!strcmp(endpoint->name, name) ||
+		     !strcmp(addr_print(&endpoint->address, address), name)))
+			return endpoint;
+	}
+	cr_assert_fail("listener %s has no endpoint %s", listener_name, name);
+	return NULL;
+}
+
+struct weir_traffic rig_traffic(const char *listener)
+{
+	struct weir_listener_stats stats = {};
+
+	cr_assert_eq(counters_listener(rig.object, rig_listener(listener)->id, &stats), 0);
+	return stats.traffic;
+}
+
+struct weir_traffic rig_endpoint_traffic(const char *listener, const char *endpoint)
+{
+	struct weir_endpoint_stats stats = {};
+	uint32_t row = rig_endpoint(listener, endpoint)->row;
+
+	cr_assert_eq(counters_endpoint(rig.object, row, &stats), 0);
+	return stats.traffic;
+}
+
+uint64_t rig_counted(const char *listener, enum weir_reason reason)
+{
+	struct weir_listener_stats stats = {};
+	uint32_t id = listener ? rig_listener(listener)->id : 0;
+
+	cr_assert_eq(counters_listener(rig.object, id, &stats), 0);
+	return stats.reason[reason];
+}
+
+uint32_t rig_count_records(int map)
+{
+	struct weir_flow key, next;
+	void *from = NULL;
+	uint32_t count = 0;
+
+	while (!bpf_map_get_next_key(map, from, &next)) {
+		key = next;
+		from = &key;
+		count++;
+	}
+	return count;
+}
+
+bool rig_went_to(const struct packet *out, const char *address)
+{
+	char mac[RIG_MAC_TEXT];
+
+	return !memcmp(out->bytes, ether_aton(rig_mac(address, mac)), 6);
+}
+
+struct weir_flow rig_flow(const struct packet *packet)
+{
+	const uint8_t *ip = packet->bytes + packet->l3;
+	bool ip4 = ip[0] >> 4 == 4;
+	struct weir_flow flow = {
+		.sport = packet_get16(packet, packet->l4),
+		.dport = packet_get16(packet, packet->l4 + 2),
+		.protocol = packet->data - packet->l4 == 8 ? IPPROTO_UDP : IPPROTO_TCP,
+	};
+	struct addr src, dst;
+
+	cr_assert_eq(addr_from_raw(ip + (ip4 ? 12 : 8), ip4 ? 4 : 16, &src), 0);
+	cr_assert_eq(addr_from_raw(ip + (ip4 ? 16 : 24), ip4 ? 4 : 16, &dst), 0);
+	memcpy(flow.src, src.bytes, sizeof(flow.src));
+	memcpy(flow.dst, dst.bytes, sizeof(flow.dst));
+	return flow;
+}
+
+uint32_t rig_fill(int map, const void *value)
+{
+	struct addr src = address_of("203.0.113.1"), dst = address_of("203.0.113.2");
+	struct weir_flow key = { .protocol = IPPROTO_TCP };
+	uint32_t count = 0;
+
+	memcpy(key.src, src.bytes, sizeof(key.src));
+	memcpy(key.dst, dst.bytes, sizeof(key.dst));
+	for (;; count++) {
+		key.sport = (uint16_t)count;
+		key.dport = (uint16_t)(count >> 16);
+		if (bpf_map_update_elem(map, &key, value, BPF_NOEXIST))
+			break;
+	}
+	cr_assert_eq(errno, E2BIG, "%s", strerror(errno));
+	return count;
+}
