@@ -74,10 +74,10 @@ struct {
 	__type(value, struct nat_new);
 } nat_scratch SEC(".maps");
 
-/* Turns the search for a free SNAT port. */
+/* By endpoint row: where the next SNAT port towards it is looked for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, WEIR_MAX_ENDPOINTS);
 	__type(key, __u32);
 	__type(value, __u32);
 } nat_cursor SEC(".maps");

@@ -18,8 +18,12 @@
 #include "parse.h"
 #include "select.h"
 
-#define NAT_PORT_PROBES 32
+#define NAT_OWN_PROBES	32  /* in the CPU's own block of ports */
+#define NAT_PORT_PROBES 128 /* in all: enough to find one among a hundred, nearly always */
 #define EEXIST		17
+
+/* Set before the program is loaded. */
+const volatile __u32 nat_cpus = 1;
 
 /* New addresses and ports of a packet; ports in host order. */
 struct nat_rewrite {
@@ -106,15 +110,18 @@ static __always_inline __u16 nat_port(const struct weir_snat *from, __u32 k)
 	return 0;
 }
 
-/* A scrambled walk through all ports, so that neighbours do not collide. */
-static __always_inline __u32 nat_random(void)
+/*
+ * The n-th port to try, as a number in [0, ports). Each CPU walks a block of its own, endpoint by
+ * endpoint in a circle, so that a port rests as long as possible before it is used again: the
+ * endpoint may keep the old connection in TIME_WAIT. A full block is left for any port.
+ */
+static __always_inline __u32 nat_candidate(__u32 *cursor, __u32 ports, __u32 n)
 {
-	__u32 zero = 0, *cursor = bpf_map_lookup_elem(&nat_cursor, &zero);
+	__u32 block = ports / nat_cpus, start = bpf_get_smp_processor_id() % nat_cpus * block;
 
-	if (!cursor)
-		return 0;
-	*cursor += 0x9e3779b9; /* 2^32 / golden ratio: fills the range evenly */
-	return *cursor + bpf_get_smp_processor_id() * 0x3c6ef372;
+	if (!block || n >= NAT_OWN_PROBES)
+		return ((__u64)bpf_get_prandom_u32() * ports) >> 32;
+	return start + (*cursor)++ % block;
 }
 
 /*
@@ -126,12 +133,15 @@ __noinline int nat_claim(__u32 first, __u32 rows, struct weir_flow *back,
 			 const struct weir_nat_reply *reply)
 {
 	const struct weir_snat *from;
-	__u32 row = first;
+	__u32 row = first, *cursor;
 
 	if (!back || !reply)
 		return WEIR_R_INTERNAL;
+	cursor = bpf_map_lookup_elem(&nat_cursor, &reply->endpoint);
+	if (!cursor)
+		return WEIR_R_INTERNAL;
 	if (rows > 1)
-		row += ((__u64)nat_random() * rows) >> 32;
+		row += *cursor % rows;
 	from = bpf_map_lookup_elem(&snat, &row);
 	if (!row || !from || !from->ports)
 		return WEIR_R_NAT_NO_PORT;
@@ -139,7 +149,7 @@ __noinline int nat_claim(__u32 first, __u32 rows, struct weir_flow *back,
 	for (int i = 0; i < NAT_PORT_PROBES; i++) {
 		long error;
 
-		back->dport = nat_port(from, ((__u64)nat_random() * from->ports) >> 32);
+		back->dport = nat_port(from, nat_candidate(cursor, from->ports, i));
 		if (!back->dport)
 			continue;
 		error = bpf_map_update_elem(&nat_replies, back, reply, BPF_NOEXIST);

@@ -151,7 +151,7 @@ static const char two[] =
 	"- name: web\n"
 	"  protocol: tcp\n"
 	"  address: [192.0.2.1, '2001:db8::1', 192.0.2.9]\n"
-	"  port: 80,443,7000-7010\n"
+	"  port: 80,82,443,7000-7010\n"
 	"  vip: none\n"
 	"  idle_timeout: 77s\n"
 	"  endpoint_groups:\n"
@@ -464,6 +464,8 @@ Test(adopt, killed_before_the_flip)
 	cr_assert_eq(plan_find_row(web, web->block)->state, WEIR_ENDPOINT_ACTIVE);
 	cr_assert_eq(web->table[PLAN_IP4].line, rig_listener("web")->table[PLAN_IP4].line);
 	cr_assert_eq(web->table[PLAN_IP4].size, rig_listener("web")->table[PLAN_IP4].size);
+	cr_assert_arr_eq(web->table[PLAN_IP4].slots, rig_listener("web")->table[PLAN_IP4].slots,
+			 web->table[PLAN_IP4].size * sizeof(struct weir_slot));
 	plan_free(rig.plan);
 	rig.plan = adopted;
 	rig_recount();

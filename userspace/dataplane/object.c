@@ -258,6 +258,7 @@ static int load_program(struct object *object, struct err *err)
 	skeleton = weir__open();
 	if (!skeleton)
 		return load_error(-errno, err);
+	skeleton->rodata->nat_cpus = libbpf_num_possible_cpus();
 	bpf_object__for_each_map(map, skeleton->obj)
 	{
 		if (bpf_map__is_internal(map))
