@@ -119,6 +119,8 @@ static __always_inline __u32 nat_candidate(__u32 *cursor, __u32 ports, __u32 n)
 {
 	__u32 block = ports / nat_cpus, start = bpf_get_smp_processor_id() % nat_cpus * block;
 
+	if (!*cursor) /* anywhere: endpoints remember the ports of an instance before this one */
+		*cursor = bpf_get_prandom_u32();
 	if (!block || n >= NAT_OWN_PROBES)
 		return ((__u64)bpf_get_prandom_u32() * ports) >> 32;
 	return start + (*cursor)++ % block;

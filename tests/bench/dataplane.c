@@ -29,7 +29,7 @@ struct result {
 
 struct memory_row {
 	const char *name;
-	const char *rig;
+	const char *subject;
 	const char *prefix; /* of the maps' names */
 	double divisor;
 	const char *unit;
@@ -211,7 +211,7 @@ static int bench_memory(const struct options *options, struct bench *bench, size
 {
 	for (size_t i = 0; i < MEMORY_ROWS; i++) {
 		const struct memory_row *row = &memory_rows[i];
-		struct rig *rig;
+		struct subject *subject;
 		uint32_t target;
 		uint64_t bytes;
 		double value;
@@ -219,14 +219,14 @@ static int bench_memory(const struct options *options, struct bench *bench, size
 
 		if (!is_wanted(options, row->name))
 			continue;
-		r = bench_rig(bench, row->rig, &rig, &target, err);
+		r = bench_subject(bench, row->subject, &subject, &target, err);
 		if (!r)
-			r = rig_memory(rig, row->prefix, &bytes, err);
+			r = subject_memory(subject, row->prefix, &bytes, err);
 		if (r < 0)
 			return err_at(err, r, "row %s", row->name);
 		value = (double)bytes / row->divisor;
-		printf("%-24s %8u %8.1f %-8s%*s", row->name, rig->listeners, value, row->unit, 8,
-		       "");
+		printf("%-24s %8u %8.1f %-8s%*s", row->name, subject->listeners, value, row->unit,
+		       8, "");
 		if (row->goal)
 			printf(" %5.2g%s", row->goal, mark(value, row->goal));
 		printf("\n");
@@ -235,7 +235,7 @@ static int bench_memory(const struct options *options, struct bench *bench, size
 				"{\"row\":\"%s\",\"bytes\":%llu,\"value\":%.1f,\"unit\":\"%s\","
 				"\"listeners\":%u,\"goal\":%g}\n",
 				row->name, (unsigned long long)bytes, value, row->unit,
-				rig->listeners, row->goal);
+				subject->listeners, row->goal);
 		++*count;
 	}
 	return 0;

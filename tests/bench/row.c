@@ -62,8 +62,8 @@ int bench_new(struct bench **ret, struct err *err)
 {
 	static const struct traffic_spec spec = {
 		.src = CLIENT4,
-		.dst = RIG_VIP4,
-		.dport = RIG_PORT,
+		.dst = SUBJECT_VIP4,
+		.dport = SUBJECT_PORT,
 		.protocol = IPPROTO_TCP,
 		.flags = TH_ACK,
 		.flows = 1,
@@ -75,9 +75,9 @@ int bench_new(struct bench **ret, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = measure_new(&bench->measure, err);
 	if (!r)
-		r = yardstick_rig_new(&bench->yardstick, err);
+		r = ruler_new(&bench->yardstick, err);
 	if (!r)
-		r = measure_add(bench->measure, yardstick_rig_program(bench->yardstick), err);
+		r = measure_add(bench->measure, ruler_program(bench->yardstick), err);
 	if (r < 0)
 		return r;
 	bench->yardstick_target = (uint32_t)r;
@@ -92,33 +92,33 @@ void bench_free(struct bench *bench)
 {
 	if (!bench)
 		return;
-	for (size_t i = 0; i < bench->rig_count; i++)
-		rig_close(bench->rigs[i].rig);
-	yardstick_rig_free(bench->yardstick);
+	for (size_t i = 0; i < bench->subject_count; i++)
+		subject_close(bench->subjects[i].subject);
+	ruler_free(bench->yardstick);
 	measure_free(bench->measure);
 	free(bench);
 }
 
-int bench_rig(struct bench *bench, const char *name, struct rig **ret, uint32_t *ret_target,
-	      struct err *err)
+int bench_subject(struct bench *bench, const char *name, struct subject **ret, uint32_t *ret_target,
+		  struct err *err)
 {
 	size_t i = 0;
 	int r;
 
-	while (i < bench->rig_count && strcmp(bench->rigs[i].rig->spec->name, name))
+	while (i < bench->subject_count && strcmp(bench->subjects[i].subject->spec->name, name))
 		i++;
-	if (i == bench->rig_count) {
-		r = rig_open(name, &bench->rigs[i].rig, err);
+	if (i == bench->subject_count) {
+		r = subject_open(name, &bench->subjects[i].subject, err);
 		if (r < 0)
 			return r;
-		bench->rig_count++;
-		r = measure_add(bench->measure, bench->rigs[i].rig->object->program, err);
+		bench->subject_count++;
+		r = measure_add(bench->measure, bench->subjects[i].subject->object->program, err);
 		if (r < 0)
 			return r;
-		bench->rigs[i].target = (uint32_t)r;
+		bench->subjects[i].target = (uint32_t)r;
 	}
-	*ret = bench->rigs[i].rig;
-	*ret_target = bench->rigs[i].target;
+	*ret = bench->subjects[i].subject;
+	*ret_target = bench->subjects[i].target;
 	return 0;
 }
 
@@ -126,24 +126,24 @@ int bench_rig(struct bench *bench, const char *name, struct rig **ret, uint32_t 
 static int counted(const struct bench *bench, const struct row_run *run, uint64_t *ret,
 		   struct err *err)
 {
-	if (run->rig)
-		return rig_count(run->rig, run->row->reason, ret, err);
-	*ret = yardstick_rig_count(bench->yardstick);
+	if (run->subject)
+		return subject_count(run->subject, run->row->reason, ret, err);
+	*ret = ruler_count(bench->yardstick);
 	return 0;
 }
 
 static struct traffic_spec traffic_of(const struct row_run *run)
 {
 	const struct row *row = run->row;
-	const char *stranger = row->ip6 ? STRANGER6 : RIG_STRANGER;
+	const char *stranger = row->ip6 ? STRANGER6 : SUBJECT_STRANGER;
 
 	return (struct traffic_spec){
 		.src = row->ip6 ? CLIENT6 : CLIENT4,
 		.dst = row->stranger ? stranger
-		       : row->ip6    ? RIG_VIP6
-				     : RIG_VIP4,
-		.spread = row->spread ? run->rig->listeners : 1,
-		.dport = RIG_PORT,
+		       : row->ip6    ? SUBJECT_VIP6
+				     : SUBJECT_VIP4,
+		.spread = row->spread ? run->subject->listeners : 1,
+		.dport = SUBJECT_PORT,
 		.protocol = row->protocol,
 		.flags = row->syn ? TH_SYN : TH_ACK,
 		.flows = row->flows,
@@ -160,9 +160,9 @@ static void limit_flows(struct row_run *run, struct traffic_spec *spec)
 		snprintf(run->note, sizeof(run->note), "%u flows: %u %% of the table", spec->flows,
 			 run->row->fill);
 	}
-	if (run->rig && run->rig->listeners < run->rig->spec->listeners)
+	if (run->subject && run->subject->listeners < run->subject->spec->listeners)
 		snprintf(run->note, sizeof(run->note), "%u listeners: as many as there can be",
-			 run->rig->listeners);
+			 run->subject->listeners);
 }
 
 /* Opens the flows by a SYN each, then sends the row's packets once; or turns to the answers. */
@@ -171,7 +171,7 @@ static int open_flows(struct bench *bench, struct row_run *run, const struct tra
 {
 	struct traffic_spec reply = {
 		.src = run->row->ip6 ? ENDPOINT6 : ENDPOINT4,
-		.dst = run->row->ip6 ? RIG_SNAT6 : RIG_SNAT4,
+		.dst = run->row->ip6 ? SUBJECT_SNAT6 : SUBJECT_SNAT4,
 		.dport = EPHEMERAL,
 		.protocol = spec->protocol,
 		.flags = TH_ACK,
@@ -225,8 +225,8 @@ int row_prepare(struct bench *bench, const struct row *row, struct row_run *ret,
 	struct traffic_spec spec;
 	int r = 0;
 
-	if (row->rig)
-		r = bench_rig(bench, row->rig, &run.rig, &run.target, err);
+	if (row->subject)
+		r = bench_subject(bench, row->subject, &run.subject, &run.target, err);
 	if (r < 0)
 		return r;
 	spec = traffic_of(&run);
@@ -291,14 +291,14 @@ static int time_all(struct bench *bench, struct row_run *run, double row[2], dou
 
 	for (int i = 0; !r && i < (fresh ? RUNS_NEW : RUNS); i++) {
 		if (fresh)
-			r = rig_flush(run->rig, err);
+			r = subject_flush(run->subject, err);
 		of_row.position = run->position;
 		if (!r)
 			r = time_pair(bench, of_row, row, err);
 		if (!r)
 			r = time_pair(bench, of_yardstick, yardstick, err);
 		run->position = (run->position + of_row.count) % run->traffic.count;
-		*packets += of_row.count + (run->rig ? 0 : of_yardstick.count);
+		*packets += of_row.count + (run->subject ? 0 : of_yardstick.count);
 	}
 	return r;
 }

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "measure.h"
-#include "rig.h"
-#include "yardstick_rig.h"
+#include "subject.h"
+#include "ruler.h"
 
 enum row_kind {
 	ROW_PLAIN,    /* the packets as they are */
@@ -18,11 +18,11 @@ enum row_kind {
 
 struct row {
 	const char *name;
-	const char *rig; /* NULL: the yardstick */
+	const char *subject; /* NULL: the yardstick */
 	enum row_kind kind;
 	bool ip6;
 	bool stranger; /* to an address that is no listener's */
-	bool spread;   /* over all listeners of the rig */
+	bool spread;   /* over all listeners of the subject */
 	bool syn;
 	uint8_t protocol;
 	uint8_t fill;	/* percent of the NAT table that the flows may take; 0: not there */
@@ -35,30 +35,30 @@ struct row {
 /* The rows by index; NULL behind the last. */
 const struct row *row_at(size_t index);
 
-/* What rows share: rigs are loaded when a row first needs them. */
+/* What rows share: subjects are loaded when a row first needs them. */
 struct bench {
 	struct measure *measure;
-	struct yardstick_rig *yardstick;
+	struct ruler *yardstick;
 	uint32_t yardstick_target;
 	struct traffic yardstick_traffic;
 	struct {
-		struct rig *rig;
+		struct subject *subject;
 		uint32_t target;
-	} rigs[WRAPPER_PROGRAMS];
-	size_t rig_count;
+	} subjects[WRAPPER_PROGRAMS];
+	size_t subject_count;
 };
 
 int bench_new(struct bench **ret, struct err *err);
 void bench_free(struct bench *bench);
 DEFINE_CLEANUP(struct bench *, bench_free)
 
-int bench_rig(struct bench *bench, const char *name, struct rig **ret, uint32_t *ret_target,
-	      struct err *err);
+int bench_subject(struct bench *bench, const char *name, struct subject **ret, uint32_t *ret_target,
+		  struct err *err);
 
 /* A row that is ready to run. */
 struct row_run {
 	const struct row *row;
-	struct rig *rig; /* NULL: the yardstick */
+	struct subject *subject; /* NULL: the yardstick */
 	uint32_t target;
 	uint32_t position;
 	struct traffic traffic;

@@ -3,17 +3,13 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/ether.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <weir/names.h>
 
 #include "config/config.h"
@@ -21,83 +17,7 @@
 #include "dataplane/flows.h"
 #include "dataplane/sync.h"
 
-#define INSTANCE_PREFIX "weirtest-"
-
 struct rig rig;
-
-static void instance_name(char name[32], pid_t runner)
-{
-	snprintf(name, 32, INSTANCE_PREFIX "%d", runner);
-}
-
-/* What runners left behind that were killed with their watchers. */
-static void remove_stale(void)
-{
-	const size_t prefix = strlen(INSTANCE_PREFIX);
-	DIR *pins = opendir(WEIR_BPFFS);
-	struct dirent *entry;
-
-	while (pins && (entry = readdir(pins))) {
-		int pid = atoi(entry->d_name + (strlen(entry->d_name) < prefix ? 0 : prefix));
-
-		if (!strncmp(entry->d_name, INSTANCE_PREFIX, prefix) && pid > 0 && kill(pid, 0) &&
-		    errno == ESRCH)
-			object_unpin(entry->d_name, NULL);
-	}
-	if (pins)
-		closedir(pins);
-}
-
-/* Removes the pins when the runner is gone, however it went: it holds the pipe's other end. */
-static void watch_runner(const char *name)
-{
-	int ends[2];
-	char byte;
-	pid_t child;
-
-	if (pipe2(ends, O_CLOEXEC))
-		return;
-	child = fork();
-	if (child > 0)
-		waitpid(child, NULL, 0);
-	if (child) {
-		close(ends[0]);
-		return; /* ends[1] stays open as long as the runner lives */
-	}
-	close(ends[1]);
-	if (fork() || setsid() < 0)
-		_exit(0);
-	while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
-		;
-	object_unpin(name, NULL);
-	_exit(0);
-}
-
-void rig_make_instance(void)
-{
-	struct object *object;
-	struct err err = {};
-	char name[32];
-	bool fresh;
-
-	remove_stale();
-	instance_name(name, getpid());
-	watch_runner(name);
-	if (object_load(name, &object, &fresh, &err) < 0)
-		fprintf(stderr, "rig: %s\n", err.text); /* each test says so, too */
-	else
-		object_close(object);
-}
-
-void rig_remove_instance(void)
-{
-	struct err err = {};
-	char name[32];
-
-	instance_name(name, getpid());
-	if (object_unpin(name, &err) < 0)
-		fprintf(stderr, "rig: %s\n", err.text);
-}
 
 static void *map_writable(const char *directory, const char *map, size_t size)
 {
@@ -117,11 +37,11 @@ static void *map_writable(const char *directory, const char *map, size_t size)
 /* object_load() would do, but verifies the program anew: that takes longer than most tests. */
 static void open_instance(void)
 {
-	char name[32], path[OBJECT_PATH_MAX + 32];
+	char name[RIG_INSTANCE_NAME], path[OBJECT_PATH_MAX + 32];
 	struct object *object;
 	struct err err = {};
 
-	instance_name(name, getppid());
+	rig_instance_name(name, getppid());
 	cr_assert_eq(object_open(name, &object, &err), 0, "%s", err.text);
 	snprintf(path, sizeof(path), "%s/" WEIR_PIN_PROGRAM, object->directory);
 	object->program = bpf_obj_get(path);

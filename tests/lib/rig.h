@@ -16,6 +16,7 @@
 
 #include <criterion/criterion.h>
 #include <linux/bpf.h>
+#include <sys/types.h>
 
 #include <weir/abi.h>
 
@@ -23,19 +24,20 @@
 #include "packet.h"
 #include "plan/plan.h"
 
-#define CLIENT4	      "198.51.100.7"
-#define CLIENT6	      "2001:db8:c::7"
-#define VIP4	      "192.0.2.1"
-#define VIP6	      "2001:db8::1"
-#define SNAT4	      "10.0.0.1"
-#define SNAT6	      "fd00::1"
-#define ARM0_MAC      "02:00:00:00:a0:01"
-#define ARM1_MAC      "02:00:00:00:a0:02"
-#define SNAT_FIRST    20000
-#define SNAT_LAST     20999
+#define CLIENT4		  "198.51.100.7"
+#define CLIENT6		  "2001:db8:c::7"
+#define VIP4		  "192.0.2.1"
+#define VIP6		  "2001:db8::1"
+#define SNAT4		  "10.0.0.1"
+#define SNAT6		  "fd00::1"
+#define ARM0_MAC	  "02:00:00:00:a0:01"
+#define ARM1_MAC	  "02:00:00:00:a0:02"
+#define SNAT_FIRST	  20000
+#define SNAT_LAST	  20999
 
-#define RIG_MAC_TEXT  18
-#define RIG_LISTENERS 64 /* ids whose counters are watched with every packet */
+#define RIG_MAC_TEXT	  18
+#define RIG_INSTANCE_NAME 32
+#define RIG_LISTENERS	  64 /* ids whose counters are watched with every packet */
 
 struct rig {
 	struct object *object;
@@ -62,6 +64,7 @@ struct rig_result {
 /* In the process that runs all tests. */
 void rig_make_instance(void);
 void rig_remove_instance(void);
+void rig_instance_name(char name[RIG_INSTANCE_NAME], pid_t runner);
 
 /* In the process of each test. */
 void rig_up(void);

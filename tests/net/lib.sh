@@ -292,7 +292,11 @@ lab_up() {
 		ip -n "$LAB-fabric" link set $i up
 	done
 
-	node_sysctls client net.ipv4.ip_local_port_range='40000 65535' net.ipv4.tcp_tw_reuse=1
+	# One client stands for thousands, and one lab for many runs of weir: SNAT ports come back while
+	# the endpoint still holds them in TIME_WAIT. It takes them at once if timestamps grow, as they do
+	# without random offsets (2); else the SYN waits for its retransmission, with any NAT.
+	node_sysctls client net.ipv4.ip_local_port_range='40000 65535' \
+		net.ipv4.tcp_tw_reuse=1 net.ipv4.tcp_timestamps=2
 	node_sysctls lb
 	# Not by `ip link set xdp`, which leaves folders in bpffs.
 	bpftool prog load "$BUILD/tests/lib/pass.bpf.o" "/sys/fs/bpf/$LAB-pass"

@@ -205,15 +205,24 @@ static inline void support_check_places(const struct plan *plan)
 	}
 }
 
+/* In a plan the listener's own port is 0, said or not. */
+static inline uint16_t support_port(const struct listener *model, const struct endpoint *endpoint)
+{
+	const struct port_range *only = model->ports.items;
+	bool own = model->ports.count == 1 && only->first == only->last &&
+		   only->first == endpoint->port;
+
+	return own || model->mode == WEIR_MODE_DSR ? 0 : endpoint->port;
+}
+
 static inline void support_check_endpoint(const struct plan_listener *listener,
-					  const struct endpoint *endpoint, uint8_t weight)
+					  const struct endpoint *endpoint, uint16_t port,
+					  uint8_t weight)
 {
 	const struct plan_endpoint *placed = NULL;
 
 	vec_foreach(candidate, &listener->endpoints) {
-		/* the listener's own port is 0 in a plan, said or not */
-		if (!addr_equal(&candidate->address, &endpoint->address) ||
-		    (candidate->port && candidate->port != endpoint->port))
+		if (!addr_equal(&candidate->address, &endpoint->address) || candidate->port != port)
 			continue;
 		cr_assert_neq(candidate->state, WEIR_ENDPOINT_GONE);
 		if (candidate->row - listener->block >= listener->block_size) {
@@ -244,7 +253,7 @@ static inline void support_check(const struct plan *plan, const struct model *mo
 		vec_foreach(group, &listener->groups)
 			vec_foreach(endpoint, &group->endpoints)
 				support_check_endpoint(
-					placed, endpoint,
+					placed, endpoint, support_port(listener, endpoint),
 					overrides_weight(overrides, listener, group, endpoint));
 	}
 	vec_foreach(listener, &plan->listeners) {

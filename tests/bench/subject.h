@@ -5,10 +5,11 @@
  * through `lo`, from which BPF_PROG_TEST_RUN pretends that packets come.
  *
  * Addresses: listener i (from 0) has 192.0.2.1 + i and 2001:db8::1 + i, port 80; endpoints are
- * 10.0.0.1 and fd00::1 and those that follow; the SNAT addresses are RIG_SNAT4 and RIG_SNAT6.
+ * 10.0.0.1 and fd00::1 and those that follow; the SNAT addresses are SUBJECT_SNAT4 and
+ * SUBJECT_SNAT6.
  */
-#ifndef BENCH_RIG_H
-#define BENCH_RIG_H
+#ifndef BENCH_SUBJECT_H
+#define BENCH_SUBJECT_H
 
 #include <stdint.h>
 
@@ -16,14 +17,14 @@
 #include "plan/plan.h"
 #include "util/err.h"
 
-#define RIG_PORT     80
-#define RIG_VIP4     "192.0.2.1"
-#define RIG_VIP6     "2001:db8::1"
-#define RIG_SNAT4    "10.255.0.1"
-#define RIG_SNAT6    "fd00::ff:1"
-#define RIG_STRANGER "203.0.113.1" /* no listener's */
+#define SUBJECT_PORT	 80
+#define SUBJECT_VIP4	 "192.0.2.1"
+#define SUBJECT_VIP6	 "2001:db8::1"
+#define SUBJECT_SNAT4	 "10.255.0.1"
+#define SUBJECT_SNAT6	 "fd00::ff:1"
+#define SUBJECT_STRANGER "203.0.113.1" /* no listener's */
 
-struct rig_spec {
+struct subject_spec {
 	const char *name;
 	uint8_t protocol;
 	uint8_t mode;	    /* enum weir_mode */
@@ -32,25 +33,27 @@ struct rig_spec {
 	bool moving;	    /* all slots are MOVING: another half of the endpoints has the weight */
 };
 
-struct rig {
-	const struct rig_spec *spec;
+struct subject {
+	const struct subject_spec *spec;
 	struct object *object;
 	struct plan *plan;
 	uint32_t listeners;
 	uint32_t endpoints;
 };
 
-/* Loads it. -ENOENT: no such rig. */
-int rig_open(const char *name, struct rig **ret, struct err *err);
-void rig_close(struct rig *rig);
+/* Loads it. -ENOENT: no such subject. */
+int subject_open(const char *name, struct subject **ret, struct err *err);
+void subject_close(struct subject *subject);
 
 /* Packets counted under a reason, of all listeners and of none. */
-int rig_count(const struct rig *rig, enum weir_reason reason, uint64_t *ret, struct err *err);
+int subject_count(const struct subject *subject, enum weir_reason reason, uint64_t *ret,
+		  struct err *err);
 
 /* Ends all flows. */
-int rig_flush(const struct rig *rig, struct err *err);
+int subject_flush(const struct subject *subject, struct err *err);
 
 /* Bytes of the maps whose names begin with `prefix`, as the kernel accounts them. */
-int rig_memory(const struct rig *rig, const char *prefix, uint64_t *ret, struct err *err);
+int subject_memory(const struct subject *subject, const char *prefix, uint64_t *ret,
+		   struct err *err);
 
 #endif

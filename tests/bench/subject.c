@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "rig.h"
+#include "subject.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -19,7 +19,7 @@
 #define MAX_MAPS     64
 #define FAMILIES     2
 
-static const struct rig_spec specs[] = {
+static const struct subject_spec specs[] = {
 	{ "dsr", IPPROTO_TCP, WEIR_MODE_DSR, 1, 100, false },
 	{ "dsr-10k", IPPROTO_TCP, WEIR_MODE_DSR, 10000, 4, false },
 	{ "dsr-moving", IPPROTO_TCP, WEIR_MODE_DSR, 1, 100, true },
@@ -40,42 +40,42 @@ static struct addr address(const char *first, uint32_t offset)
 	return ret;
 }
 
-static const char *const vip[FAMILIES] = { RIG_VIP4, RIG_VIP6 };
+static const char *const vip[FAMILIES] = { SUBJECT_VIP4, SUBJECT_VIP6 };
 static const char *const first_endpoint[FAMILIES] = { "10.0.0.1", "fd00::1" };
-static const char *const snat[FAMILIES] = { RIG_SNAT4, RIG_SNAT6 };
+static const char *const snat[FAMILIES] = { SUBJECT_SNAT4, SUBJECT_SNAT6 };
 
 /* The tables may be smaller than what is asked for: as many listeners as there is room for, each
  * with two endpoints at least. A block of rows has room for twice its endpoints. */
-static void fit(struct rig *rig)
+static void fit(struct subject *subject)
 {
-	rig->listeners = rig->spec->listeners;
-	rig->endpoints = rig->spec->endpoints;
-	if (rig->listeners > WEIR_MAX_LISTENERS - 1)
-		rig->listeners = WEIR_MAX_LISTENERS - 1;
-	while (rig->endpoints > 2 &&
-	       rig->listeners * rig->endpoints * 2 > WEIR_MAX_ENDPOINTS - WEIR_MAX_LISTENERS)
-		rig->endpoints /= 2;
+	subject->listeners = subject->spec->listeners;
+	subject->endpoints = subject->spec->endpoints;
+	if (subject->listeners > WEIR_MAX_LISTENERS - 1)
+		subject->listeners = WEIR_MAX_LISTENERS - 1;
+	while (subject->endpoints > 2 && subject->listeners * subject->endpoints * 2 >
+						 WEIR_MAX_ENDPOINTS - WEIR_MAX_LISTENERS)
+		subject->endpoints /= 2;
 }
 
 /* Both families where there is room, IPv4 alone where many listeners share the tables. */
-static int families(const struct rig *rig)
+static int families(const struct subject *subject)
 {
-	return rig->listeners == 1 ? FAMILIES : 1;
+	return subject->listeners == 1 ? FAMILIES : 1;
 }
 
 /* Every weight is 1, or 1 in one half of the endpoints and 0 in the other. */
-static uint8_t weight_of(const struct rig *rig, uint32_t endpoint, uint32_t half)
+static uint8_t weight_of(const struct subject *subject, uint32_t endpoint, uint32_t half)
 {
-	return rig->spec->moving ? (endpoint & 1) == half : 1;
+	return subject->spec->moving ? (endpoint & 1) == half : 1;
 }
 
-static int add_endpoints(const struct rig *rig, struct endpoint_group *group, uint32_t half)
+static int add_endpoints(const struct subject *subject, struct endpoint_group *group, uint32_t half)
 {
-	for (int family = 0; family < families(rig); family++) {
-		for (uint32_t i = 0; i < rig->endpoints; i++) {
+	for (int family = 0; family < families(subject); family++) {
+		for (uint32_t i = 0; i < subject->endpoints; i++) {
 			struct endpoint endpoint = {
 				.address = address(first_endpoint[family], i),
-				.weight = weight_of(rig, i, half),
+				.weight = weight_of(subject, i, half),
 			};
 
 			addr_print(&endpoint.address, endpoint.name);
@@ -86,27 +86,28 @@ static int add_endpoints(const struct rig *rig, struct endpoint_group *group, ui
 	return 0;
 }
 
-static int add_listener(const struct rig *rig, struct model *model, uint32_t index, uint32_t half)
+static int add_listener(const struct subject *subject, struct model *model, uint32_t index,
+			uint32_t half)
 {
 	struct listener listener = {
-		.protocol = rig->spec->protocol,
-		.mode = rig->spec->mode,
+		.protocol = subject->spec->protocol,
+		.mode = subject->spec->mode,
 		.idle_timeout = IDLE_TIMEOUT,
 	};
-	struct port_range port = { RIG_PORT, RIG_PORT };
+	struct port_range port = { SUBJECT_PORT, SUBJECT_PORT };
 	struct endpoint_group group = { .name = "default" };
 	int r = 0;
 
 	snprintf(listener.name, sizeof(listener.name), "listener-%u", index);
-	for (int family = 0; !r && family < families(rig); family++)
+	for (int family = 0; !r && family < families(subject); family++)
 		r = vec_push(&listener.addresses, address(vip[family], index));
 	r = r ?: vec_push(&listener.ports, port);
-	r = r ?: add_endpoints(rig, &group, half);
+	r = r ?: add_endpoints(subject, &group, half);
 	r = r ?: vec_push(&listener.groups, group);
 	return r ?: vec_push(&model->listeners, listener);
 }
 
-static struct model *make_model(const struct rig *rig, uint32_t half)
+static struct model *make_model(const struct subject *subject, uint32_t half)
 {
 	struct model *model = calloc(1, sizeof(*model));
 	int r = 0;
@@ -116,15 +117,15 @@ static struct model *make_model(const struct rig *rig, uint32_t half)
 	model->hash_seed = 1;
 	for (int family = 0; family < FAMILIES; family++)
 		r = r ?: vec_push(&model->snat, address(snat[family], 0));
-	for (uint32_t i = 0; !r && i < rig->listeners; i++)
-		r = add_listener(rig, model, i, half);
+	for (uint32_t i = 0; !r && i < subject->listeners; i++)
+		r = add_listener(subject, model, i, half);
 	if (!r)
 		return model;
 	model_free(model);
 	return NULL;
 }
 
-static int make_facts(const struct rig *rig, struct facts *facts)
+static int make_facts(const struct subject *subject, struct facts *facts)
 {
 	struct facts_interface interface = {
 		.ifindex = if_nametoindex("lo"),
@@ -141,7 +142,7 @@ static int make_facts(const struct rig *rig, struct facts *facts)
 		};
 
 		r = r ?: vec_push(&facts->ports, ports);
-		for (uint32_t i = 0; i < rig->endpoints; i++) {
+		for (uint32_t i = 0; i < subject->endpoints; i++) {
 			struct facts_target target = {
 				.address = address(first_endpoint[family], i),
 				.next_hop = address(first_endpoint[family], i),
@@ -154,96 +155,97 @@ static int make_facts(const struct rig *rig, struct facts *facts)
 			r = r ?: vec_push(&facts->targets, target);
 		}
 	}
-	facts->now = object_now(rig->object);
+	facts->now = object_now(subject->object);
 	return r;
 }
 
 /* Puts the configuration in force in which this half of the endpoints has the weight. */
-static int configure(struct rig *rig, uint32_t half, struct err *err)
+static int configure(struct subject *subject, uint32_t half, struct err *err)
 {
-	_cleanup_(model_freep) struct model *model = make_model(rig, half);
+	_cleanup_(model_freep) struct model *model = make_model(subject, half);
 	_cleanup_(facts_fini) struct facts facts = {};
 	struct overrides overrides = {};
 	struct plan *next = NULL;
 	int r;
 
-	if (!model || make_facts(rig, &facts))
+	if (!model || make_facts(subject, &facts))
 		return err_set(err, -ENOMEM, "out of memory");
-	r = plan_build(model, &overrides, &facts, rig->plan, &next, err);
+	r = plan_build(model, &overrides, &facts, subject->plan, &next, err);
 	if (r < 0)
 		return r;
-	r = sync_plan(rig->object, rig->plan, next, err);
+	r = sync_plan(subject->object, subject->plan, next, err);
 	if (r < 0) {
 		plan_free(next);
 		return r;
 	}
-	plan_free(rig->plan);
-	rig->plan = next;
+	plan_free(subject->plan);
+	subject->plan = next;
 	return 0;
 }
 
-static int load(struct rig *rig, struct err *err)
+static int load(struct subject *subject, struct err *err)
 {
 	char instance[64];
 	bool fresh;
 	int r;
 
-	snprintf(instance, sizeof(instance), "weir-bench-%d-%s", getpid(), rig->spec->name);
-	r = object_load(instance, &rig->object, &fresh, err);
+	snprintf(instance, sizeof(instance), "weir-bench-%d-%s", getpid(), subject->spec->name);
+	r = object_load(instance, &subject->object, &fresh, err);
 	if (r < 0)
 		return r;
 	r = object_unpin(instance, err); /* descriptors and mappings keep all of it */
 	if (r < 0)
 		return r;
-	fit(rig);
-	rig->plan = plan_new();
-	if (!rig->plan)
+	fit(subject);
+	subject->plan = plan_new();
+	if (!subject->plan)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = configure(rig, 0, err);
-	if (!r && rig->spec->moving)
-		r = configure(rig, 1, err);
+	r = configure(subject, 0, err);
+	if (!r && subject->spec->moving)
+		r = configure(subject, 1, err);
 	return r;
 }
 
-int rig_open(const char *name, struct rig **ret, struct err *err)
+int subject_open(const char *name, struct subject **ret, struct err *err)
 {
-	struct rig *rig;
+	struct subject *subject;
 	int r;
 
 	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
 		if (strcmp(specs[i].name, name))
 			continue;
-		rig = calloc(1, sizeof(*rig));
-		if (!rig)
+		subject = calloc(1, sizeof(*subject));
+		if (!subject)
 			return err_set(err, -ENOMEM, "out of memory");
-		rig->spec = &specs[i];
-		r = load(rig, err);
+		subject->spec = &specs[i];
+		r = load(subject, err);
 		if (r < 0) {
-			rig_close(rig);
-			return err_at(err, r, "rig %s", name);
+			subject_close(subject);
+			return err_at(err, r, "subject %s", name);
 		}
-		*ret = rig;
+		*ret = subject;
 		return 0;
 	}
-	return err_set(err, -ENOENT, "there is no rig %s", name);
+	return err_set(err, -ENOENT, "there is no subject %s", name);
 }
 
-void rig_close(struct rig *rig)
+void subject_close(struct subject *subject)
 {
-	if (!rig)
+	if (!subject)
 		return;
-	object_close(rig->object);
-	plan_free(rig->plan);
-	free(rig);
+	object_close(subject->object);
+	plan_free(subject->plan);
+	free(subject);
 }
 
-int rig_count(const struct rig *rig, enum weir_reason reason, uint64_t *ret, struct err *err)
+int subject_count(const struct subject *subject, enum weir_reason reason, uint64_t *ret,
+		  struct err *err)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t id = 0; id <= rig->listeners; id++) {
+	for (uint32_t id = 0; id <= subject->listeners; id++) {
 		struct weir_listener_stats stats;
-		int r = counters_listener(rig->object, id, &stats);
+		int r = counters_listener(subject->object, id, &stats);
 
 		if (r < 0)
 			return err_set(err, r, "cannot read counters: %s", strerror(-r));
@@ -253,12 +255,12 @@ int rig_count(const struct rig *rig, enum weir_reason reason, uint64_t *ret, str
 	return 0;
 }
 
-int rig_flush(const struct rig *rig, struct err *err)
+int subject_flush(const struct subject *subject, struct err *err)
 {
 	_cleanup_(flows_fini) struct flows flows = {};
 
-	return flows_scan(rig->object, object_now(rig->object) + 2 * IDLE_TIMEOUT, true, &flows,
-			  err);
+	return flows_scan(subject->object, object_now(subject->object) + 2 * IDLE_TIMEOUT, true,
+			  &flows, err);
 }
 
 /* What the kernel charges for a map, in bytes. */
@@ -276,13 +278,14 @@ static uint64_t map_bytes(int map)
 	return bytes;
 }
 
-int rig_memory(const struct rig *rig, const char *prefix, uint64_t *ret, struct err *err)
+int subject_memory(const struct subject *subject, const char *prefix, uint64_t *ret,
+		   struct err *err)
 {
 	uint32_t ids[MAX_MAPS], size = sizeof(struct bpf_prog_info);
 	struct bpf_prog_info program = { .map_ids = (uintptr_t)ids, .nr_map_ids = MAX_MAPS };
 	uint64_t sum = 0;
 
-	if (bpf_obj_get_info_by_fd(rig->object->program, &program, &size) ||
+	if (bpf_obj_get_info_by_fd(subject->object->program, &program, &size) ||
 	    program.nr_map_ids > MAX_MAPS)
 		return err_set(err, -EIO, "cannot ask for the program's maps");
 	for (uint32_t i = 0; i < program.nr_map_ids; i++) {

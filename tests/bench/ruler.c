@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "yardstick_rig.h"
+#include "ruler.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -8,25 +8,25 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "rig.h"
+#include "subject.h"
 #include "yardstick.h"
 #include "yardstick.skel.h"
 
 #define FIRST_ENDPOINT "10.0.0.1"
 
-struct yardstick_rig {
+struct ruler {
 	struct yardstick *skeleton;
 };
 
 static int fill_listeners(int map)
 {
-	uint32_t first = ntohl(inet_addr(RIG_VIP4));
+	uint32_t first = ntohl(inet_addr(SUBJECT_VIP4));
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < YARDSTICK_LISTENERS; i++) {
 		struct yardstick_listener key = {
 			.addr = htonl(first + i),
-			.port = htons(RIG_PORT),
+			.port = htons(SUBJECT_PORT),
 			.protocol = IPPROTO_TCP,
 		};
 
@@ -56,41 +56,41 @@ static int fill_choices(int slots, int endpoints)
 	return r;
 }
 
-int yardstick_rig_new(struct yardstick_rig **ret, struct err *err)
+int ruler_new(struct ruler **ret, struct err *err)
 {
-	_cleanup_(yardstick_rig_freep) struct yardstick_rig *rig = calloc(1, sizeof(*rig));
+	_cleanup_(ruler_freep) struct ruler *ruler = calloc(1, sizeof(*ruler));
 	int r;
 
-	if (!rig)
+	if (!ruler)
 		return err_set(err, -ENOMEM, "out of memory");
-	rig->skeleton = yardstick__open_and_load();
-	if (!rig->skeleton)
+	ruler->skeleton = yardstick__open_and_load();
+	if (!ruler->skeleton)
 		return err_set(err, -errno, "the kernel refuses the yardstick program: %s",
 			       strerror(errno));
-	r = fill_listeners(bpf_map__fd(rig->skeleton->maps.listeners));
+	r = fill_listeners(bpf_map__fd(ruler->skeleton->maps.listeners));
 	r = r
-		    ?: fill_choices(bpf_map__fd(rig->skeleton->maps.slots),
-				    bpf_map__fd(rig->skeleton->maps.endpoints));
+		    ?: fill_choices(bpf_map__fd(ruler->skeleton->maps.slots),
+				    bpf_map__fd(ruler->skeleton->maps.endpoints));
 	if (r < 0)
 		return err_set(err, r, "cannot fill the yardstick's maps: %s", strerror(-r));
-	*ret = take_ptr(rig);
+	*ret = take_ptr(ruler);
 	return 0;
 }
 
-void yardstick_rig_free(struct yardstick_rig *rig)
+void ruler_free(struct ruler *ruler)
 {
-	if (!rig)
+	if (!ruler)
 		return;
-	yardstick__destroy(rig->skeleton);
-	free(rig);
+	yardstick__destroy(ruler->skeleton);
+	free(ruler);
 }
 
-int yardstick_rig_program(const struct yardstick_rig *rig)
+int ruler_program(const struct ruler *ruler)
 {
-	return bpf_program__fd(rig->skeleton->progs.yardstick);
+	return bpf_program__fd(ruler->skeleton->progs.yardstick);
 }
 
-uint64_t yardstick_rig_count(const struct yardstick_rig *rig)
+uint64_t ruler_count(const struct ruler *ruler)
 {
 	_cleanup_(freep) struct yardstick_count *counts = NULL;
 	int cpus = libbpf_num_possible_cpus();
@@ -98,7 +98,8 @@ uint64_t yardstick_rig_count(const struct yardstick_rig *rig)
 	uint64_t sum = 0;
 
 	counts = calloc((size_t)cpus, sizeof(*counts));
-	if (!counts || bpf_map_lookup_elem(bpf_map__fd(rig->skeleton->maps.counts), &first, counts))
+	if (!counts ||
+	    bpf_map_lookup_elem(bpf_map__fd(ruler->skeleton->maps.counts), &first, counts))
 		return 0;
 	for (int i = 0; i < cpus; i++)
 		sum += counts[i].packets;
