@@ -46,7 +46,7 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps test demo lab lab-down lint format mutate install clean packages
+.PHONY: all bench help deps test demo lab lab-down lint format mutate install clean packages
 
 all: $(O)/weir $(BPF_OBJECTS) ## build $(O)/weir and the BPF objects
 
@@ -104,6 +104,30 @@ $(PEERS): %: %.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+# What `make bench` measures with: one program of all C files there, and the BPF programs beside it.
+BENCH_PARTS := $(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
+BENCH_SKELETONS := $(patsubst tests/bench/%.bpf.c,$(O)/gen/%.skel.h,$(wildcard tests/bench/*.bpf.c))
+
+$(O)/tests/bench/%.bpf.o: tests/bench/%.bpf.c | packages
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/gen/%.skel.h: $(O)/tests/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+
+$(O)/tests/bench/measure.o $(O)/tests/bench/ruler.o: $(BENCH_SKELETONS)
+
+$(O)/tests/bench/dataplane: $(BENCH_PARTS) $(O)/tests/lib/packet.o $(O)/libweir.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
+
+bench: $(O)/tests/bench/dataplane ## what a packet costs (ROW=pattern, ROUNDS=n)
+	$(Q)mkdir -p $(O)/bench
+	$(Q)$< '$(ROUNDS)' '$(ROW)' $(O)/bench/dataplane.jsonl
+
 test: $(O)/weir $(TESTS) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
 	$(Q)BUILD=$(O) tests/run $(T)
 
@@ -133,4 +157,5 @@ install: $(O)/weir ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove build/
 	$(Q)rm -rf build
 
--include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(PEERS:=.d)
+-include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(PEERS:=.d) \
+         $(BENCH_PARTS:.o=.d) $(patsubst tests/bench/%.bpf.c,$(O)/tests/bench/%.bpf.d,$(wildcard tests/bench/*.bpf.c))

@@ -33,6 +33,16 @@ struct nat_rewrite {
 	__u16 dport;
 };
 
+/* Asked first: a packet that goes no further must not open a flow. */
+static __always_inline bool nat_ttl_expires(const struct pkt *pkt)
+{
+	const void *end = (void *)(long)pkt->ctx->data_end;
+
+	if (!within(end, pkt->l3, sizeof(struct iphdr)))
+		return true;
+	return (pkt->version == 6 ? pkt->ip6->hop_limit : pkt->ip4->ttl) <= 1;
+}
+
 static __always_inline enum weir_reason nat_rewrite_ip(struct pkt *pkt,
 						       const struct nat_rewrite *to)
 {
@@ -45,8 +55,6 @@ static __always_inline enum weir_reason nat_rewrite_ip(struct pkt *pkt,
 	if (pkt->version == 6) {
 		if (!within(end, ip6, sizeof(*ip6)))
 			return WEIR_R_TRUNCATED;
-		if (ip6->hop_limit <= 1)
-			return WEIR_R_TTL_EXPIRED;
 		ip6->hop_limit--;
 		__builtin_memcpy(&ip6->saddr, to->src, 16);
 		__builtin_memcpy(&ip6->daddr, to->dst, 16);
@@ -54,8 +62,6 @@ static __always_inline enum weir_reason nat_rewrite_ip(struct pkt *pkt,
 	}
 	if (!within(end, ip4, sizeof(*ip4)))
 		return WEIR_R_TRUNCATED;
-	if (ip4->ttl <= 1)
-		return WEIR_R_TTL_EXPIRED;
 	ip4->ttl--;
 	delta = csum_delta16(bpf_htons(0x0100), 0); /* the TTL is the word's first byte */
 	delta += csum_delta32(ip4->saddr, addr_to_ip4(to->src));
@@ -143,7 +149,7 @@ __noinline int nat_claim(__u32 first, __u32 rows, struct weir_flow *back,
 	if (!cursor)
 		return WEIR_R_INTERNAL;
 	if (rows > 1)
-		row += *cursor % rows;
+		row += ((__u64)bpf_get_prandom_u32() * rows) >> 32;
 	from = bpf_map_lookup_elem(&snat, &row);
 	if (!row || !from || !from->ports)
 		return WEIR_R_NAT_NO_PORT;
@@ -342,6 +348,8 @@ static __always_inline enum weir_reason nat_request(struct pkt *pkt,
 	enum weir_reason reason;
 	bool new_flow;
 
+	if (nat_ttl_expires(pkt))
+		return WEIR_R_TTL_EXPIRED;
 	reason = nat_known(pkt, now, &flow);
 	new_flow = !flow;
 	if (reason == GO_ON && new_flow)
@@ -377,6 +385,8 @@ static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listen
 	if (!known)
 		return WEIR_R_NAT_UNKNOWN;
 	*listener = known->listener;
+	if (nat_ttl_expires(pkt))
+		return WEIR_R_TTL_EXPIRED;
 	state = flow_state(pkt, known->state);
 	if (known->seen != now)
 		known->seen = now;
