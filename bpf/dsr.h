@@ -22,10 +22,9 @@ static __always_inline enum weir_reason dsr_request(struct pkt *pkt,
 	endpoint = bpf_map_lookup_elem(&endpoints, &row);
 	if (!endpoint)
 		return WEIR_R_INTERNAL;
-	reason = forward(pkt, nexthop_read(&endpoint->nexthop));
-	if (reason == GO_ON)
-		count_request(listener->id, row, pkt->l3_length, pkt->flags & PKT_SYN);
-	return reason;
+	pkt->endpoint = row;
+	pkt->new_flow = pkt->flags & PKT_SYN;
+	return forward(pkt, nexthop_read(&endpoint->nexthop));
 }
 
 #endif

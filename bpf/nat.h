@@ -56,8 +56,8 @@ static __always_inline enum weir_reason nat_rewrite_ip(struct pkt *pkt,
 		if (!within(end, ip6, sizeof(*ip6)))
 			return WEIR_R_TRUNCATED;
 		ip6->hop_limit--;
-		__builtin_memcpy(&ip6->saddr, to->src, 16);
-		__builtin_memcpy(&ip6->daddr, to->dst, 16);
+		addr_copy_ip6(&ip6->saddr, to->src);
+		addr_copy_ip6(&ip6->daddr, to->dst);
 		return GO_ON;
 	}
 	if (!within(end, ip4, sizeof(*ip4)))
@@ -368,10 +368,9 @@ static __always_inline enum weir_reason nat_request(struct pkt *pkt,
 				  });
 	if (reason != GO_ON)
 		return reason;
-	reason = forward(pkt, nexthop_read(&endpoint->nexthop));
-	if (reason == GO_ON)
-		count_request(listener->id, row, pkt->l3_length, new_flow);
-	return reason;
+	pkt->endpoint = row;
+	pkt->new_flow = new_flow;
+	return forward(pkt, nexthop_read(&endpoint->nexthop));
 }
 
 /* From an endpoint to a SNAT address; *listener is set where the flow is known. */
@@ -400,11 +399,9 @@ static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listen
 				  });
 	if (reason != GO_ON)
 		return reason;
+	pkt->endpoint = known->endpoint;
 	reason = forward(pkt, nexthop_read(&known->nexthop));
-	if (reason != GO_ON)
-		return reason;
-	count_reply(known->listener, known->endpoint, pkt->l3_length);
-	return WEIR_R_REPLIED;
+	return reason == GO_ON ? WEIR_R_REPLIED : reason;
 }
 
 #endif

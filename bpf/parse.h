@@ -20,6 +20,13 @@
 #define IP6_FRAGMENT_OFFSET  0xfff8
 #define IP6_MORE_FRAGMENTS   0x0001
 
+/* RFC 9293, 3.1: read at once, since most packets have none but ACK. */
+#define TCP_FLAGS_BYTE 13
+#define TCP_FIN	       0x01
+#define TCP_SYN	       0x02
+#define TCP_RST	       0x04
+#define TCP_ACK	       0x10
+
 /* UAPI headers name neither of these. */
 struct vlan_header {
 	__be16 tci;
@@ -52,6 +59,7 @@ static __always_inline bool in_packet(const struct pkt *pkt, const void *start, 
 static __always_inline enum weir_reason parse_tcp(struct pkt *pkt, const void *end, __u32 l4_length)
 {
 	struct tcphdr *tcp = pkt->l4;
+	__u8 flags;
 
 	if (l4_length < sizeof(*tcp) || !within(end, tcp, sizeof(*tcp)))
 		return WEIR_R_TRUNCATED;
@@ -59,12 +67,15 @@ static __always_inline enum weir_reason parse_tcp(struct pkt *pkt, const void *e
 		return WEIR_R_BAD_HEADER;
 	pkt->flow.sport = bpf_ntohs(tcp->source);
 	pkt->flow.dport = bpf_ntohs(tcp->dest);
-	if (tcp->syn && !tcp->ack)
-		pkt->flags |= PKT_SYN;
-	if (tcp->fin)
-		pkt->flags |= PKT_FIN;
-	if (tcp->rst)
-		pkt->flags |= PKT_RST;
+	flags = ((const __u8 *)tcp)[TCP_FLAGS_BYTE];
+	if (flags & (TCP_FIN | TCP_SYN | TCP_RST)) {
+		if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+			pkt->flags |= PKT_SYN;
+		if (flags & TCP_FIN)
+			pkt->flags |= PKT_FIN;
+		if (flags & TCP_RST)
+			pkt->flags |= PKT_RST;
+	}
 	return GO_ON;
 }
 
@@ -180,8 +191,8 @@ static __always_inline enum weir_reason parse_ip6(struct pkt *pkt, const void *e
 
 	if (!within(end, ip, sizeof(*ip)))
 		return WEIR_R_NOT_OURS;
-	__builtin_memcpy(pkt->flow.src, &ip->saddr, 16);
-	__builtin_memcpy(pkt->flow.dst, &ip->daddr, 16);
+	addr_copy_ip6(pkt->flow.src, &ip->saddr);
+	addr_copy_ip6(pkt->flow.dst, &ip->daddr);
 	pkt->version = 6;
 
 	pkt->l3_length = sizeof(*ip) + bpf_ntohs(ip->payload_len);

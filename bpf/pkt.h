@@ -50,6 +50,8 @@ struct pkt {
 	__u8 version;	       /* 4 or 6; 0 while the destination is unknown */
 	__u8 flags;	       /* enum pkt_flags */
 	__u8 action;	       /* of a forwarded packet: XDP_TX or XDP_REDIRECT */
+	bool new_flow;	       /* a forwarded packet is the first of its flow */
+	__u32 endpoint;	       /* of a forwarded packet: the endpoint's row */
 };
 
 static __always_inline bool addr_same(const __u8 a[16], const __u8 b[16])
@@ -63,6 +65,13 @@ static __always_inline void addr_copy(__u8 to[16], const __u8 from[16])
 {
 	((__u64 *)to)[0] = ((const __u64 *)from)[0];
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
+/* From or to a packet: by words, where memcpy() would go byte by byte. */
+static __always_inline void addr_copy_ip6(void *to, const void *from)
+{
+	for (int i = 0; i < 4; i++)
+		((__u32 *)to)[i] = ((const __u32 *)from)[i];
 }
 
 static __always_inline void addr_from_ip4(__u8 to[16], __be32 from)

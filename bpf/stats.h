@@ -8,6 +8,7 @@
 
 #define NO_LISTENER_ID 0
 
+/* Something on the way of a packet that goes on. */
 static __always_inline void count(__u32 listener, enum weir_reason reason)
 {
 	struct weir_listener_stats *stats = bpf_map_lookup_elem(&listener_stats, &listener);
@@ -16,35 +17,41 @@ static __always_inline void count(__u32 listener, enum weir_reason reason)
 		stats->reason[reason]++;
 }
 
-/* A packet from a client that leaves for an endpoint. */
-static __always_inline void count_request(__u32 listener, __u32 endpoint, __u32 bytes,
-					  bool new_flow)
+static __always_inline void add_request(struct weir_traffic *traffic, const struct pkt *pkt)
 {
-	struct weir_listener_stats *all = bpf_map_lookup_elem(&listener_stats, &listener);
-	struct weir_endpoint_stats *one = bpf_map_lookup_elem(&endpoint_stats, &endpoint);
-
-	if (!all || !one)
-		return;
-	all->traffic.packets++;
-	all->traffic.bytes += bytes;
-	all->traffic.flows += new_flow;
-	one->traffic.packets++;
-	one->traffic.bytes += bytes;
-	one->traffic.flows += new_flow;
+	traffic->packets++;
+	traffic->bytes += pkt->l3_length;
+	traffic->flows += pkt->new_flow;
 }
 
-/* A packet from an endpoint that leaves for its client. */
-static __always_inline void count_reply(__u32 listener, __u32 endpoint, __u32 bytes)
+static __always_inline void add_reply(struct weir_traffic *traffic, const struct pkt *pkt)
+{
+	traffic->reply_packets++;
+	traffic->reply_bytes += pkt->l3_length;
+}
+
+/* The end of every packet: its reason and, if it was forwarded, the traffic it is. */
+static __always_inline void account(const struct pkt *pkt, __u32 listener, enum weir_reason reason)
 {
 	struct weir_listener_stats *all = bpf_map_lookup_elem(&listener_stats, &listener);
-	struct weir_endpoint_stats *one = bpf_map_lookup_elem(&endpoint_stats, &endpoint);
+	struct weir_endpoint_stats *one;
+	__u32 row = pkt->endpoint;
 
-	if (!all || !one)
+	if (!all || reason >= WEIR_R_COUNT)
 		return;
-	all->traffic.reply_packets++;
-	all->traffic.reply_bytes += bytes;
-	one->traffic.reply_packets++;
-	one->traffic.reply_bytes += bytes;
+	all->reason[reason]++;
+	if (reason > WEIR_R_REPLIED)
+		return;
+	one = bpf_map_lookup_elem(&endpoint_stats, &row);
+	if (!one)
+		return;
+	if (reason == WEIR_R_REPLIED) {
+		add_reply(&all->traffic, pkt);
+		add_reply(&one->traffic, pkt);
+	} else {
+		add_request(&all->traffic, pkt);
+		add_request(&one->traffic, pkt);
+	}
 }
 
 #endif

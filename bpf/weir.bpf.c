@@ -84,7 +84,7 @@ int weir(struct xdp_md *ctx)
 	if (!pkt.control)
 		return XDP_PASS;
 	reason = handle(&pkt, &id);
-	count(id, reason);
+	account(&pkt, id, reason);
 	return verdict(&pkt, reason);
 }
 

@@ -181,7 +181,7 @@ struct weir_flow {
 	__u16 dport;
 	__u8 protocol;
 	__u8 pad[3];
-};
+} __attribute__((aligned(8)));
 
 /* TCP as far as a timeout needs it; UDP is OPEN from its first packet. */
 enum weir_flow_state {

@@ -37,17 +37,19 @@ static inline __attribute__((always_inline)) __u32 weir_hash_listener(const __u8
 	return h ^ (h >> 16);
 }
 
-/* Of a flow: its low bits choose the slot. */
+/*
+ * Of a flow: its low bits choose the slot. Two chains that meet at the end: a processor multiplies
+ * them side by side, where one chain would wait for every step.
+ */
 static inline __attribute__((always_inline)) __u32 weir_hash_flow(const struct weir_flow *flow,
 								  __u32 seed)
 {
-	__u64 h = weir_mix(seed, weir_word(flow->src));
+	__u64 ports = (__u64)flow->protocol << 32 | (__u32)flow->sport << 16 | flow->dport;
+	__u64 h = (weir_word(flow->src) + seed) * 0x9e3779b97f4a7c15ull + weir_word(flow->src + 8);
+	__u64 g = (weir_word(flow->dst) ^ ports) * 0xbf58476d1ce4e5b9ull + weir_word(flow->dst + 8);
 
-	h = weir_mix(h, weir_word(flow->src + 8));
-	h = weir_mix(h, weir_word(flow->dst));
-	h = weir_mix(h, weir_word(flow->dst + 8));
-	h = weir_mix(h, (__u64)flow->protocol << 32 | (__u32)flow->sport << 16 | flow->dport);
-	h *= 0xd6e8feb86659fd93ull;
+	h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93ull ^ (g ^ (g >> 29)) * 0x94d049bb133111ebull;
+	h = (h ^ (h >> 32)) * 0xff51afd7ed558ccdull;
 	return h >> 32;
 }
 
