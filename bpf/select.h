@@ -21,7 +21,11 @@
 static __always_inline const struct weir_slot *select_slot(const struct pkt *pkt,
 							   const struct weir_listener *listener)
 {
-	__u32 slot = weir_hash_flow(&pkt->flow, pkt->control->slot_seed) & listener->slot_mask;
+	__u32 seed = pkt->control->slot_seed;
+	__u32 slot =
+		(listener->flags & WEIR_CELL_CLIENT_AFFINITY ? weir_hash_client(&pkt->flow, seed)
+							     : weir_hash_flow(&pkt->flow, seed)) &
+		listener->slot_mask;
 	__u32 line = listener->slot_line + slot / WEIR_SLOTS_PER_LINE;
 	const struct weir_slots *slots_line = bpf_map_lookup_elem(&slots, &line);
 

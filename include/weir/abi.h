@@ -80,6 +80,7 @@ enum weir_cell_kind {
 enum weir_cell_flags {
 	WEIR_CELL_HAS_LISTENERS = 1, /* kind ADDRESS */
 	WEIR_CELL_NO_ENDPOINT = 2,   /* kind LISTENER: no usable endpoint, there is no slot table */
+	WEIR_CELL_CLIENT_AFFINITY = 4, /* kind LISTENER: the client's address alone chooses */
 };
 
 /* listeners[]: one cache line that answers "whose packet is this, and which table decides?" */

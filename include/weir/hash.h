@@ -53,4 +53,14 @@ static inline __attribute__((always_inline)) __u32 weir_hash_flow(const struct w
 	return h >> 32;
 }
 
+/* Of a flow whose listener keeps each client address on one endpoint, on whichever of its ports. */
+static inline __attribute__((always_inline)) __u32 weir_hash_client(const struct weir_flow *flow,
+								    __u32 seed)
+{
+	__u64 h = weir_mix(seed, weir_word(flow->src));
+
+	h = weir_mix(h, weir_word(flow->src + 8)) * 0xd6e8feb86659fd93ull;
+	return h >> 32;
+}
+
 #endif

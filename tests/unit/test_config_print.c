@@ -84,6 +84,7 @@ static void random_listener(struct random *random, unsigned number, struct liste
 	listener->protocol = below(random, 2) ? IPPROTO_TCP : IPPROTO_UDP;
 	listener->mode = below(random, 2) ? WEIR_MODE_NAT : WEIR_MODE_DSR;
 	listener->vip_route = below(random, 2);
+	listener->client_affinity = below(random, 2);
 	listener->idle_timeout = 1 + below(random, 3600);
 	for (unsigned i = 0; i <= below(random, 3); i++)
 		vec_push(&listener->addresses, make_addr(below(random, 2), number, 1 + i));

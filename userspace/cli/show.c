@@ -40,12 +40,13 @@ static json_t *listener_json(const struct report_listener *listener)
 	vec_foreach(address, &plan->addresses)
 		json_array_append_new(addresses, json_string(addr_print(address, text)));
 	report_ports(plan, text, sizeof(text));
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:i, s:o, s:o}", "listener", plan->name,
-			 "protocol", output_protocol(plan->protocol), "addresses", addresses,
-			 "ports", text, "mode", output_mode(plan->mode), "idle_timeout",
-			 plan->idle_timeout, "endpoints", (int)listener->endpoints.count, "ipv4",
-			 table_json(&plan->table[PLAN_IP4]), "ipv6",
-			 table_json(&plan->table[PLAN_IP6]));
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:o, s:o}", "listener",
+			 plan->name, "protocol", output_protocol(plan->protocol), "addresses",
+			 addresses, "ports", text, "mode", output_mode(plan->mode),
+			 "client_affinity", plan->client_affinity ? "source_ip" : "none",
+			 "idle_timeout", plan->idle_timeout, "endpoints",
+			 (int)listener->endpoints.count, "ipv4", table_json(&plan->table[PLAN_IP4]),
+			 "ipv6", table_json(&plan->table[PLAN_IP6]));
 }
 
 static void table_head(struct table *table, const char *const *names)
@@ -74,7 +75,8 @@ static void print_listeners(const struct report *report)
 		table_add(&table, "%s", output_protocol(plan->protocol));
 		table_add(&table, "%s", addresses);
 		table_add(&table, "%s", ports);
-		table_add(&table, "%s", output_mode(plan->mode));
+		table_add(&table, "%s%s", output_mode(plan->mode),
+			  plan->client_affinity ? ", source_ip" : "");
 		table_add(&table, "%us", plan->idle_timeout);
 		table_add(&table, "%zu", listener->endpoints.count);
 		table_add(&table, "%s", ip4);

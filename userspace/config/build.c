@@ -113,6 +113,7 @@ static int build_listener(const struct tree_node *map, const struct model *model
 	ret->protocol = fields_number(map, LISTENER_PROTOCOL);
 	ret->mode = fields_number(map, LISTENER_MODE);
 	ret->vip_route = fields_number(map, LISTENER_VIP);
+	ret->client_affinity = fields_number(map, LISTENER_CLIENT_AFFINITY);
 	ret->idle_timeout = idle_timeout(map, ret->protocol);
 	if (build_addresses(map, ret) < 0 || build_ports(map, ret) < 0)
 		return -ENOMEM;

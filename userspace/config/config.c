@@ -117,6 +117,7 @@ static void print_listener(struct str *out, const struct listener *listener)
 	print_ports(out, listener);
 	str_add(out, "    mode: %s\n", listener->mode == WEIR_MODE_DSR ? "dsr" : "nat");
 	str_add(out, "    vip: %s\n", listener->vip_route ? "route" : "none");
+	str_add(out, "    client_affinity: %s\n", listener->client_affinity ? "source_ip" : "none");
 	str_add(out, "    idle_timeout: %us\n", listener->idle_timeout);
 	if (listener->snat.count) {
 		str_add(out, "    snat: ");

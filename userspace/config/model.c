@@ -131,7 +131,8 @@ static bool same_group(const struct endpoint_group *a, const struct endpoint_gro
 static bool same_listener(const struct listener *a, const struct listener *b)
 {
 	return !strcmp(a->name, b->name) && a->protocol == b->protocol && a->mode == b->mode &&
-	       a->vip_route == b->vip_route && a->idle_timeout == b->idle_timeout &&
+	       a->vip_route == b->vip_route && a->client_affinity == b->client_affinity &&
+	       a->idle_timeout == b->idle_timeout &&
 	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
 	       equal_all(&a->ports, &b->ports, same_ports) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&

@@ -39,6 +39,7 @@ struct listener {
 	uint8_t protocol;	  /* IPPROTO_TCP, IPPROTO_UDP */
 	uint8_t mode;		  /* enum weir_mode */
 	bool vip_route;		  /* weir makes the addresses reachable (vip: route) */
+	bool client_affinity;	  /* one endpoint per client address (client_affinity: source_ip) */
 	uint32_t idle_timeout;	  /* s */
 	VEC(struct addr) addresses;
 	VEC(struct port_range) ports;	   /* sorted, not overlapping */

@@ -16,6 +16,7 @@ static const struct schema_choice modes[] = { { "nat", WEIR_MODE_NAT },
 					      { "dsr", WEIR_MODE_DSR },
 					      {} };
 static const struct schema_choice vips[] = { { "route", true }, { "none", false }, {} };
+static const struct schema_choice affinities[] = { { "none", false }, { "source_ip", true }, {} };
 static const struct schema_choice group_types[] = { { "default", 0 }, {} };
 static const struct schema_choice endpoint_types[] = { { "custom_ip", 0 }, {} };
 
@@ -136,6 +137,14 @@ static const struct schema_key listener_keys[] = {
 		.fallback = true,
 		.absent = "route",
 		.help = "route: weir makes the host answer for the addresses; none: you do",
+	},
+	[LISTENER_CLIENT_AFFINITY] = {
+		.name = "client_affinity",
+		.type = SCHEMA_CHOICE,
+		.choices = affinities,
+		.fallback = false,
+		.absent = "none",
+		.help = "source_ip: all connections of a client address go to one endpoint",
 	},
 	[LISTENER_IDLE_TIMEOUT] = {
 		.name = "idle_timeout",

@@ -93,6 +93,7 @@ static int read_cell(const struct object *object, const struct weir_listener *ce
 	}
 	listener->mode = cell->mode;
 	listener->idle_timeout = cell->idle_timeout;
+	listener->client_affinity = cell->flags & WEIR_CELL_CLIENT_AFFINITY;
 	r = read_table(object, cell, &listener->table[family]);
 	if (r)
 		return r;

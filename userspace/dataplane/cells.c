@@ -57,11 +57,13 @@ static bool put_listener(struct layout *layout, const struct plan_listener *list
 	cell->mode = listener->mode;
 	cell->idle_timeout = listener->idle_timeout;
 	cell->endpoint_base = listener->block;
+	if (listener->client_affinity)
+		cell->flags |= WEIR_CELL_CLIENT_AFFINITY;
 	if (table->slots) {
 		cell->slot_line = table->line;
 		cell->slot_mask = table->size - 1;
 	} else {
-		cell->flags = WEIR_CELL_NO_ENDPOINT;
+		cell->flags |= WEIR_CELL_NO_ENDPOINT;
 	}
 	return true;
 }

@@ -287,7 +287,10 @@ static int find_differences(const struct batch *batch, void *user)
 			continue;
 		listener = find->ret->tables[id].listener;
 		table = &listener->table[family];
-		slot = weir_hash_flow(&batch->keys[i], find->plan->hash_seed) & (table->size - 1);
+		slot = (listener->client_affinity
+				? weir_hash_client(&batch->keys[i], find->plan->hash_seed)
+				: weir_hash_flow(&batch->keys[i], find->plan->hash_seed)) &
+		       (table->size - 1);
 		current = table->slots[slot].current;
 		if (current == WEIR_SLOT_NONE || exception->endpoint != listener->block + current)
 			find->ret->tables[id].differs[family][slot] = true;

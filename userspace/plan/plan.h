@@ -67,6 +67,7 @@ struct plan_listener {
 	uint8_t protocol;
 	uint8_t mode; /* enum weir_mode */
 	bool vip_route;
+	bool client_affinity;
 	uint32_t idle_timeout;
 	VEC(struct addr) addresses; /* empty: removed, waiting for its last flows */
 	VEC(struct port_range) ports;

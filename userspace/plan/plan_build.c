@@ -304,6 +304,23 @@ static void extend_windows(struct plan_listener *listener, uint32_t idle_timeout
 			listener->table[family].deadline += idle_timeout - listener->idle_timeout;
 }
 
+/* As another seed (below), another way to choose would send a stateless listener's flows elsewhere.
+ */
+static int check_affinity(const struct plan_listener *in_force, const struct listener *next,
+			  struct err *err)
+{
+	bool stateless = in_force->mode == WEIR_MODE_DSR && next->mode == WEIR_MODE_DSR;
+
+	if (!stateless || in_force->client_affinity == next->client_affinity ||
+	    (!in_force->table[PLAN_IP4].slots && !in_force->table[PLAN_IP6].slots))
+		return 0;
+	return err_set(
+		err, -EBUSY,
+		"listener %s: client_affinity cannot change while it is in force in mode dsr: "
+		"its connections would break; apply the file without the listener first",
+		next->name);
+}
+
 static int build_listener(struct plan *plan, const struct listener *from, const struct model *model,
 			  const struct overrides *overrides, const struct facts *facts,
 			  struct err *err)
@@ -315,6 +332,10 @@ static int build_listener(struct plan *plan, const struct listener *from, const 
 	if (r < 0)
 		return err_at(err, r, "listener %s", from->name);
 	to->mode = from->mode;
+	r = check_affinity(to, from, err);
+	if (r < 0)
+		return r;
+	to->client_affinity = from->client_affinity;
 	to->vip_route = from->vip_route;
 	extend_windows(to, from->idle_timeout);
 	to->idle_timeout = from->idle_timeout;
