@@ -13,13 +13,15 @@
 
 /* To an address that listeners have; *id is set once the listener is known. */
 static __always_inline enum weir_reason request(struct pkt *pkt, const struct weir_half *half,
+						const struct weir_listener *address,
 						enum weir_reason fault, __u32 *id)
 {
-	const struct weir_listener *listener;
+	const struct weir_listener *listener = address;
 
 	if (fault != GO_ON)
 		return fault;
-	listener = listener_cell(half, pkt->flow.dst, pkt->flow.dport, pkt->flow.protocol);
+	if (address->first_port != pkt->flow.dport || address->first_protocol != pkt->flow.protocol)
+		listener = listener_cell(half, pkt->flow.dst, pkt->flow.dport, pkt->flow.protocol);
 	if (!listener)
 		return WEIR_R_NO_LISTENER;
 	*id = listener->id;
@@ -52,7 +54,7 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, __u32 *id)
 	}
 	if (!(address->flags & WEIR_CELL_HAS_LISTENERS))
 		return WEIR_R_NOT_OURS;
-	return request(pkt, half, fault, id);
+	return request(pkt, half, address, fault, id);
 }
 
 /* The kind of each reason says what becomes of the packet. */

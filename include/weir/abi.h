@@ -98,7 +98,11 @@ struct weir_listener {
 	__u16 snat_last;
 	__u8 mode;  /* enum weir_mode */
 	__u8 flags; /* enum weir_cell_flags */
-	__u8 pad[18];
+	/* kind ADDRESS: of one of its listeners, for which the other fields stand here too, so that
+	 * its packets need one probe; 0: it has none */
+	__u16 first_port;
+	__u8 first_protocol;
+	__u8 pad[15];
 };
 
 /*

@@ -92,6 +92,23 @@ static void expect_listener(const struct weir_listener *cell, const struct plan_
 	cr_expect_eq(cell->slot_mask, table->slots ? table->size - 1 : 0);
 }
 
+/* An address's own cell says of one listener what that one's cell says. */
+static void expect_first(const struct weir_listener *cells, const struct weir_half *half,
+			 const struct addr *address, const struct weir_listener *own)
+{
+	const struct weir_listener *first =
+		find(cells, half, address, own->first_port, own->first_protocol);
+
+	cr_assert(own->first_port && first && first->kind == WEIR_CELL_LISTENER);
+	cr_expect_eq(own->id, first->id);
+	cr_expect_eq(own->mode, first->mode);
+	cr_expect_eq(own->flags & ~WEIR_CELL_HAS_LISTENERS, first->flags);
+	cr_expect_eq(own->slot_line, first->slot_line);
+	cr_expect_eq(own->slot_mask, first->slot_mask);
+	cr_expect_eq(own->endpoint_base, first->endpoint_base);
+	cr_expect_eq(own->idle_timeout, first->idle_timeout);
+}
+
 /* All keys of the plan are found, and the table has no cell beside them. */
 static void expect_all(const struct plan *plan, const struct weir_half *half,
 		       const struct weir_listener *cells)
@@ -108,6 +125,7 @@ static void expect_all(const struct plan *plan, const struct weir_half *half,
 
 			cr_assert(own && own->kind == WEIR_CELL_ADDRESS);
 			cr_assert(own->flags & WEIR_CELL_HAS_LISTENERS);
+			expect_first(cells, half, address, own);
 			vec_foreach(range, &listener->ports)
 				for (uint32_t port = range->first; port <= range->last; port++)
 					expect_listener(find(cells, half, address, port,

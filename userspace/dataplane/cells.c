@@ -43,16 +43,12 @@ static struct weir_listener *put(struct layout *layout, const uint8_t addr[16], 
 	return NULL;
 }
 
-static bool put_listener(struct layout *layout, const struct plan_listener *listener,
-			 const struct addr *address, uint16_t port)
+/* What a packet to the listener needs, into its own cell or into its address's. */
+static void fill_listener(struct weir_listener *cell, const struct plan_listener *listener,
+			  const struct addr *address)
 {
-	enum plan_family family = plan_family_of(address);
-	const struct plan_table *table = &listener->table[family];
-	struct weir_listener *cell =
-		put(layout, address->bytes, port, listener->protocol, WEIR_CELL_LISTENER);
+	const struct plan_table *table = &listener->table[plan_family_of(address)];
 
-	if (!cell)
-		return false;
 	cell->id = listener->id;
 	cell->mode = listener->mode;
 	cell->idle_timeout = listener->idle_timeout;
@@ -65,6 +61,17 @@ static bool put_listener(struct layout *layout, const struct plan_listener *list
 	} else {
 		cell->flags |= WEIR_CELL_NO_ENDPOINT;
 	}
+}
+
+static bool put_listener(struct layout *layout, const struct plan_listener *listener,
+			 const struct addr *address, uint16_t port)
+{
+	struct weir_listener *cell =
+		put(layout, address->bytes, port, listener->protocol, WEIR_CELL_LISTENER);
+
+	if (!cell)
+		return false;
+	fill_listener(cell, listener, address);
 	return true;
 }
 
@@ -75,6 +82,11 @@ static bool put_address(struct layout *layout, const struct plan_listener *liste
 
 	if (!cell)
 		return false;
+	if (!cell->first_port) {
+		cell->first_port = listener->ports.items[0].first;
+		cell->first_protocol = listener->protocol;
+		fill_listener(cell, listener, address);
+	}
 	cell->flags |= WEIR_CELL_HAS_LISTENERS;
 	vec_foreach(range, &listener->ports)
 		for (uint32_t port = range->first; port <= range->last; port++)
