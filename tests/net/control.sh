@@ -117,9 +117,12 @@ on lb ip link add spare type veth peer name spare1
 check "attach another interface" weir attach spare
 check "... natively" bash -c "ip -n $LAB-lb -j link show spare | jq -e '.[0].xdp.mode == 1'"
 check "detach it" weir detach spare
+check "... the host does not answer there any more" \
+	bash -c "! ip -n $LAB-lb -6 address show dev spare | grep -q $VIP6"
 check "attach in generic mode" weir attach spare --generic
 check "... generic" bash -c "ip -n $LAB-lb -j link show spare | jq -e '.[0].xdp.mode == 2'"
 daemon_kill9
+check "the way to endpoints stays attached without a daemon, too" exit_status 1 weir detach eth0
 check "detach without a daemon" weir detach spare
 check "attach without a daemon" weir attach spare
 check "nobody's ip link can take it off" bash -c "! ip -n $LAB-lb link set dev spare xdp off"
@@ -143,3 +146,9 @@ check "... routes and addresses" \
 	bash -c "! ip -n $LAB-lb route show table all | grep -q $VIP4 && ! ip -n $LAB-lb -6 address | grep -q $VIP6"
 check "... neighbours" bash -c "! ip -n $LAB-lb neigh | grep -q managed"
 check "down again is no error" weir down
+
+# ---- and again, with addresses that are the operator's own business ----
+sed 's/^    mode: .*/&\n    vip: none/' "$CONFIG" >"$LAB_DIR/none.yaml"
+daemon_start "$LAB_DIR/none.yaml"
+check "vip: none adds nothing to the host" \
+	bash -c "! on lb ip route show table local proto 87 | grep -q . && ! on lb ip -6 address | grep -q $VIP6"

@@ -176,3 +176,13 @@ cp "$LAB_DIR/good.yaml" "$CONFIG"
 kill -HUP "$DAEMON"
 wait_for "grep -q 'reload: .* is in force' $DAEMON_LOG" 5 || fail "SIGHUP with the mended file"
 unchanged "SIGHUP with the mended file"
+
+# A file that parses, and cannot be put in force beside what is there.
+cat "$LAB_DIR/good.yaml" "$LAB_DIR/dsr.part" >"$CONFIG"
+weir apply >/dev/null
+daemon_kill9
+sed -i 's/^version: 1/&\nhash_seed: 7/' "$CONFIG"
+BEFORE=$(in_force)
+daemon_start "$CONFIG"
+check "start with a file that is refused says so" grep -q 'NOT in force' "$DAEMON_LOG"
+unchanged "start with a file that is refused"

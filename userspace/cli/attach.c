@@ -34,6 +34,30 @@ static int enter_egress(struct object *object, const char *name, struct err *err
 	return sync_egress(object, &egress, err);
 }
 
+/* As a daemon would: what is detached must not be the way to an endpoint. */
+static int check_behind(const struct object *object, const char *name, struct err *err)
+{
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	int r = sync_adopt(object, &plan, err);
+
+	if (r < 0)
+		return r;
+	vec_foreach(listener, &plan->listeners) {
+		vec_foreach(endpoint, &listener->endpoints) {
+			uint32_t index = endpoint->nexthop.egress;
+
+			if (endpoint->state == WEIR_ENDPOINT_GONE || index >= plan->egress.count ||
+			    !index || strcmp(plan->egress.items[index].name, name))
+				continue;
+			return err_set(err, -EBUSY,
+				       "%s: is the way to endpoint %s; take that out of the "
+				       "configuration first, or remove everything with: weir down",
+				       name, endpoint->name);
+		}
+	}
+	return 0;
+}
+
 /* Without a daemon: on the pins alone, which must be there; the next daemon is told. */
 static int attach_pinned(const struct cli *cli, const char *name, bool attach, bool generic,
 			 struct err *err)
@@ -59,7 +83,8 @@ static int attach_pinned(const struct cli *cli, const char *name, bool attach, b
 						generic ? ATTACH_GENERIC : ATTACH_NATIVE, err);
 		r = r ?: enter_egress(object, name, err);
 	} else {
-		r = attach_detach(object->directory, name, err);
+		r = check_behind(object, name, err);
+		r = r ?: attach_detach(object->directory, name, err);
 	}
 	if (r < 0)
 		return r;
@@ -134,25 +159,33 @@ static int stop_daemon(const struct cli *cli, struct err *err)
 	return r == -EHOSTDOWN || r == -ECONNRESET || r == -EPIPE ? 0 : r;
 }
 
-/* Takes back what was asked of the host: as remembered, or else by weir's mark on it. */
-static void leave_host(const struct cli *cli)
+/*
+ * Takes back what was asked of the host, as the state remembers it; where that cannot be read, by
+ * weir's mark. What was attached or detached by hand is forgotten with the data plane; weights and
+ * drains are not.
+ */
+static void leave_host(const struct cli *cli, bool pinned)
 {
 	_cleanup_(object_closep) struct object *object = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	_cleanup_(state_fini) struct state state = {};
 	_cleanup_(nl_freep) struct nl *nl = NULL;
 	struct addr_list none = {};
+	bool known = !state_load(cli->instance, &state, NULL);
 
 	if (nl_new(&nl, NULL))
 		return;
-	if (!client_open(cli, &object, &plan, NULL))
+	if (pinned && !client_open(cli, &object, &plan, NULL))
 		world_leave(nl, plan);
-	else
+	else if (pinned)
 		nl_neighbour_release_all(nl, NULL);
-	if (state_load(cli->instance, &state, NULL))
+	if (pinned && !known)
 		nl_vips(nl, &state.addresses, NULL);
 	world_unanswer(nl, &state.addresses, &none);
+	if (!known || (!state.addresses.list.count && !state.interfaces.count))
+		return;
 	vec_free(&state.addresses.list);
+	vec_free(&state.interfaces);
 	state_save(cli->instance, &state, NULL);
 }
 
@@ -169,8 +202,7 @@ int cli_down(const struct cli *cli, struct err *err)
 	r = r ?: daemon_lock(cli->instance, &lock, err);
 	if (r < 0)
 		return r;
-	if (!access(pins, F_OK))
-		leave_host(cli);
+	leave_host(cli, !access(pins, F_OK));
 	r = object_unpin(cli->instance, err);
 	if (r < 0)
 		return r;

@@ -108,7 +108,8 @@ static int list_addresses(const struct plan *plan, struct addr_list *ret)
 static bool same_addresses(const struct addr_list *a, const struct addr_list *b)
 {
 	return a->list.count == b->list.count &&
-	       !memcmp(a->list.items, b->list.items, a->list.count * sizeof(*a->list.items));
+	       (!a->list.count ||
+		!memcmp(a->list.items, b->list.items, a->list.count * sizeof(*a->list.items)));
 }
 
 /*

@@ -146,18 +146,52 @@ static int watch_signals(struct daemon *daemon, struct err *err)
 	return r < 0 ? err_set(err, r, "event loop: %s", strerror(-r)) : 0;
 }
 
-/* Beside a data plane that is there, a world that has moved away from the configuration is no
- * reason not to run: what can be reached is served. */
+/* The configuration that was in force last, where the file's cannot be. */
+static int keep_last(struct daemon *daemon, struct model **model, char **text,
+		     struct change *change, struct err *err)
+{
+	struct change parsed = {};
+	char *last;
+	int r = state_load_config(daemon->options->instance, &last, NULL);
+
+	if (r < 0)
+		return r;
+	model_free(take_ptr(*model));
+	free(*text);
+	*text = last;
+	r = change_parse("running.yaml", last, strlen(last), model, &parsed, err);
+	change_fini(&parsed);
+	return r ?: change_configuration(daemon, model, text, true, change, err);
+}
+
+/*
+ * Beside a data plane that is there, a world that has moved away from the configuration is no
+ * reason not to run: what can be reached is served. Nor is a file that asks for what cannot be:
+ * then the one before stays.
+ */
 static int put_first_in_force(struct daemon *daemon, struct model **model, char **text, bool fresh,
 			      struct change *change, struct err *err)
 {
 	int r = change_configuration(daemon, model, text, false, change, err);
+	struct err first = *err;
 
 	if (!r || fresh)
 		return r;
-	log_error("%s", err->text);
-	log_error("in force all the same, but for that; mend it, then: weir apply");
-	return change_configuration(daemon, model, text, true, change, err);
+	log_error("%s", first.text);
+	r = change_configuration(daemon, model, text, true, change, err);
+	if (!r) {
+		log_error("in force all the same, but for that; mend it, then: weir apply");
+		return 0;
+	}
+	r = keep_last(daemon, model, text, change, err);
+	if (r < 0) {
+		*err = first;
+		return r;
+	}
+	log_error("%s is NOT in force: keeping the configuration that was; mend the file, then: "
+		  "weir apply",
+		  daemon->options->config);
+	return 0;
 }
 
 /* Everything up to a configuration in force. */
@@ -182,7 +216,9 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = sync_adopt(daemon->object, &daemon->plan, err);
 	if (r < 0)
 		return r;
-	if (!interfaces_any(daemon, model))
+	if (!fresh && !interfaces_any(daemon, model))
+		log_warning("attached to no interface; weir attach IF");
+	else if (!interfaces_any(daemon, model))
 		return err_set(err, -EBADMSG,
 			       "no interface to attach to: name one with -i, or under 'interfaces' "
 			       "in %s",
@@ -209,6 +245,18 @@ static void announce(const struct daemon *daemon, bool fresh)
 		 fresh ? "new data plane" : "adopted the data plane that was there");
 }
 
+/* Takes back what was asked of the host. */
+static void leave(struct daemon *daemon)
+{
+	struct addr_list none = {};
+
+	if (daemon->plan)
+		world_leave(daemon->nl, daemon->plan);
+	world_unanswer(daemon->nl, &daemon->state.addresses, &none);
+	vec_free(&daemon->state.addresses.list);
+	state_save(daemon->options->instance, &daemon->state, NULL);
+}
+
 int daemon_run(const struct daemon_options *options, struct err *err)
 {
 	_cleanup_(daemon_fini) struct daemon daemon = { .options = options };
@@ -226,8 +274,7 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 	r = r ?: upkeep_start(&daemon, err);
 	if (r < 0) {
 		if (fresh) { /* leave no half of a data plane behind */
-			if (daemon.plan)
-				world_leave(daemon.nl, daemon.plan);
+			leave(&daemon);
 			object_unpin(options->instance, NULL);
 		}
 		return r;

@@ -42,7 +42,8 @@ struct daemon {
 	char *text;	     /* of the same */
 	struct state state;  /* overrides */
 	struct facts facts;
-	struct plan *plan; /* in force */
+	struct plan *plan;    /* in force */
+	struct err complaint; /* said last of an interface that cannot be attached */
 
 	struct admin *admin;
 	struct upkeep *upkeep;

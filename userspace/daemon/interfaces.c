@@ -34,12 +34,22 @@ static bool is_wanted(const struct daemon *daemon, const struct model *model, co
 	return false;
 }
 
-static bool is_attached(const struct attachments *attachments, const char *name)
+static bool is_attached(const struct attachments *attachments, const char *name,
+			enum attach_mode mode)
 {
 	vec_foreach(attachment, &attachments->list)
-		if (attachment->ifindex && !strcmp(attachment->name, name))
+		if (attachment->ifindex && attachment->mode == mode &&
+		    !strcmp(attachment->name, name))
 			return true;
 	return false;
+}
+
+/* Once, not at every event of the network. */
+static void complain(struct daemon *daemon, const struct err *why)
+{
+	if (strcmp(daemon->complaint.text, why->text))
+		log_warning("%s", why->text);
+	daemon->complaint = *why;
 }
 
 static int attach_one(struct daemon *daemon, const struct attachments *attachments,
@@ -47,21 +57,21 @@ static int attach_one(struct daemon *daemon, const struct attachments *attachmen
 {
 	const struct state_interface *override = override_of(daemon, name);
 	bool generic = override ? override->generic : daemon->options->generic;
+	enum attach_mode mode = generic ? ATTACH_GENERIC : ATTACH_NATIVE;
 	struct err why = {};
 	int r;
 
-	if (is_attached(attachments, name) || (override && !override->attached))
+	if (is_attached(attachments, name, mode) || (override && !override->attached))
 		return 0;
 	if (!strict && !if_nametoindex(name))
 		return 0;
-	r = attach_interface(daemon->object->directory, daemon->object->program, name,
-			     generic ? ATTACH_GENERIC : ATTACH_NATIVE, &why);
+	r = attach_interface(daemon->object->directory, daemon->object->program, name, mode, &why);
 	if (!r)
 		log_info("%s: attached in %s mode", name, generic ? "generic" : "native");
 	else if (strict)
 		return err_set(err, r, "%s", why.text);
 	else
-		log_warning("%s", why.text);
+		complain(daemon, &why);
 	return 0;
 }
 

@@ -233,26 +233,33 @@ int world_check(struct nl *nl, const struct model *model, struct err *err)
 	return r;
 }
 
-static void answer_one(struct nl *nl, const struct plan *plan, const struct addr *address)
+/* On all interfaces of the plan, and on no others. */
+static void answer_one(struct nl *nl, const struct addr *address, const uint32_t *ifindexes,
+		       size_t count)
 {
 	char text[ADDR_TEXT_MAX];
 	struct err err = {};
+	int r = 0;
 
-	for (size_t i = 1; i < plan->egress.count; i++) {
-		uint32_t ifindex = plan->egress.items[i].ifindex;
-
-		if (ifindex && nl_vip_add(nl, ifindex, address, &err) < 0)
-			log_warning("%s: clients may not reach it: %s", addr_print(address, text),
-				    err.text);
-	}
+	for (size_t i = 0; !r && i < count; i++)
+		r = nl_vip_add(nl, ifindexes[i], address, &err) < 0;
+	if (r || nl_vip_keep_on(nl, address, ifindexes, count, &err) < 0)
+		log_warning("%s: clients may not reach it: %s", addr_print(address, text),
+			    err.text);
 }
 
 void world_answer(struct nl *nl, const struct plan *plan)
 {
+	uint32_t ifindexes[WEIR_MAX_EGRESS];
+	size_t count = 0;
+
+	for (size_t i = 1; i < plan->egress.count; i++)
+		if (plan->egress.items[i].ifindex)
+			ifindexes[count++] = plan->egress.items[i].ifindex;
 	vec_foreach(listener, &plan->listeners)
 		if (listener->vip_route)
 			vec_foreach(address, &listener->addresses)
-				answer_one(nl, plan, address);
+				answer_one(nl, address, ifindexes, count);
 }
 
 void world_unanswer(struct nl *nl, const struct addr_list *before, const struct addr_list *now)

@@ -99,6 +99,25 @@ static int replace_program(const char *path, int program)
 	return bpf_link_update(link, program, NULL) ? -errno : 0;
 }
 
+/* A pin that an interface has under a name of before becomes one of its name now. */
+static void follow_rename(const char *directory, const char *name, uint32_t ifindex)
+{
+	char from[OBJECT_PATH_MAX + 32], to[OBJECT_PATH_MAX + 32];
+	struct attachments attachments = {};
+
+	if (attach_list(directory, &attachments, NULL) < 0)
+		return;
+	link_path(directory, name, to);
+	vec_foreach(attachment, &attachments.list) {
+		if (attachment->ifindex != ifindex || !strcmp(attachment->name, name))
+			continue;
+		link_path(directory, attachment->name, from);
+		if (access(to, F_OK))
+			rename(from, to);
+	}
+	vec_free(&attachments.list);
+}
+
 int attach_interface(const char *directory, int program, const char *name, enum attach_mode mode,
 		     struct err *err)
 {
@@ -114,6 +133,7 @@ int attach_interface(const char *directory, int program, const char *name, enum 
 	if (!ifindex)
 		return err_set(err, -ENODEV,
 			       "%s: there is no such interface; list them with: ip link", name);
+	follow_rename(directory, name, ifindex);
 	link_path(directory, name, path);
 	pinned = bpf_obj_get(path);
 	if (pinned >= 0 && link_ifindex(pinned) == ifindex && mode_of(ifindex) == mode)
@@ -143,6 +163,8 @@ int attach_detach(const char *directory, const char *name, struct err *err)
 {
 	char path[OBJECT_PATH_MAX + 32];
 
+	if (if_nametoindex(name))
+		follow_rename(directory, name, if_nametoindex(name));
 	link_path(directory, name, path);
 	if (!unlink(path))
 		return 0;

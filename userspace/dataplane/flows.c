@@ -95,12 +95,15 @@ static void refer_row(struct flows *flows, uint32_t row)
 	flows->by_row[row]++;
 }
 
-/* Deletes a record, if it is still the one that was judged: its key may have a new flow by now. */
+/* Deletes a record, if it is still the one that was judged: its key may have a new flow by now. A
+ * scan that only looks takes it for deleted. */
 static bool expire(struct scan *scan, int map, const struct weir_flow *key, const void *judged,
 		   size_t size)
 {
 	char now[sizeof(struct weir_nat_flow)];
 
+	if (!scan->expire)
+		return true;
 	if (bpf_map_lookup_elem(map, key, now) || memcmp(now, judged, size) ||
 	    bpf_map_delete_elem(map, key))
 		return false;
@@ -113,13 +116,15 @@ static int scan_exceptions(const struct batch *batch, void *user)
 	struct scan *scan = user;
 
 	for (uint32_t i = 0; i < batch->count; i++) {
-		if (!exception_is_over(&batch->exceptions[i], scan->now)) {
-			refer_row(scan->flows, batch->exceptions[i].endpoint);
-			scan->flows->exceptions++;
-		} else if (scan->expire) {
-			expire(scan, scan->object->exceptions, &batch->keys[i],
-			       &batch->exceptions[i], sizeof(batch->exceptions[i]));
-		}
+		const struct weir_exception *exception = &batch->exceptions[i];
+
+		/* What could not be deleted has been touched meanwhile: it lives. */
+		if (exception_is_over(exception, scan->now) &&
+		    expire(scan, scan->object->exceptions, &batch->keys[i], exception,
+			   sizeof(*exception)))
+			continue;
+		refer_row(scan->flows, exception->endpoint);
+		scan->flows->exceptions++;
 	}
 	return 0;
 }
@@ -179,18 +184,18 @@ static int scan_nat(const struct batch *batch, void *user)
 		const struct weir_nat_flow *flow = &batch->flows[i];
 		struct weir_flow back;
 
-		if (!nat_is_over(scan, &batch->keys[i], flow)) {
-			refer_row(scan->flows, flow->endpoint);
-			if (flow->client.egress < WEIR_MAX_EGRESS)
-				scan->flows->references.egress[flow->client.egress] = true;
-			r = refer_snat(scan->flows, flow->snat_addr);
-			scan->flows->nat++;
-		} else if (scan->expire) {
+		if (nat_is_over(scan, &batch->keys[i], flow) &&
+		    expire(scan, scan->object->nat_flows, &batch->keys[i], flow, sizeof(*flow))) {
 			back = reply_key(&batch->keys[i], flow);
-			if (expire(scan, scan->object->nat_flows, &batch->keys[i], flow,
-				   sizeof(*flow)))
+			if (scan->expire)
 				bpf_map_delete_elem(scan->object->nat_replies, &back);
+			continue;
 		}
+		refer_row(scan->flows, flow->endpoint);
+		if (flow->client.egress < WEIR_MAX_EGRESS)
+			scan->flows->references.egress[flow->client.egress] = true;
+		r = refer_snat(scan->flows, flow->snat_addr);
+		scan->flows->nat++;
 	}
 	return r;
 }

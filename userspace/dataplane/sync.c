@@ -184,6 +184,8 @@ static void write_deadlines(struct object *object, struct plan_listener *listene
 /* What the new configuration needs, beside the one in force. */
 static void write_new(struct object *object, const struct plan *next)
 {
+	/* It changes only while no stateless listener is in force. */
+	object->control->slot_seed = next->hash_seed;
 	for (size_t i = 1; i < next->egress.count; i++) {
 		const struct weir_egress *egress = &next->egress.items[i];
 		uint32_t index = i;
@@ -229,7 +231,6 @@ static void flip(struct object *object, const struct weir_half *half)
 
 static void write_known(struct object *object, const struct plan *next)
 {
-	object->control->slot_seed = next->hash_seed;
 	vec_foreach(listener, &next->listeners) {
 		write_deadlines(object, listener);
 		vec_foreach(endpoint, &listener->endpoints)

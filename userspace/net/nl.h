@@ -100,6 +100,10 @@ int nl_vip_add(struct nl *nl, int ifindex, const struct addr *addr, struct err *
 /* Removes it, from all interfaces, if it is weir's; absent: 0. */
 int nl_vip_remove(struct nl *nl, const struct addr *addr, struct err *err);
 
+/* Removes it from all interfaces but these, where it is weir's (IPv4 is on none). */
+int nl_vip_keep_on(struct nl *nl, const struct addr *addr, const uint32_t *ifindexes, size_t count,
+		   struct err *err);
+
 /* The listener addresses that weir has added so far, by mark. Caller frees. */
 int nl_vips(struct nl *nl, struct addr_list *ret, struct err *err);
 

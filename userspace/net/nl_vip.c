@@ -157,14 +157,24 @@ static int remove_address(struct nl *nl, const struct nl_host_address *address, 
 	return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
 }
 
-/* From every interface that has it. */
-static int remove_addresses(struct nl *nl, const struct addr *addr, struct err *err)
+static bool is_among(int ifindex, const uint32_t *ifindexes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (ifindexes[i] == (uint32_t)ifindex)
+			return true;
+	return false;
+}
+
+/* From every interface that has it, but for `count` of them. */
+static int remove_addresses(struct nl *nl, const struct addr *addr, const uint32_t *kept,
+			    size_t count, struct err *err)
 {
 	struct nl_host_addresses all = {};
 	int r = nl_address_list(nl, AF_INET6, &all, err);
 
 	vec_foreach(address, &all.list)
-		if (r == 0 && address->ours && addr_equal(&address->addr, addr))
+		if (r == 0 && address->ours && addr_equal(&address->addr, addr) &&
+		    !is_among(address->ifindex, kept, count))
 			r = remove_address(nl, address, err);
 	vec_free(&all.list);
 	return r;
@@ -173,7 +183,16 @@ static int remove_addresses(struct nl *nl, const struct addr *addr, struct err *
 int nl_vip_remove(struct nl *nl, const struct addr *addr, struct err *err)
 {
 	int r = addr_family(addr) == AF_INET ? remove_route(nl, addr, err)
-					     : remove_addresses(nl, addr, err);
+					     : remove_addresses(nl, addr, NULL, 0, err);
+
+	return r < 0 ? at_vip(err, r, "remove", addr) : 0;
+}
+
+int nl_vip_keep_on(struct nl *nl, const struct addr *addr, const uint32_t *ifindexes, size_t count,
+		   struct err *err)
+{
+	int r = addr_family(addr) == AF_INET ? 0
+					     : remove_addresses(nl, addr, ifindexes, count, err);
 
 	return r < 0 ? at_vip(err, r, "remove", addr) : 0;
 }
