@@ -2,8 +2,8 @@
 /*
  * Whose packet is it? The listener table is an open-addressed hash inside an array, laid out by
  * the daemon: a lookup reads one cache line, rarely two, and calls no helper. An address has a cell
- * of its own (port 0), so that one probe rejects what is not for us; it carries one of its listeners
- * as well, so that for most packets it is the only one.
+ * of its own (port 0), so that one probe rejects what is not for us; it carries one of its
+ * listeners as well, so that for most packets it is the only one.
  */
 #ifndef WEIR_BPF_LISTENER_H
 #define WEIR_BPF_LISTENER_H
