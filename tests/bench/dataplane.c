@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/resource.h>
 
 #include "row.h"
@@ -151,9 +152,11 @@ static int measure_rows(const struct options *options, struct bench *bench, stru
 				      err);
 			results[i].ratio[round] = results[i].ns[round] / yardstick;
 		}
-		fprintf(stderr, "\rround %u of %u", round + 1, options->rounds);
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "\rround %u of %u", round + 1, options->rounds);
 	}
-	fprintf(stderr, "\r%*s\r", 30, "");
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%*s\r", 30, "");
 	return r;
 }
 
