@@ -39,15 +39,6 @@ static __always_inline __u32 slot_row(const struct weir_listener *listener, __u3
 	return index == WEIR_SLOT_NONE ? NO_ROW : listener->endpoint_base + index;
 }
 
-static __always_inline bool exception_lives(const struct weir_exception *exception, __u32 now)
-{
-	__u32 timeout = exception->state == WEIR_FLOW_SYN    ? WEIR_TIMEOUT_SYN
-			: exception->state == WEIR_FLOW_OPEN ? exception->idle_timeout
-							     : WEIR_TIMEOUT_CLOSING;
-
-	return !weir_is_over(now, exception->seen, timeout);
-}
-
 /* The state of a flow after a packet. */
 static __always_inline __u8 flow_state(const struct pkt *pkt, __u8 before)
 {
@@ -103,7 +94,7 @@ static __always_inline __u32 select_tracked(const struct pkt *pkt,
 	bool moving = slot->phase == WEIR_MOVING, new_flow = pkt->flags & PKT_SYN;
 	__u32 now = clock_now(pkt->control);
 
-	if (exception && exception_lives(exception, now)) {
+	if (exception && !weir_exception_is_over(exception, now)) {
 		__u32 row = exception->endpoint;
 
 		if (endpoint_keeps(bpf_map_lookup_elem(&endpoints, &row), exception->generation,

@@ -207,6 +207,17 @@ struct weir_exception {
 	__u8 pad[3];
 };
 
+/* One rule for both halves: BPF disregards what user space deletes. */
+static inline __attribute__((always_inline)) int weir_exception_is_over(
+	const struct weir_exception *exception, __u32 now)
+{
+	__u32 timeout = exception->state == WEIR_FLOW_SYN    ? WEIR_TIMEOUT_SYN
+			: exception->state == WEIR_FLOW_OPEN ? exception->idle_timeout
+							     : WEIR_TIMEOUT_CLOSING;
+
+	return weir_is_over(now, exception->seen, timeout);
+}
+
 /* nat_flows: weir_flow (client to listener) to where it goes and as whom. */
 struct weir_nat_flow {
 	__u8 snat_addr[16];

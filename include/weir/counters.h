@@ -56,7 +56,6 @@
 	  "add addresses to snat:, or endpoints; each pair carries tens of thousands of flows")    \
 	X(NAT_RACE, DROP, "nat_race", "two CPUs opened one flow at once: the retransmission heals it", \
 	  "")                                                                                      \
-	X(NO_ROOM, DROP, "no_room", "the packet's buffer could not be changed", "report this as a bug") \
 	X(INTERNAL, DROP, "internal", "the tables contradict each other", "report this as a bug")  \
 	X(FLOW_RECORDED, NOTE, "flow_recorded", "a flow was recorded to keep it on its endpoint", "") \
 	X(EXCEPTIONS_FULL, NOTE, "exceptions_full",                                                \

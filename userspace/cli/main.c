@@ -30,7 +30,7 @@ static int cli_version(const struct cli *cli, struct err *err);
 static int cli_help(const struct cli *cli, struct err *err);
 
 static const struct verb verbs[] = {
-	{ "run", "-c FILE [-i IF]... [--generic] [-v]", "the daemon, in the foreground", cli_run },
+	{ "run", "-c FILE [-i IF]... [--generic]", "the daemon, in the foreground", cli_run },
 	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
 	{ "apply", "[FILE]", "put a configuration in force, all of it or nothing", cli_apply },
 	{ "set", "LISTENER/GROUP/ENDPOINT weight=N", "change a weight", cli_set },

@@ -4,7 +4,6 @@
 
 #include "cli/cli.h"
 #include "daemon/daemon.h"
-#include "util/log.h"
 
 int cli_run(const struct cli *cli, struct err *err)
 {
@@ -18,8 +17,6 @@ int cli_run(const struct cli *cli, struct err *err)
 
 		if (!strcmp(argument, "--generic")) {
 			options.generic = true;
-		} else if (!strcmp(argument, "-v")) {
-			log_set_level(LOG_LEVEL_DEBUG);
 		} else if (!value || (strcmp(argument, "-c") && strcmp(argument, "-i"))) {
 			return err_set(err, CLI_USAGE, "run: unexpected '%.40s'", argument);
 		} else {

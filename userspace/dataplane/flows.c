@@ -75,18 +75,6 @@ struct scan {
 	bool expire;
 };
 
-static bool exception_is_over(const struct weir_exception *exception, uint32_t now)
-{
-	switch (exception->state) {
-	case WEIR_FLOW_SYN:
-		return weir_is_over(now, exception->seen, WEIR_TIMEOUT_SYN);
-	case WEIR_FLOW_OPEN:
-		return weir_is_over(now, exception->seen, exception->idle_timeout);
-	default:
-		return weir_is_over(now, exception->seen, WEIR_TIMEOUT_CLOSING);
-	}
-}
-
 static void refer_row(struct flows *flows, uint32_t row)
 {
 	if (row >= WEIR_MAX_ENDPOINTS)
@@ -119,7 +107,7 @@ static int scan_exceptions(const struct batch *batch, void *user)
 		const struct weir_exception *exception = &batch->exceptions[i];
 
 		/* What could not be deleted has been touched meanwhile: it lives. */
-		if (exception_is_over(exception, scan->now) &&
+		if (weir_exception_is_over(exception, scan->now) &&
 		    expire(scan, scan->object->exceptions, &batch->keys[i], exception,
 			   sizeof(*exception)))
 			continue;
@@ -288,7 +276,7 @@ static int find_differences(const struct batch *batch, void *user)
 		memcpy(address.bytes, batch->keys[i].dst, sizeof(address.bytes));
 		family = plan_family_of(&address);
 		if (id >= WEIR_MAX_LISTENERS || !find->ret->tables[id].differs[family] ||
-		    exception_is_over(exception, find->now))
+		    weir_exception_is_over(exception, find->now))
 			continue;
 		listener = find->ret->tables[id].listener;
 		table = &listener->table[family];

@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static enum log_level max_level = LOG_LEVEL_INFO;
-
-void log_set_level(enum log_level level)
-{
-	max_level = level;
-}
-
 /* One write per line, so that lines of several processes do not mix. */
 static void log_line(enum log_level level, const char *format, va_list arguments)
 {
@@ -22,8 +15,6 @@ static void log_line(enum log_level level, const char *format, va_list arguments
 	char line[2048];
 	int length = 0;
 
-	if (level > max_level)
-		return;
 	if (getenv("JOURNAL_STREAM"))
 		length = snprintf(line, sizeof(line), "<%d>", level);
 	length += snprintf(line + length, sizeof(line) - length, "%s", prefix);
@@ -48,4 +39,3 @@ static void log_line(enum log_level level, const char *format, va_list arguments
 DEFINE_LOG(log_error, LOG_LEVEL_ERROR)
 DEFINE_LOG(log_warning, LOG_LEVEL_WARNING)
 DEFINE_LOG(log_info, LOG_LEVEL_INFO)
-DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)
