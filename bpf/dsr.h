@@ -7,22 +7,10 @@
 #define WEIR_BPF_DSR_H
 
 #include "forward.h"
-#include "select.h"
 
-static __always_inline enum weir_reason dsr_request(struct pkt *pkt,
-						    const struct weir_listener *listener)
+static __always_inline enum weir_reason dsr_forward(struct pkt *pkt,
+						    const struct weir_endpoint *endpoint)
 {
-	const struct weir_endpoint *endpoint;
-	enum weir_reason reason;
-	__u32 row = 0;
-
-	reason = select_endpoint(pkt, listener, &row);
-	if (reason != GO_ON)
-		return reason;
-	endpoint = bpf_map_lookup_elem(&endpoints, &row);
-	if (!endpoint)
-		return WEIR_R_INTERNAL;
-	pkt->endpoint = row;
 	pkt->new_flow = pkt->flags & PKT_SYN;
 	return forward(pkt, nexthop_read(&endpoint->nexthop));
 }

@@ -199,26 +199,22 @@ static __always_inline void nat_fill(const struct pkt *pkt, const struct weir_li
 	reply->state = WEIR_FLOW_SYN;
 }
 
-/* Selects an endpoint for a new flow and records it in both directions; *ret is the record. */
-static __always_inline enum weir_reason nat_open(struct pkt *pkt,
-						 const struct weir_listener *listener, __u32 now,
-						 struct weir_nat_flow **ret)
+/* Records a new flow to an endpoint in both directions; *ret is the client's record. */
+static __always_inline enum weir_reason nat_record(const struct pkt *pkt,
+						   const struct weir_listener *listener,
+						   const struct weir_endpoint *endpoint,
+						   struct weir_nat_flow **ret)
 {
-	const struct weir_endpoint *endpoint;
 	enum weir_reason reason;
-	__u32 zero = 0, row = 0;
 	struct nat_new *new;
+	__u32 zero = 0;
 	long error;
 
-	reason = select_endpoint(pkt, listener, &row);
-	if (reason != GO_ON)
-		return reason;
-	endpoint = bpf_map_lookup_elem(&endpoints, &row);
 	new = bpf_map_lookup_elem(&nat_scratch, &zero);
-	if (!endpoint || !new)
+	if (!new)
 		return WEIR_R_INTERNAL;
-	new->flow.endpoint = row;
-	new->flow.seen = now;
+	new->flow.endpoint = pkt->endpoint;
+	new->flow.seen = clock_now(pkt->control);
 	new->flow.client = nexthop_back(pkt, egress_of_ingress(pkt->ctx->ingress_ifindex));
 	/* Without a way there and back there is no flow. */
 	if (!endpoint->nexthop.egress || !new->flow.client.egress)
@@ -311,11 +307,10 @@ static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_flo
 }
 
 /*
- * The record of the packet's flow in *ret, touched; NULL where the packet has to open one, also in
- * place of one that is over. A retransmitted SYN is no new flow: it may go to a draining endpoint.
+ * The record of the packet's flow in *ret, touched; NULL where it has none, or one that is over
+ * and makes room for another. A retransmitted SYN is no new flow: it may go to a draining endpoint.
  */
-static __always_inline enum weir_reason nat_known(const struct pkt *pkt, __u32 now,
-						  struct weir_nat_flow **ret)
+static __always_inline enum weir_reason nat_known(const struct pkt *pkt, struct weir_nat_flow **ret)
 {
 	struct weir_nat_flow *known = bpf_map_lookup_elem(&nat_flows, &pkt->flow);
 	__u32 row;
@@ -323,8 +318,9 @@ static __always_inline enum weir_reason nat_known(const struct pkt *pkt, __u32 n
 
 	*ret = NULL;
 	if (!known)
-		return pkt->flow.protocol == IPPROTO_TCP && !(pkt->flags & PKT_SYN) ? WEIR_R_NO_FLOW
-										    : GO_ON;
+		return GO_ON;
+	if (nat_ttl_expires(pkt))
+		return WEIR_R_TTL_EXPIRED;
 	row = known->endpoint;
 	keeps = endpoint_keeps(bpf_map_lookup_elem(&endpoints, &row), known->generation, false);
 	if (nat_is_over(pkt, known, keeps)) {
@@ -333,31 +329,20 @@ static __always_inline enum weir_reason nat_known(const struct pkt *pkt, __u32 n
 	}
 	if (!keeps)
 		return WEIR_R_ENDPOINT_GONE;
-	nat_touch(pkt, known, now);
+	nat_touch(pkt, known, clock_now(pkt->control));
 	*ret = known;
 	return GO_ON;
 }
 
-/* From a client to a listener of mode nat. */
-static __always_inline enum weir_reason nat_request(struct pkt *pkt,
-						    const struct weir_listener *listener)
+/* Of a recorded flow, to its endpoint. */
+static __always_inline enum weir_reason nat_forward(struct pkt *pkt,
+						    const struct weir_nat_flow *flow)
 {
 	const struct weir_endpoint *endpoint;
-	__u32 now = clock_now(pkt->control), row;
-	struct weir_nat_flow *flow;
 	enum weir_reason reason;
-	bool new_flow;
 
-	if (nat_ttl_expires(pkt))
-		return WEIR_R_TTL_EXPIRED;
-	reason = nat_known(pkt, now, &flow);
-	new_flow = !flow;
-	if (reason == GO_ON && new_flow)
-		reason = nat_open(pkt, listener, now, &flow);
-	if (reason != GO_ON || !flow)
-		return reason;
-	row = flow->endpoint;
-	endpoint = bpf_map_lookup_elem(&endpoints, &row);
+	pkt->endpoint = flow->endpoint;
+	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
 	if (!endpoint)
 		return WEIR_R_INTERNAL;
 	reason = nat_rewrite(pkt, &(struct nat_rewrite){
@@ -366,11 +351,26 @@ static __always_inline enum weir_reason nat_request(struct pkt *pkt,
 					  .sport = flow->snat_port,
 					  .dport = flow->endpoint_port,
 				  });
-	if (reason != GO_ON)
+	return reason != GO_ON ? reason : forward(pkt, nexthop_read(&endpoint->nexthop));
+}
+
+/* Opens a flow to the endpoint that was selected for it. */
+static __always_inline enum weir_reason nat_open(struct pkt *pkt,
+						 const struct weir_listener *listener,
+						 const struct weir_endpoint *endpoint)
+{
+	struct weir_nat_flow *flow = NULL;
+	enum weir_reason reason;
+
+	if (pkt->flow.protocol == IPPROTO_TCP && !(pkt->flags & PKT_SYN))
+		return WEIR_R_NO_FLOW;
+	if (nat_ttl_expires(pkt))
+		return WEIR_R_TTL_EXPIRED;
+	reason = nat_record(pkt, listener, endpoint, &flow);
+	if (reason != GO_ON || !flow)
 		return reason;
-	pkt->endpoint = row;
-	pkt->new_flow = new_flow;
-	return forward(pkt, nexthop_read(&endpoint->nexthop));
+	pkt->new_flow = true;
+	return nat_forward(pkt, flow);
 }
 
 /* From an endpoint to a SNAT address; *listener is set where the flow is known. */

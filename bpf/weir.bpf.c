@@ -2,46 +2,82 @@
 /*
  * The data plane: parse, find the listener, select an endpoint, rewrite, forward. bpf/README.md
  * shows a packet's way in one picture.
+ *
+ * Two programs run the same stages. `weir` takes the plain packets that nearly all are, and calls
+ * `weir_unusual` for the others: so the complete parser costs neither them nor its verification.
  */
 #include "pkt.h"
 #include "maps.h"
 #include "parse.h"
+#include "parse_all.h"
 #include "listener.h"
 #include "stats.h"
+#include "select.h"
 #include "nat.h"
 #include "dsr.h"
 
-/* To an address that listeners have; *id is set once the listener is known. */
-static __always_inline enum weir_reason request(struct pkt *pkt, const struct weir_half *half,
-						const struct weir_listener *address,
-						enum weir_reason fault, __u32 *id)
-{
-	const struct weir_listener *listener = address;
+enum stage {
+	STAGE_UNUSUAL,
+	STAGE_COUNT,
+};
 
-	if (fault != GO_ON)
-		return fault;
-	if (address->first_port != pkt->flow.dport || address->first_protocol != pkt->flow.protocol)
-		listener = listener_cell(half, pkt->flow.dst, pkt->flow.dport, pkt->flow.protocol);
-	if (!listener)
-		return WEIR_R_NO_LISTENER;
-	*id = listener->id;
+int weir_unusual(struct xdp_md *ctx);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, STAGE_COUNT);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} stages SEC(".maps") = {
+	.values = { [STAGE_UNUSUAL] = (void *)&weir_unusual },
+};
+
+/* A flow that has no record: its slot chooses, and the chosen endpoint's mode says how. */
+static __always_inline enum weir_reason to_selected(struct pkt *pkt,
+						    const struct weir_listener *listener)
+{
+	const struct weir_endpoint *endpoint;
+	enum weir_reason reason;
+
+	reason = select_endpoint(pkt, listener, &pkt->endpoint);
+	if (reason != GO_ON)
+		return reason;
+	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
+	if (!endpoint)
+		return WEIR_R_INTERNAL;
+	if (endpoint->mode == WEIR_MODE_DSR)
+		return dsr_forward(pkt, endpoint);
+	return nat_open(pkt, listener, endpoint);
+}
+
+/* From a client to a listener. */
+static __always_inline enum weir_reason request(struct pkt *pkt,
+						const struct weir_listener *listener)
+{
+	struct weir_nat_flow *flow = NULL;
+	enum weir_reason reason;
+
 	if (listener_bad_source(pkt))
 		return WEIR_R_BAD_SOURCE;
 	if (pkt->flags & PKT_FIRST_FRAGMENT)
 		return WEIR_R_FRAGMENT;
-	if (listener->mode == WEIR_MODE_DSR)
-		return dsr_request(pkt, listener);
-	return nat_request(pkt, listener);
+	if (listener->flags & WEIR_CELL_NAT) {
+		reason = nat_known(pkt, &flow);
+		if (reason != GO_ON)
+			return reason;
+		if (flow)
+			return nat_forward(pkt, flow);
+	}
+	return to_selected(pkt, listener);
 }
 
-static __always_inline enum weir_reason handle(struct pkt *pkt, __u32 *id)
+/* To or from whom? *id is set once the listener is known; `fault` is what the parser found. */
+static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason fault, __u32 *id)
 {
-	enum weir_reason fault = parse(pkt), reason;
-	const struct weir_listener *address;
+	const struct weir_listener *address, *listener;
 	const struct weir_half *half;
+	enum weir_reason reason;
 
-	if (!pkt->version) /* no destination: not IP, or too short to tell */
-		return fault;
 	half = listener_half(pkt->control);
 	address = listener_cell(half, pkt->flow.dst, 0, 0);
 	if (!address)
@@ -54,7 +90,15 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, __u32 *id)
 	}
 	if (!(address->flags & WEIR_CELL_HAS_LISTENERS))
 		return WEIR_R_NOT_OURS;
-	return request(pkt, half, address, fault, id);
+	if (fault != GO_ON)
+		return fault;
+	listener = address;
+	if (address->first_port != pkt->flow.dport || address->first_protocol != pkt->flow.protocol)
+		listener = listener_cell(half, pkt->flow.dst, pkt->flow.dport, pkt->flow.protocol);
+	if (!listener)
+		return WEIR_R_NO_LISTENER;
+	*id = listener->id;
+	return request(pkt, listener);
 }
 
 /* The kind of each reason says what becomes of the packet. */
@@ -75,19 +119,51 @@ static __always_inline int verdict(const struct pkt *pkt, enum weir_reason reaso
 	}
 }
 
+/* The end of every packet. */
+static __always_inline int finish(struct pkt *pkt, __u32 id, enum weir_reason reason)
+{
+	account(pkt, id, reason);
+	return verdict(pkt, reason);
+}
+
+static __always_inline bool begin(struct pkt *pkt)
+{
+	__u32 zero = 0;
+
+	pkt->control = bpf_map_lookup_elem(&control, &zero);
+	return pkt->control;
+}
+
+SEC("xdp.frags")
+int weir_unusual(struct xdp_md *ctx)
+{
+	struct pkt pkt = { .ctx = ctx };
+	__u32 id = NO_LISTENER_ID;
+	enum weir_reason reason;
+
+	if (!begin(&pkt))
+		return XDP_PASS;
+	reason = parse_all(&pkt);
+	if (pkt.version) /* else there is no destination: not IP, or too short to tell */
+		reason = handle(&pkt, reason, &id);
+	return finish(&pkt, id, reason);
+}
+
 SEC("xdp.frags")
 int weir(struct xdp_md *ctx)
 {
 	struct pkt pkt = { .ctx = ctx };
-	enum weir_reason reason;
-	__u32 zero = 0, id = NO_LISTENER_ID;
+	enum parsed parsed = parse_plain(&pkt);
+	enum weir_reason reason = WEIR_R_NOT_IP;
+	__u32 id = NO_LISTENER_ID;
 
-	pkt.control = bpf_map_lookup_elem(&control, &zero);
-	if (!pkt.control)
+	if (parsed == PARSED_UNUSUAL)
+		bpf_tail_call(ctx, &stages, STAGE_UNUSUAL);
+	if (!begin(&pkt))
 		return XDP_PASS;
-	reason = handle(&pkt, &id);
-	account(&pkt, id, reason);
-	return verdict(&pkt, reason);
+	if (parsed == PARSED_PLAIN)
+		reason = handle(&pkt, GO_ON, &id);
+	return finish(&pkt, id, reason);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -81,6 +81,7 @@ enum weir_cell_flags {
 	WEIR_CELL_HAS_LISTENERS = 1, /* kind ADDRESS */
 	WEIR_CELL_NO_ENDPOINT = 2,   /* kind LISTENER: no usable endpoint, there is no slot table */
 	WEIR_CELL_CLIENT_AFFINITY = 4, /* kind LISTENER: the client's address alone chooses */
+	WEIR_CELL_NAT = 8, /* kind LISTENER: an endpoint is of mode nat, flows may be recorded */
 };
 
 /* listeners[]: one cache line that answers "whose packet is this, and which table decides?" */
@@ -153,7 +154,8 @@ struct weir_endpoint {
 	__u32 listener;	 /* id */
 	__u16 snat;	 /* first row in snat; 0: none */
 	__u16 snat_rows; /* consecutive rows to choose from */
-	__u8 pad[24];
+	__u8 mode;	 /* enum weir_mode */
+	__u8 pad[23];
 };
 
 /* egress[]: an attached interface; the same index in tx_ports (DEVMAP) redirects to it. */

@@ -55,6 +55,8 @@ static void fill_listener(struct weir_listener *cell, const struct plan_listener
 	cell->endpoint_base = listener->block;
 	if (listener->client_affinity)
 		cell->flags |= WEIR_CELL_CLIENT_AFFINITY;
+	if (listener->mode == WEIR_MODE_NAT)
+		cell->flags |= WEIR_CELL_NAT;
 	if (table->slots) {
 		cell->slot_line = table->line;
 		cell->slot_mask = table->size - 1;

@@ -130,6 +130,7 @@ static void write_new_endpoint(struct object *object, const struct plan_listener
 	row->generation = endpoint->generation;
 	row->port = endpoint->port;
 	row->listener = listener->id;
+	row->mode = listener->mode;
 	write_snat(row, endpoint);
 	write_nexthop(row, endpoint);
 	object->endpoint_info[endpoint->row] = (struct weir_endpoint_info){};
@@ -143,12 +144,14 @@ static bool is_new(const struct object *object, const struct plan_endpoint *endp
 }
 
 /* A row in use: only words that stand for themselves change. */
-static void write_known_endpoint(struct object *object, const struct plan_endpoint *endpoint)
+static void write_known_endpoint(struct object *object, const struct plan_listener *listener,
+				 const struct plan_endpoint *endpoint)
 {
 	struct weir_endpoint *row = &object->endpoints[endpoint->row];
 
 	write_nexthop(row, endpoint);
 	write_snat(row, endpoint);
+	__atomic_store_n(&row->mode, listener->mode, __ATOMIC_RELAXED);
 	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
 	write_endpoint_info(object, endpoint);
 }
@@ -234,7 +237,7 @@ static void write_known(struct object *object, const struct plan *next)
 	vec_foreach(listener, &next->listeners) {
 		write_deadlines(object, listener);
 		vec_foreach(endpoint, &listener->endpoints)
-			write_known_endpoint(object, endpoint);
+			write_known_endpoint(object, listener, endpoint);
 	}
 }
 
