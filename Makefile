@@ -46,7 +46,7 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all bench help deps test demo lab lab-down lint format mutate install clean packages
+.PHONY: all bench bench-live help deps test demo lab lab-down lint format mutate install clean packages
 
 all: $(O)/weir $(BPF_OBJECTS) ## build $(O)/weir and the BPF objects
 
@@ -118,7 +118,7 @@ $(O)/gen/%.skel.h: $(O)/tests/bench/%.bpf.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
 
-$(O)/tests/bench/measure.o $(O)/tests/bench/ruler.o: $(BENCH_SKELETONS)
+$(O)/tests/bench/measure.o $(O)/tests/bench/ruler.o $(O)/tests/bench/live/pipe.o: $(BENCH_SKELETONS)
 
 $(O)/tests/bench/dataplane: $(BENCH_PARTS) $(O)/tests/lib/packet.o $(O)/libweir.a
 	$(call say,LD,$@)
@@ -127,6 +127,21 @@ $(O)/tests/bench/dataplane: $(BENCH_PARTS) $(O)/tests/lib/packet.o $(O)/libweir.
 bench: $(O)/tests/bench/dataplane ## what a packet costs (ROW=pattern, ROUNDS=n)
 	$(Q)mkdir -p $(O)/bench
 	$(Q)$< '$(ROUNDS)' '$(ROW)' $(O)/bench/dataplane.jsonl
+
+# The same on live frames, beside other balancers.
+LIVE_PARTS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/bench/live/*.c)) \
+              $(patsubst %,$(O)/tests/bench/%.o,traffic subject steady)
+
+$(O)/tests/bench/live/%.o: CPPFLAGS += -Itests/bench
+
+$(O)/tests/bench/live/live: $(LIVE_PARTS) $(O)/tests/lib/packet.o $(O)/libweir.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
+
+bench-live: $(O)/tests/bench/live/live ## live frames: weir beside the kernel and nftables (ROUNDS=n)
+	$(Q)tools/deps bench-live
+	$(Q)mkdir -p $(O)/bench
+	$(Q)$< '$(ROUNDS)' $(O)/bench/live.jsonl
 
 test: $(O)/weir $(TESTS) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
 	$(Q)BUILD=$(O) tests/run $(T)
@@ -158,4 +173,4 @@ clean: ## remove build/
 	$(Q)rm -rf build
 
 -include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(PEERS:=.d) \
-         $(BENCH_PARTS:.o=.d) $(patsubst tests/bench/%.bpf.c,$(O)/tests/bench/%.bpf.d,$(wildcard tests/bench/*.bpf.c))
+         $(BENCH_PARTS:.o=.d) $(LIVE_PARTS:.o=.d) $(patsubst tests/bench/%.bpf.c,$(O)/tests/bench/%.bpf.d,$(wildcard tests/bench/*.bpf.c))

@@ -8,19 +8,17 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <linux/bpf.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/resource.h>
 
 #include "row.h"
+#include "steady.h"
 
 #define ROWS_MAX    64
 #define ROUNDS_MIN  1
 #define ROUNDS_MAX  1000
 #define ROUNDS_GOOD 7 /* fewer are for a quick look */
-#define STATS_FILE  "/proc/sys/kernel/bpf_stats_enabled"
 
 struct result {
 	struct row_run run;
@@ -53,50 +51,6 @@ struct options {
 	FILE *json; /* or NULL */
 };
 
-/* The kernel's own statistics would cost more than what is measured. */
-static int check_kernel(struct err *err)
-{
-	_cleanup_(fclosep) FILE *file = fopen(STATS_FILE, "re");
-
-	if (file && fgetc(file) == '1')
-		return err_set(err, -EBUSY,
-			       "kernel.bpf_stats_enabled is 1, which costs 95 ns per run; run: "
-			       "sysctl kernel.bpf_stats_enabled=0");
-	return 0;
-}
-
-/* One CPU, and before other processes: both make times steadier, neither is needed. */
-static void settle(void)
-{
-	cpu_set_t allowed, one;
-
-	setpriority(PRIO_PROCESS, 0, -20);
-	if (sched_getaffinity(0, sizeof(allowed), &allowed))
-		return;
-	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-		if (!CPU_ISSET(cpu, &allowed))
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		sched_setaffinity(0, sizeof(one), &one);
-		return;
-	}
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Sorts them. */
-static double median(double *numbers, size_t count)
-{
-	qsort(numbers, count, sizeof(*numbers), compare_numbers);
-	return (numbers[(count - 1) / 2] + numbers[count / 2]) / 2;
-}
-
 static const char *verdict_name(uint32_t verdict)
 {
 	return verdict == XDP_TX ? "XDP_TX" : verdict == XDP_PASS ? "XDP_PASS" : "?";
@@ -111,8 +65,8 @@ static void report(const struct options *options, struct result *result)
 {
 	const struct row *row = result->run.row;
 	const struct row_run *run = &result->run;
-	double ns = median(result->ns, options->rounds);
-	double ratio = median(result->ratio, options->rounds);
+	double ns = steady_median(result->ns, options->rounds);
+	double ratio = steady_median(result->ratio, options->rounds);
 	char goal[16] = "";
 
 	if (row->goal)
@@ -250,7 +204,7 @@ static int run(const struct options *options, struct err *err)
 	size_t rows = 0;
 	int r;
 
-	r = check_kernel(err);
+	r = steady_kernel(err);
 	if (!r)
 		r = bench_new(&bench, err);
 	if (!r)
@@ -285,7 +239,7 @@ int main(int argc, char **argv)
 		}
 		options.json = json;
 	}
-	settle();
+	steady_processor();
 	if (run(&options, &err) < 0) {
 		fprintf(stderr, "bench: %s\n", err.text);
 		return EXIT_FAILURE;

@@ -128,12 +128,13 @@ static struct model *make_model(const struct subject *subject, uint32_t half)
 static int make_facts(const struct subject *subject, struct facts *facts)
 {
 	struct facts_interface interface = {
-		.ifindex = if_nametoindex("lo"),
-		.name = "lo",
+		.ifindex = if_nametoindex(subject->device),
 		.mac = { 0x02, 0, 0, 0, 0xa0, 0x01 },
 	};
-	int r = vec_push(&facts->interfaces, interface);
+	int r;
 
+	snprintf(interface.name, sizeof(interface.name), "%s", subject->device);
+	r = vec_push(&facts->interfaces, interface);
 	for (int family = 0; family < FAMILIES; family++) {
 		struct facts_ports ports = {
 			.address = address(snat[family], 0),
@@ -206,7 +207,7 @@ static int load(struct subject *subject, struct err *err)
 	return r;
 }
 
-int subject_open(const char *name, struct subject **ret, struct err *err)
+int subject_open_on(const char *name, const char *device, struct subject **ret, struct err *err)
 {
 	struct subject *subject;
 	int r;
@@ -218,6 +219,7 @@ int subject_open(const char *name, struct subject **ret, struct err *err)
 		if (!subject)
 			return err_set(err, -ENOMEM, "out of memory");
 		subject->spec = &specs[i];
+		subject->device = device;
 		r = load(subject, err);
 		if (r < 0) {
 			subject_close(subject);
@@ -227,6 +229,11 @@ int subject_open(const char *name, struct subject **ret, struct err *err)
 		return 0;
 	}
 	return err_set(err, -ENOENT, "there is no subject %s", name);
+}
+
+int subject_open(const char *name, struct subject **ret, struct err *err)
+{
+	return subject_open_on(name, "lo", ret, err);
 }
 
 void subject_close(struct subject *subject)

@@ -2,7 +2,7 @@
 /*
  * The real data plane, loaded for measuring: a configuration out of a table, hand-made facts, and
  * maps of its own that end with the process, since nothing stays pinned. Everything is reached
- * through `lo`, from which BPF_PROG_TEST_RUN pretends that packets come.
+ * through one device, by default `lo`, from which BPF_PROG_TEST_RUN pretends that packets come.
  *
  * Addresses: listener i (from 0) has 192.0.2.1 + i and 2001:db8::1 + i, port 80; endpoints are
  * 10.0.0.1 and fd00::1 and those that follow; the SNAT addresses are SUBJECT_SNAT4 and
@@ -35,6 +35,7 @@ struct subject_spec {
 
 struct subject {
 	const struct subject_spec *spec;
+	const char *device; /* through which everything is reached */
 	struct object *object;
 	struct plan *plan;
 	uint32_t listeners;
@@ -43,6 +44,9 @@ struct subject {
 
 /* Loads it. -ENOENT: no such subject. */
 int subject_open(const char *name, struct subject **ret, struct err *err);
+
+/* The same for packets that come in at another device than `lo`; its name outlives the subject. */
+int subject_open_on(const char *name, const char *device, struct subject **ret, struct err *err);
 void subject_close(struct subject *subject);
 
 /* Packets counted under a reason, of all listeners and of none. */
