@@ -24,6 +24,7 @@
 CONFIG_MAP(control, struct weir_control, 1);
 CONFIG_MAP(listeners, struct weir_listener, 2 * WEIR_MAX_CELLS);
 CONFIG_MAP(slots, struct weir_slots, WEIR_MAX_SLOT_LINES);
+CONFIG_MAP(slots_previous, struct weir_slots_previous, WEIR_MAX_SLOT_LINES);
 CONFIG_MAP(endpoints, struct weir_endpoint, WEIR_MAX_ENDPOINTS);
 CONFIG_MAP(egress, struct weir_egress, WEIR_MAX_EGRESS);
 CONFIG_MAP(snat, struct weir_snat, WEIR_MAX_SNAT);

@@ -18,18 +18,17 @@
 #include "pkt.h"
 #include "stats.h"
 
-static __always_inline const struct weir_slot *select_slot(const struct pkt *pkt,
-							   const struct weir_listener *listener)
+/* Number of the packet's slot among all slots. */
+static __always_inline __u32 select_slot(const struct pkt *pkt,
+					 const struct weir_listener *listener)
 {
 	__u32 seed = pkt->control->slot_seed;
 	__u32 slot =
 		(listener->flags & WEIR_CELL_CLIENT_AFFINITY ? weir_hash_client(&pkt->flow, seed)
 							     : weir_hash_flow(&pkt->flow, seed)) &
 		listener->slot_mask;
-	__u32 line = listener->slot_line + slot / WEIR_SLOTS_PER_LINE;
-	const struct weir_slots *slots_line = bpf_map_lookup_elem(&slots, &line);
 
-	return slots_line ? &slots_line->slot[slot % WEIR_SLOTS_PER_LINE] : NULL;
+	return listener->slot_line * WEIR_SLOTS_PER_LINE + slot;
 }
 
 #define NO_ROW (~0u)
@@ -83,15 +82,25 @@ static __always_inline bool exception_record(const struct pkt *pkt,
 	return true;
 }
 
+/* Whom a MOVING slot named before. */
+static __always_inline __u32 previous_row(const struct weir_listener *listener, __u32 number)
+{
+	__u32 line = number / WEIR_SLOTS_PER_LINE;
+	const struct weir_slots_previous *previous = bpf_map_lookup_elem(&slots_previous, &line);
+
+	if (!previous)
+		return NO_ROW;
+	return slot_row(listener, previous->endpoint[number % WEIR_SLOTS_PER_LINE]);
+}
+
 /* The endpoint row of a flow whose slot is MOVING or PINNED, or NO_ROW. */
 static __always_inline __u32 select_tracked(const struct pkt *pkt,
 					    const struct weir_listener *listener,
-					    const struct weir_slot *slot)
+					    struct weir_slot slot, __u32 number)
 {
 	struct weir_exception *exception = bpf_map_lookup_elem(&exceptions, &pkt->flow);
-	__u32 current = slot_row(listener, slot->current);
-	__u32 previous = listener->endpoint_base + slot->previous;
-	bool moving = slot->phase == WEIR_MOVING, new_flow = pkt->flags & PKT_SYN;
+	bool moving = slot.phase == WEIR_MOVING, new_flow = pkt->flags & PKT_SYN;
+	__u32 current = slot_row(listener, slot.current), previous;
 	__u32 now = clock_now(pkt->control);
 
 	if (exception && !weir_exception_is_over(exception, now)) {
@@ -116,6 +125,7 @@ static __always_inline __u32 select_tracked(const struct pkt *pkt,
 	}
 	if (!moving || (new_flow && current == NO_ROW))
 		return current;
+	previous = previous_row(listener, number);
 	if (new_flow) /* without a record its next packet would go to previous: so must this */
 		return exception_record(pkt, listener, current, now) ? current : previous;
 	if (!(pkt->flags & PKT_RST))
@@ -128,19 +138,23 @@ static __always_inline enum weir_reason select_endpoint(const struct pkt *pkt,
 							const struct weir_listener *listener,
 							__u32 *row)
 {
-	const struct weir_slot *slot;
-	struct weir_slot chosen;
+	const struct weir_slots *in_line;
+	struct weir_slot slot;
+	__u32 number, line;
 
 	if (listener->flags & WEIR_CELL_NO_ENDPOINT)
 		return WEIR_R_NO_ENDPOINT;
-	slot = select_slot(pkt, listener);
-	if (!slot)
+	number = select_slot(pkt, listener);
+	line = number / WEIR_SLOTS_PER_LINE;
+	in_line = bpf_map_lookup_elem(&slots, &line);
+	if (!in_line)
 		return WEIR_R_INTERNAL;
-	*(__u32 *)&chosen = *(const volatile __u32 *)slot; /* one read: it may change meanwhile */
-	if (chosen.phase == WEIR_STABLE)
-		*row = slot_row(listener, chosen.current);
+	/* One read: it may change meanwhile. */
+	*(__u16 *)&slot = *(const volatile __u16 *)&in_line->slot[number % WEIR_SLOTS_PER_LINE];
+	if (slot.phase == WEIR_STABLE)
+		*row = slot_row(listener, slot.current);
 	else
-		*row = select_tracked(pkt, listener, &chosen);
+		*row = select_tracked(pkt, listener, slot, number);
 	return *row == NO_ROW ? WEIR_R_NO_ENDPOINT : GO_ON;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Per-CPU counters: by listener and reason, and the traffic of listeners and endpoints. */
+/* Per-CPU counters: by listener and reason, and the traffic of endpoints. */
 #ifndef WEIR_BPF_STATS_H
 #define WEIR_BPF_STATS_H
 
@@ -30,28 +30,23 @@ static __always_inline void add_reply(struct weir_traffic *traffic, const struct
 	traffic->reply_bytes += pkt->l3_length;
 }
 
-/* The end of every packet: its reason and, if it was forwarded, the traffic it is. */
+/* The end of every packet: the traffic it is if it was forwarded, else its reason. */
 static __always_inline void account(const struct pkt *pkt, __u32 listener, enum weir_reason reason)
 {
-	struct weir_listener_stats *all = bpf_map_lookup_elem(&listener_stats, &listener);
-	struct weir_endpoint_stats *one;
+	struct weir_endpoint_stats *stats;
 	__u32 row = pkt->endpoint;
 
-	if (!all || reason >= WEIR_R_COUNT)
+	if (reason > WEIR_R_REPLIED) {
+		count(listener, reason);
 		return;
-	all->reason[reason]++;
-	if (reason > WEIR_R_REPLIED)
-		return;
-	one = bpf_map_lookup_elem(&endpoint_stats, &row);
-	if (!one)
-		return;
-	if (reason == WEIR_R_REPLIED) {
-		add_reply(&all->traffic, pkt);
-		add_reply(&one->traffic, pkt);
-	} else {
-		add_request(&all->traffic, pkt);
-		add_request(&one->traffic, pkt);
 	}
+	stats = bpf_map_lookup_elem(&endpoint_stats, &row);
+	if (!stats)
+		return;
+	if (reason == WEIR_R_REPLIED)
+		add_reply(&stats->traffic, pkt);
+	else
+		add_request(&stats->traffic, pkt);
 }
 
 #endif

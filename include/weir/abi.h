@@ -17,16 +17,16 @@
 
 #include <weir/counters.h>
 
-#define WEIR_ABI_VERSION    1
+#define WEIR_ABI_VERSION    2
 
 #define WEIR_NAME_MAX	    64 /* with the final NUL */
 
-#define WEIR_MAX_LISTENERS  4096u   /* listener ids; id 0 counts what belongs to no listener */
-#define WEIR_MAX_CELLS	    65536u  /* cells of one generation of the listener table */
-#define WEIR_MAX_PROBES	    8u	    /* cells looked at for one key; the writer keeps to it */
-#define WEIR_MAX_ENDPOINTS  16384u  /* endpoint rows */
-#define WEIR_MAX_SLOT_LINES 131072u /* 2 Mi slots */
-#define WEIR_SLOTS_PER_LINE 16u
+#define WEIR_MAX_LISTENERS  4096u  /* listener ids; id 0 counts what belongs to no listener */
+#define WEIR_MAX_CELLS	    65536u /* cells of one generation of the listener table */
+#define WEIR_MAX_PROBES	    8u	   /* cells looked at for one key; the writer keeps to it */
+#define WEIR_MAX_ENDPOINTS  16384u /* endpoint rows */
+#define WEIR_MAX_SLOT_LINES 65536u /* 2 Mi slots */
+#define WEIR_SLOTS_PER_LINE 32u
 #define WEIR_MAX_TABLE	    65536u /* slots of one table unless it has > 512 endpoints */
 #define WEIR_MAX_EGRESS	    64u	   /* interfaces; index 0 means none */
 #define WEIR_MAX_SNAT	    256u   /* SNAT addresses; index 0 means none */
@@ -107,8 +107,9 @@ struct weir_listener {
 };
 
 /*
- * A slot names endpoints by their place in the listener's block. An unrecorded established flow
- * belongs to `previous` in MOVING, to `current` otherwise (bpf/select.h).
+ * A slot names endpoints by their place in the listener's block: `current` here, `previous` in a
+ * map of its own, which only packets of MOVING slots read. An unrecorded established flow belongs
+ * to `previous` in MOVING, to `current` otherwise (bpf/select.h).
  */
 enum weir_phase {
 	WEIR_STABLE = 0, /* nothing is looked up or recorded */
@@ -117,17 +118,21 @@ enum weir_phase {
 };
 
 /* As `current`: no endpoint takes new flows, but those of `previous` go on. */
-#define WEIR_SLOT_NONE 0x7fffu
+#define WEIR_SLOT_NONE 0x3fffu
 
 struct weir_slot {
-	__u32 current : 15;
-	__u32 previous : 15;
-	__u32 phase : 2; /* enum weir_phase */
+	__u16 current : 14;
+	__u16 phase : 2; /* enum weir_phase */
 };
 
 /* slots[]: an array value is rounded up to 8 bytes, so slots come by the cache line. */
 struct weir_slots {
 	struct weir_slot slot[WEIR_SLOTS_PER_LINE];
+};
+
+/* slots_previous[], line by line as slots; written before a slot says MOVING, and only then. */
+struct weir_slots_previous {
+	__u16 endpoint[WEIR_SLOTS_PER_LINE];
 };
 
 /* One aligned word, read and written whole. */
@@ -261,8 +266,8 @@ struct weir_traffic {
 	__u64 reply_bytes;
 };
 
+/* What is forwarded or replied is counted by endpoint alone: a listener's traffic is the sum. */
 struct weir_listener_stats {
-	struct weir_traffic traffic;
 	__u64 reason[WEIR_R_COUNT];
 };
 
@@ -283,6 +288,7 @@ struct weir_listener_info {
 	__u32 endpoint_base;  /* its block of rows, as last written; the cells tell which counts */
 	__u32 endpoint_count; /* size of the block, a power of two; 0: no block */
 	__u32 deadline[2];    /* s, by client family: MOVING slots become PINNED then; 0: none is */
+	struct weir_traffic retired; /* of its endpoints whose rows are free again */
 };
 
 /* endpoint_info[row] */
@@ -302,6 +308,7 @@ struct weir_endpoint_info {
 _Static_assert(sizeof(struct weir_control) == 56, "control");
 _Static_assert(sizeof(struct weir_listener) == 64, "listener is a cache line");
 _Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");
+_Static_assert(sizeof(struct weir_slots_previous) == 64, "as slots");
 _Static_assert(sizeof(struct weir_nexthop) == 8, "next hop is one word");
 _Static_assert(sizeof(struct weir_endpoint) == 64, "endpoint is a cache line");
 _Static_assert(sizeof(struct weir_egress) == 32, "egress");
@@ -310,7 +317,7 @@ _Static_assert(sizeof(struct weir_flow) == 40, "flow key");
 _Static_assert(sizeof(struct weir_exception) == 24, "exception");
 _Static_assert(sizeof(struct weir_nat_flow) == 72, "nat flow");
 _Static_assert(sizeof(struct weir_nat_reply) == 64, "nat reply");
-_Static_assert(sizeof(struct weir_listener_info) == 88, "listener info");
+_Static_assert(sizeof(struct weir_listener_info) == 128, "listener info");
 _Static_assert(sizeof(struct weir_endpoint_info) == 160, "endpoint info");
 #endif
 

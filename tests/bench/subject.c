@@ -251,8 +251,9 @@ int subject_count(const struct subject *subject, enum weir_reason reason, uint64
 	uint64_t sum = 0;
 
 	for (uint32_t id = 0; id <= subject->listeners; id++) {
-		struct weir_listener_stats stats;
-		int r = counters_listener(subject->object, id, &stats);
+		const struct plan_listener *listener = id ? plan_find_id(subject->plan, id) : NULL;
+		struct counters stats;
+		int r = counters_listener(subject->object, listener, &stats);
 
 		if (r < 0)
 			return err_set(err, r, "cannot read counters: %s", strerror(-r));

@@ -465,7 +465,7 @@ Test(adopt, killed_before_the_flip)
 	cr_assert_eq(web->table[PLAN_IP4].line, rig_listener("web")->table[PLAN_IP4].line);
 	cr_assert_eq(web->table[PLAN_IP4].size, rig_listener("web")->table[PLAN_IP4].size);
 	cr_assert_arr_eq(web->table[PLAN_IP4].slots, rig_listener("web")->table[PLAN_IP4].slots,
-			 web->table[PLAN_IP4].size * sizeof(struct weir_slot));
+			 web->table[PLAN_IP4].size * sizeof(struct slot));
 	plan_free(rig.plan);
 	rig.plan = adopted;
 	rig_recount();

@@ -28,6 +28,7 @@ static const struct {
 	{ "control", 4, sizeof(struct weir_control), 1 },
 	{ "listeners", 4, sizeof(struct weir_listener), 2 * WEIR_MAX_CELLS },
 	{ "slots", 4, sizeof(struct weir_slots), WEIR_MAX_SLOT_LINES },
+	{ "slots_previous", 4, sizeof(struct weir_slots_previous), WEIR_MAX_SLOT_LINES },
 	{ "endpoints", 4, sizeof(struct weir_endpoint), WEIR_MAX_ENDPOINTS },
 	{ "egress", 4, sizeof(struct weir_egress), WEIR_MAX_EGRESS },
 	{ "snat", 4, sizeof(struct weir_snat), WEIR_MAX_SNAT },

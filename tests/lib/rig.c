@@ -56,6 +56,7 @@ static void open_instance(void)
 	REMAP(control, 1);
 	REMAP(listeners, 2 * WEIR_MAX_CELLS);
 	REMAP(slots, WEIR_MAX_SLOT_LINES);
+	REMAP(slots_previous, WEIR_MAX_SLOT_LINES);
 	REMAP(endpoints, WEIR_MAX_ENDPOINTS);
 	REMAP(egress, WEIR_MAX_EGRESS);
 	REMAP(snat, WEIR_MAX_SNAT);
@@ -434,9 +435,10 @@ static bool is_watched(uint32_t id)
 
 static void look(uint32_t id)
 {
-	struct weir_listener_stats stats = {};
+	struct counters stats = {};
 
-	cr_assert_eq(counters_listener(rig.object, id, &stats), 0);
+	cr_assert_eq(counters_listener(rig.object, id ? plan_find_id(rig.plan, id) : NULL, &stats),
+		     0);
 	memcpy(rig.seen[id], stats.reason, sizeof(stats.reason));
 }
 
@@ -569,9 +571,9 @@ struct plan_endpoint *rig_endpoint(const char *listener_name, const char *name)
 
 struct weir_traffic rig_traffic(const char *listener)
 {
-	struct weir_listener_stats stats = {};
+	struct counters stats = {};
 
-	cr_assert_eq(counters_listener(rig.object, rig_listener(listener)->id, &stats), 0);
+	cr_assert_eq(counters_listener(rig.object, rig_listener(listener), &stats), 0);
 	return stats.traffic;
 }
 
@@ -586,10 +588,10 @@ struct weir_traffic rig_endpoint_traffic(const char *listener, const char *endpo
 
 uint64_t rig_counted(const char *listener, enum weir_reason reason)
 {
-	struct weir_listener_stats stats = {};
-	uint32_t id = listener ? rig_listener(listener)->id : 0;
+	struct counters stats = {};
 
-	cr_assert_eq(counters_listener(rig.object, id, &stats), 0);
+	cr_assert_eq(
+		counters_listener(rig.object, listener ? rig_listener(listener) : NULL, &stats), 0);
 	return stats.reason[reason];
 }
 

@@ -167,7 +167,7 @@ Test(cells, contents)
 	add_address(listener, "192.0.2.1", 0);
 	add_address(listener, "2001:db8::1", 0);
 	listener->table[PLAN_IP4] = (struct plan_table){
-		.slots = calloc(64, sizeof(struct weir_slot)),
+		.slots = calloc(64, sizeof(struct slot)),
 		.size = 64,
 		.line = 12,
 	};

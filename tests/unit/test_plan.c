@@ -179,7 +179,7 @@ Test(plan, block_growth)
 		    "19:1 10.0.0.4 active 100; 20:1 10.0.0.5 active 100; 21:1 10.0.0.6 active 100",
 		    "grown");
 	for (uint32_t i = 0; i < web->table[PLAN_IP4].size; i++) {
-		struct weir_slot slot = web->table[PLAN_IP4].slots[i];
+		struct slot slot = web->table[PLAN_IP4].slots[i];
 
 		cr_assert_lt(slot.previous, 6);
 		cr_assert(slot.phase == WEIR_STABLE ? slot.current < 2 : slot.previous < 2);

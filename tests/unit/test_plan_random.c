@@ -193,8 +193,7 @@ static struct plan_endpoint *record_as(struct sim *sim, struct flow *flow,
 	return endpoint;
 }
 
-static const struct weir_slot *slot_of(const struct plan_listener *listener,
-				       const struct flow *flow)
+static const struct slot *slot_of(const struct plan_listener *listener, const struct flow *flow)
 {
 	const struct plan_table *table = &listener->table[PLAN_IP4];
 
@@ -204,7 +203,7 @@ static const struct weir_slot *slot_of(const struct plan_listener *listener,
 static struct plan_endpoint *select_dsr(struct sim *sim, struct flow *flow,
 					const struct plan_listener *listener, bool syn)
 {
-	const struct weir_slot *slot = slot_of(listener, flow);
+	const struct slot *slot = slot_of(listener, flow);
 	struct plan_endpoint *current, *held;
 
 	if (!slot)
@@ -233,7 +232,7 @@ static struct plan_endpoint *select_dsr(struct sim *sim, struct flow *flow,
 static struct plan_endpoint *select_nat(struct sim *sim, struct flow *flow,
 					const struct plan_listener *listener, bool syn)
 {
-	const struct weir_slot *slot = slot_of(listener, flow);
+	const struct slot *slot = slot_of(listener, flow);
 	struct plan_endpoint *held = row_of(listener, flow->record.row);
 	const struct weir_snat *snat;
 	bool owned = false;
@@ -289,7 +288,7 @@ static void settle(struct sim *sim, struct plan_listener *listener)
 
 	for (size_t i = 0; i < FLOWS; i++) {
 		const struct flow *flow = &sim->flows[i];
-		const struct weir_slot *slot = slot_of(listener, flow);
+		const struct slot *slot = slot_of(listener, flow);
 
 		if (slot && record_lives(sim, &flow->record) &&
 		    flow->record.row != listener->block + slot->current)

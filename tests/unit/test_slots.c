@@ -14,8 +14,7 @@
 		.current = (c), .previous = (p), .phase = WEIR_##f                                 \
 	}
 
-static void expect_slot(struct weir_slot slot, struct weir_slot expected, const char *what,
-			size_t index)
+static void expect_slot(struct slot slot, struct slot expected, const char *what, size_t index)
 {
 	cr_expect(slot.current == expected.current && slot.previous == expected.previous &&
 			  slot.phase == expected.phase,
@@ -30,9 +29,9 @@ Test(slots, change_follows_the_table_of_transitions)
 {
 	static const struct {
 		const char *what;
-		struct weir_slot old;
+		struct slot old;
 		uint16_t chosen;
-		struct weir_slot next;
+		struct slot next;
 	} cases[] = {
 		{ "stable, same", SLOT(1, 1, STABLE), 1, SLOT(1, 1, STABLE) },
 		{ "stable, other", SLOT(1, 1, STABLE), 2, SLOT(2, 1, MOVING) },
@@ -59,7 +58,7 @@ Test(slots, change_follows_the_table_of_transitions)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct weir_slot next = SLOT(77, 77, PINNED);
+		struct slot next = SLOT(77, 77, PINNED);
 		struct slots_change change;
 
 		slots_change(&cases[i].old, 1, &cases[i].chosen, &next, 1, gone, 10, true, &change);
@@ -76,41 +75,39 @@ Test(slots, first_table_is_stable)
 {
 	static const uint16_t chosen[4] = { 1, 2, 8, 1 };
 	struct slots_change change;
-	struct weir_slot next[4];
+	struct slot next[4];
 
 	memset(next, 0xff, sizeof(next));
 	slots_change(NULL, 0, chosen, next, 4, gone, 10, true, &change);
 	for (size_t i = 0; i < 4; i++)
-		expect_slot(next[i], (struct weir_slot)SLOT(chosen[i], chosen[i], STABLE), "slot",
-			    i);
+		expect_slot(next[i], (struct slot)SLOT(chosen[i], chosen[i], STABLE), "slot", i);
 	cr_expect(change.slots == 4 && !change.moved && !change.moving && !change.pinned);
 }
 
 Test(slots, untracked_table_is_stable)
 {
-	static const struct weir_slot old[4] = { SLOT(1, 1, STABLE), SLOT(1, 1, STABLE),
-						 SLOT(1, 2, MOVING), SLOT(2, 2, PINNED) };
+	static const struct slot old[4] = { SLOT(1, 1, STABLE), SLOT(1, 1, STABLE),
+					    SLOT(1, 2, MOVING), SLOT(2, 2, PINNED) };
 	static const uint16_t chosen[4] = { 1, 2, 2, 2 };
 	struct slots_change change;
-	struct weir_slot next[4];
+	struct slot next[4];
 
 	slots_change(old, 4, chosen, next, 4, gone, 10, false, &change);
 	for (size_t i = 0; i < 4; i++)
-		expect_slot(next[i], (struct weir_slot)SLOT(chosen[i], chosen[i], STABLE), "slot",
-			    i);
+		expect_slot(next[i], (struct slot)SLOT(chosen[i], chosen[i], STABLE), "slot", i);
 	cr_expect(change.slots == 4 && change.moved == 2 && !change.moving && !change.pinned);
 }
 
 Test(slots, growth_inherits_from_the_slot_of_the_same_flows)
 {
-	static const struct weir_slot old[2] = { SLOT(1, 1, STABLE), SLOT(2, 3, MOVING) };
+	static const struct slot old[2] = { SLOT(1, 1, STABLE), SLOT(2, 3, MOVING) };
 	static const uint16_t chosen[8] = { 1, 2, 2, 3, 3, 4, 1, 2 };
-	static const struct weir_slot expected[8] = {
+	static const struct slot expected[8] = {
 		SLOT(1, 1, STABLE), SLOT(2, 3, MOVING), SLOT(2, 1, MOVING), SLOT(3, 3, PINNED),
 		SLOT(3, 1, MOVING), SLOT(4, 3, MOVING), SLOT(1, 1, STABLE), SLOT(2, 3, MOVING),
 	};
 	struct slots_change change;
-	struct weir_slot next[8];
+	struct slot next[8];
 
 	slots_change(old, 2, chosen, next, 8, gone, 10, true, &change);
 	for (size_t i = 0; i < 8; i++)
@@ -123,10 +120,10 @@ Test(slots, growth_inherits_from_the_slot_of_the_same_flows)
 
 Test(slots, pin_ends_moving_only)
 {
-	struct weir_slot slots[4] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING), SLOT(2, 2, PINNED),
-				      SLOT(3, 1, MOVING) };
-	static const struct weir_slot expected[4] = { SLOT(1, 1, STABLE), SLOT(1, 1, PINNED),
-						      SLOT(2, 2, PINNED), SLOT(3, 3, PINNED) };
+	struct slot slots[4] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING), SLOT(2, 2, PINNED),
+				 SLOT(3, 1, MOVING) };
+	static const struct slot expected[4] = { SLOT(1, 1, STABLE), SLOT(1, 1, PINNED),
+						 SLOT(2, 2, PINNED), SLOT(3, 3, PINNED) };
 
 	cr_expect_eq(slots_pin(slots, 4), 2);
 	for (size_t i = 0; i < 4; i++)
@@ -136,11 +133,11 @@ Test(slots, pin_ends_moving_only)
 
 Test(slots, settle_ends_pinned_only_without_differing_records)
 {
-	struct weir_slot slots[5] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING), SLOT(2, 2, PINNED),
-				      SLOT(3, 3, PINNED), SLOT(1, 3, MOVING) };
-	static const struct weir_slot expected[5] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING),
-						      SLOT(2, 2, STABLE), SLOT(3, 3, PINNED),
-						      SLOT(1, 3, MOVING) };
+	struct slot slots[5] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING), SLOT(2, 2, PINNED),
+				 SLOT(3, 3, PINNED), SLOT(1, 3, MOVING) };
+	static const struct slot expected[5] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING),
+						 SLOT(2, 2, STABLE), SLOT(3, 3, PINNED),
+						 SLOT(1, 3, MOVING) };
 	static const bool differs[5] = { [3] = true, [4] = true };
 
 	cr_expect_eq(slots_settle(slots, 5, differs), 1);
@@ -151,9 +148,9 @@ Test(slots, settle_ends_pinned_only_without_differing_records)
 
 Test(slots, count_is_by_phase)
 {
-	static const struct weir_slot slots[6] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING),
-						   SLOT(2, 2, PINNED), SLOT(3, 3, PINNED),
-						   SLOT(3, 3, PINNED), SLOT(1, 3, MOVING) };
+	static const struct slot slots[6] = { SLOT(1, 1, STABLE), SLOT(1, 2, MOVING),
+					      SLOT(2, 2, PINNED), SLOT(3, 3, PINNED),
+					      SLOT(3, 3, PINNED), SLOT(1, 3, MOVING) };
 
 	cr_expect_eq(slots_count(slots, 6, WEIR_STABLE), 1);
 	cr_expect_eq(slots_count(slots, 6, WEIR_MOVING), 2);
@@ -202,7 +199,7 @@ struct plane {
 	uint32_t now;
 	struct endpoint endpoints[ENDPOINTS];
 	bool gone[ENDPOINTS];
-	struct weir_slot slots[SIZE_LAST];
+	struct slot slots[SIZE_LAST];
 	uint32_t size;
 	uint32_t deadline; /* of MOVING; 0: none */
 	struct flow flows[FLOWS];
@@ -221,7 +218,7 @@ static uint32_t random_below(struct plane *plane, uint32_t limit)
 	return (word ^ (word >> 31)) % limit;
 }
 
-static struct weir_slot *slot_of(struct plane *plane, const struct flow *flow)
+static struct slot *slot_of(struct plane *plane, const struct flow *flow)
 {
 	return &plane->slots[flow->hash & (plane->size - 1)];
 }
@@ -247,7 +244,7 @@ static uint16_t record_as(struct plane *plane, struct flow *flow, uint16_t endpo
 	return endpoint;
 }
 
-static uint16_t hit(struct plane *plane, struct flow *flow, const struct weir_slot *slot, bool syn)
+static uint16_t hit(struct plane *plane, struct flow *flow, const struct slot *slot, bool syn)
 {
 	bool usable = record_is_usable(plane, &flow->record);
 
@@ -265,7 +262,7 @@ static uint16_t hit(struct plane *plane, struct flow *flow, const struct weir_sl
 /* Where the packet goes. */
 static uint16_t select_endpoint(struct plane *plane, struct flow *flow, bool syn)
 {
-	const struct weir_slot *slot = slot_of(plane, flow);
+	const struct slot *slot = slot_of(plane, flow);
 
 	if (slot->phase == WEIR_STABLE)
 		return slot->current;
@@ -333,7 +330,7 @@ static void disturb(struct plane *plane)
 static void change_table(struct plane *plane)
 {
 	uint32_t size = plane->size, part = random_below(plane, 101);
-	struct weir_slot old[SIZE_LAST];
+	struct slot old[SIZE_LAST];
 	uint16_t usable[ENDPOINTS], chosen[SIZE_LAST];
 	size_t count = usable_endpoints(plane, usable);
 	struct slots_change change;
@@ -376,7 +373,7 @@ static void find_differences(struct plane *plane, bool *differs)
 
 static void settle(struct plane *plane)
 {
-	struct weir_slot old[SIZE_LAST];
+	struct slot old[SIZE_LAST];
 	bool differs[SIZE_LAST];
 
 	find_differences(plane, differs);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "cli/client.h"
-#include "dataplane/counters.h"
 #include "dataplane/flows.h"
 
 void report_fini(struct report *report)
@@ -18,15 +17,6 @@ void report_fini(struct report *report)
 	plan_free(report->plan);
 	object_close(report->object);
 	*report = (struct report){};
-}
-
-static void add_traffic(struct weir_traffic *to, const struct weir_traffic *from)
-{
-	to->packets += from->packets;
-	to->bytes += from->bytes;
-	to->flows += from->flows;
-	to->reply_packets += from->reply_packets;
-	to->reply_bytes += from->reply_bytes;
 }
 
 /* The entry of the same endpoint in another row, or a new one. */
@@ -64,7 +54,7 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 	/* The row that takes new flows speaks for the endpoint. */
 	if (endpoint->state < entry->plan->state)
 		entry->plan = endpoint;
-	add_traffic(&entry->traffic, &stats.traffic);
+	counters_add(&entry->traffic, &stats.traffic);
 	entry->flows += flows->by_row[endpoint->row];
 	entry->want = endpoint->want[plan_family_of(&endpoint->address)] / 1e6 ?: entry->want;
 	entry->since += counts_flows(listener->plan) ? stats.traffic.flows - info->flows_before
@@ -109,7 +99,7 @@ static int add_listener(struct report *report, const struct flows *flows,
 			const struct selector *selector, const struct plan_listener *plan)
 {
 	struct report_listener listener = { .plan = plan };
-	int r = counters_listener(report->object, plan->id, &listener.stats);
+	int r = counters_listener(report->object, plan, &listener.stats);
 
 	vec_foreach(endpoint, &plan->endpoints)
 		if (endpoint->state != WEIR_ENDPOINT_GONE)
@@ -143,7 +133,7 @@ static int read_all(struct report *report, const struct selector *selector, stru
 	if (report->plan->listeners.count)
 		qsort(report->plan->listeners.items, report->plan->listeners.count,
 		      sizeof(*report->plan->listeners.items), compare_listeners);
-	r = counters_listener(report->object, 0, &report->elsewhere);
+	r = counters_listener(report->object, NULL, &report->elsewhere);
 	vec_foreach(listener, &report->plan->listeners)
 		if (listener->addresses.count &&
 		    selector_matches_listener(selector, listener->name))

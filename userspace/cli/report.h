@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "config/selector.h"
+#include "dataplane/counters.h"
 
 struct report_endpoint {
 	const struct plan_endpoint *plan;
@@ -20,14 +21,14 @@ struct report_endpoint {
 
 struct report_listener {
 	const struct plan_listener *plan;
-	struct weir_listener_stats stats;
+	struct counters stats;
 	VEC(struct report_endpoint) endpoints; /* by group and row */
 };
 
 struct report {
 	struct object *object;
 	struct plan *plan;
-	struct weir_listener_stats elsewhere; /* of no listener */
+	struct counters elsewhere; /* of no listener */
 	VEC(struct report_listener) listeners;
 };
 

@@ -187,8 +187,7 @@ static void kind_text(const struct reason_text *reason, char text[8])
 	text[7] = '\0';
 }
 
-static void add_reasons(struct table *table, const char *listener,
-			const struct weir_listener_stats *stats)
+static void add_reasons(struct table *table, const char *listener, const struct counters *stats)
 {
 	for (int i = 0; i < WEIR_R_COUNT; i++) {
 		char kind[8];
@@ -217,8 +216,7 @@ static void print_drops(const struct report *report)
 	table_print(&table, stdout);
 }
 
-static void append_reasons(json_t *list, const char *listener,
-			   const struct weir_listener_stats *stats)
+static void append_reasons(json_t *list, const char *listener, const struct counters *stats)
 {
 	for (int i = 0; i < WEIR_R_COUNT; i++) {
 		char kind[8];

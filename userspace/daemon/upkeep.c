@@ -128,7 +128,7 @@ static bool lost_records(struct upkeep *upkeep, uint32_t id)
 	struct weir_listener_stats stats;
 	uint64_t before = upkeep->full[id];
 
-	if (counters_listener(upkeep->daemon->object, id, &stats))
+	if (counters_reasons(upkeep->daemon->object, id, &stats))
 		return false;
 	upkeep->full[id] = stats.reason[WEIR_R_EXCEPTIONS_FULL];
 	return upkeep->full[id] > before;

@@ -47,6 +47,19 @@ static int read_infos(const struct object *object, struct plan *plan)
 	return 0;
 }
 
+static void read_slots(const struct object *object, uint32_t line, struct slot *to, uint64_t count)
+{
+	const uint16_t *previous = object->slots_previous[line].endpoint;
+	const struct weir_slot *from = object->slots[line].slot;
+
+	for (uint64_t i = 0; i < count; i++)
+		to[i] = (struct slot){
+			.current = from[i].current,
+			.previous = from[i].phase == WEIR_MOVING ? previous[i] : from[i].current,
+			.phase = from[i].phase,
+		};
+}
+
 static int read_table(const struct object *object, const struct weir_listener *cell,
 		      struct plan_table *table)
 {
@@ -60,7 +73,7 @@ static int read_table(const struct object *object, const struct weir_listener *c
 	table->slots = malloc(slots * sizeof(*table->slots));
 	if (!table->slots)
 		return -ENOMEM;
-	memcpy(table->slots, &object->slots[cell->slot_line], slots * sizeof(*table->slots));
+	read_slots(object, cell->slot_line, table->slots, slots);
 	table->size = slots;
 	table->line = cell->slot_line;
 	return 0;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Both structures are nothing but u64 counters. */
-static int sum(int map, uint32_t key, uint64_t *ret, size_t words)
+static int read_sum(int map, uint32_t key, uint64_t *ret, size_t words)
 {
 	int cpus = libbpf_num_possible_cpus();
 	_cleanup_(freep) uint64_t *values = NULL;
@@ -26,12 +26,49 @@ static int sum(int map, uint32_t key, uint64_t *ret, size_t words)
 	return 0;
 }
 
-int counters_listener(const struct object *object, uint32_t id, struct weir_listener_stats *ret)
+int counters_reasons(const struct object *object, uint32_t id, struct weir_listener_stats *ret)
 {
-	return sum(object->listener_stats, id, (uint64_t *)ret, sizeof(*ret) / sizeof(uint64_t));
+	return read_sum(object->listener_stats, id, (uint64_t *)ret,
+			sizeof(*ret) / sizeof(uint64_t));
 }
 
 int counters_endpoint(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret)
 {
-	return sum(object->endpoint_stats, row, (uint64_t *)ret, sizeof(*ret) / sizeof(uint64_t));
+	return read_sum(object->endpoint_stats, row, (uint64_t *)ret,
+			sizeof(*ret) / sizeof(uint64_t));
+}
+
+void counters_add(struct weir_traffic *sum, const struct weir_traffic *traffic)
+{
+	sum->packets += traffic->packets;
+	sum->bytes += traffic->bytes;
+	sum->flows += traffic->flows;
+	sum->reply_packets += traffic->reply_packets;
+	sum->reply_bytes += traffic->reply_bytes;
+}
+
+int counters_listener(const struct object *object, const struct plan_listener *listener,
+		      struct counters *ret)
+{
+	struct weir_listener_stats reasons;
+	int r = counters_reasons(object, listener ? listener->id : 0, &reasons);
+
+	if (r < 0)
+		return r;
+	*ret = (struct counters){};
+	memcpy(ret->reason, reasons.reason, sizeof(ret->reason));
+	if (!listener)
+		return 0;
+	ret->traffic = object->listener_info[listener->id].retired;
+	vec_foreach(endpoint, &listener->endpoints) {
+		struct weir_endpoint_stats stats;
+
+		r = counters_endpoint(object, endpoint->row, &stats);
+		if (r < 0)
+			return r;
+		counters_add(&ret->traffic, &stats.traffic);
+	}
+	ret->reason[WEIR_R_FORWARDED] = ret->traffic.packets;
+	ret->reason[WEIR_R_REPLIED] = ret->traffic.reply_packets;
+	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The per-CPU counters, summed over all CPUs. */
+/* The per-CPU counters, summed over all CPUs. All return 0 or -errno. */
 #ifndef WEIR_DATAPLANE_COUNTERS_H
 #define WEIR_DATAPLANE_COUNTERS_H
 
@@ -8,11 +8,25 @@
 #include <weir/abi.h>
 
 #include "dataplane/object.h"
+#include "plan/plan.h"
 
-/* Of a listener id; WEIR's id 0 counts what belongs to no listener. 0 or -errno. */
-int counters_listener(const struct object *object, uint32_t id, struct weir_listener_stats *ret);
+/* Everything that is known of a listener's packets. */
+struct counters {
+	struct weir_traffic traffic;
+	uint64_t reason[WEIR_R_COUNT];
+};
 
-/* Of an endpoint row. 0 or -errno. */
+/* Of a listener: the traffic of all its endpoints, those that are gone included, and how its
+ * packets ended. NULL: what belongs to no listener. */
+int counters_listener(const struct object *object, const struct plan_listener *listener,
+		      struct counters *ret);
+
+/* Of a listener id, only what an endpoint does not count. */
+int counters_reasons(const struct object *object, uint32_t id, struct weir_listener_stats *ret);
+
+/* Of an endpoint row. */
 int counters_endpoint(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret);
+
+void counters_add(struct weir_traffic *sum, const struct weir_traffic *traffic);
 
 #endif

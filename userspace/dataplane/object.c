@@ -45,6 +45,7 @@ static const struct map_place map_places[] = {
 	MAPPED(control, 1),
 	MAPPED(listeners, 2 * WEIR_MAX_CELLS),
 	MAPPED(slots, WEIR_MAX_SLOT_LINES),
+	MAPPED(slots_previous, WEIR_MAX_SLOT_LINES),
 	MAPPED(endpoints, WEIR_MAX_ENDPOINTS),
 	MAPPED(egress, WEIR_MAX_EGRESS),
 	MAPPED(snat, WEIR_MAX_SNAT),

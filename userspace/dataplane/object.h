@@ -23,14 +23,15 @@ struct object {
 	bool writable;
 
 	/* Mapped; read-only memory unless writable. */
-	struct weir_control *control;		  /* 1 */
-	struct weir_listener *listeners;	  /* 2 * WEIR_MAX_CELLS */
-	struct weir_slots *slots;		  /* WEIR_MAX_SLOT_LINES */
-	struct weir_endpoint *endpoints;	  /* WEIR_MAX_ENDPOINTS */
-	struct weir_egress *egress;		  /* WEIR_MAX_EGRESS */
-	struct weir_snat *snat;			  /* WEIR_MAX_SNAT */
-	struct weir_listener_info *listener_info; /* WEIR_MAX_LISTENERS */
-	struct weir_endpoint_info *endpoint_info; /* WEIR_MAX_ENDPOINTS */
+	struct weir_control *control;		    /* 1 */
+	struct weir_listener *listeners;	    /* 2 * WEIR_MAX_CELLS */
+	struct weir_slots *slots;		    /* WEIR_MAX_SLOT_LINES */
+	struct weir_slots_previous *slots_previous; /* the same */
+	struct weir_endpoint *endpoints;	    /* WEIR_MAX_ENDPOINTS */
+	struct weir_egress *egress;		    /* WEIR_MAX_EGRESS */
+	struct weir_snat *snat;			    /* WEIR_MAX_SNAT */
+	struct weir_listener_info *listener_info;   /* WEIR_MAX_LISTENERS */
+	struct weir_endpoint_info *endpoint_info;   /* WEIR_MAX_ENDPOINTS */
 
 	/* Descriptors of the others. */
 	int tx_ports;

@@ -40,15 +40,24 @@ static uint32_t free_lines(const bool *taken, uint32_t count)
 	return PLAN_NO_LINE;
 }
 
-/* Slots are words, each stored whole: programs may be reading them. */
+/*
+ * Each slot is stored whole, since programs may be reading it; its `previous` before it says
+ * MOVING, and only then: whoever has still read MOVING must not find the next owner there.
+ */
 static void write_slots(struct object *object, const struct plan_table *table)
 {
-	uint32_t *to = (uint32_t *)&object->slots[table->line];
-	const uint32_t *from = (const uint32_t *)table->slots;
+	uint16_t *previous = object->slots_previous[table->line].endpoint;
+	struct weir_slot *to = object->slots[table->line].slot;
 
-	for (uint32_t i = 0; i < table->size; i++)
-		if (to[i] != from[i])
-			__atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < table->size; i++) {
+		const struct slot *from = &table->slots[i];
+		struct weir_slot slot = { .current = from->current, .phase = from->phase };
+
+		if (from->phase == WEIR_MOVING)
+			__atomic_store_n(&previous[i], from->previous, __ATOMIC_RELAXED);
+		if (memcmp(&to[i], &slot, sizeof(slot)))
+			__atomic_store(&to[i], &slot, __ATOMIC_RELEASE);
+	}
 }
 
 /* Gives every table that has changed lines that nobody reads, and writes it there. */
@@ -263,6 +272,17 @@ static void mark_shares(struct object *object, const struct plan *plan)
 			mark_share(object, listener);
 }
 
+/* Frees a row; what it counted stays in its listener's sum. */
+static void retire(struct object *object, uint32_t row)
+{
+	struct weir_endpoint *endpoint = &object->endpoints[row];
+	struct weir_endpoint_stats stats;
+
+	endpoint->state = WEIR_ENDPOINT_FREE;
+	if (!counters_endpoint(object, row, &stats))
+		counters_add(&object->listener_info[endpoint->listener].retired, &stats.traffic);
+}
+
 static void clear_released(struct object *object, const struct plan *plan)
 {
 	_cleanup_(freep) bool *kept = calloc(WEIR_MAX_ENDPOINTS, sizeof(*kept));
@@ -277,7 +297,7 @@ static void clear_released(struct object *object, const struct plan *plan)
 	}
 	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++)
 		if (!kept[row] && object->endpoints[row].state != WEIR_ENDPOINT_FREE)
-			object->endpoints[row].state = WEIR_ENDPOINT_FREE;
+			retire(object, row);
 	for (uint32_t id = 1; id < WEIR_MAX_LISTENERS; id++)
 		if (!ids[id] && object->listener_info[id].name[0])
 			object->listener_info[id] = (struct weir_listener_info){};

@@ -52,7 +52,7 @@ struct plan_endpoint {
 };
 
 struct plan_table {
-	struct weir_slot *slots; /* owned; NULL: no usable endpoint, or no address of the family */
+	struct slot *slots; /* owned; NULL: no usable endpoint, or no address of the family */
 	uint32_t size;
 	uint32_t line;	   /* where it is in the slots map; PLAN_NO_LINE: not written yet */
 	uint32_t deadline; /* s: its MOVING slots become PINNED then; 0: none is */

@@ -243,7 +243,7 @@ static int build_table(struct plan_listener *listener, enum plan_family family, 
 {
 	struct plan_table *table = &listener->table[family];
 	bool tracked = listener->mode == WEIR_MODE_DSR;
-	_cleanup_(freep) struct weir_slot *next = NULL;
+	_cleanup_(freep) struct slot *next = NULL;
 	_cleanup_(freep) uint16_t *chosen = NULL;
 	_cleanup_(freep) bool *gone = NULL;
 	struct slots_change change;

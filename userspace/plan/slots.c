@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "plan/slots.h"
 
-/* One word: packets may be reading the slot. */
-static void store(struct weir_slot *slot, struct weir_slot value)
-{
-	__atomic_store(slot, &value, __ATOMIC_RELAXED);
-}
-
 /* Outside MOVING nothing reads `previous`; it must not keep an id from being reused. */
-static struct weir_slot settled(uint16_t current, enum weir_phase phase)
+static struct slot settled(uint16_t current, enum weir_phase phase)
 {
-	return (struct weir_slot){ .current = current, .previous = current, .phase = phase };
+	return (struct slot){ .current = current, .previous = current, .phase = phase };
 }
 
 /* An endpoint beyond the list has no row any more. */
@@ -19,8 +13,7 @@ static bool is_gone(uint16_t index, const bool *gone, size_t gone_count)
 	return index >= gone_count || gone[index];
 }
 
-static struct weir_slot follow(struct weir_slot old, uint16_t chosen, const bool *gone,
-			       size_t gone_count)
+static struct slot follow(struct slot old, uint16_t chosen, const bool *gone, size_t gone_count)
 {
 	/* To whom do unrecorded flows belong before the change? */
 	uint16_t owner = old.phase == WEIR_MOVING ? old.previous : old.current;
@@ -29,20 +22,20 @@ static struct weir_slot follow(struct weir_slot old, uint16_t chosen, const bool
 		return settled(chosen, old.phase);
 	if (chosen == owner || is_gone(owner, gone, gone_count))
 		return settled(chosen, WEIR_PINNED);
-	return (struct weir_slot){ .current = chosen, .previous = owner, .phase = WEIR_MOVING };
+	return (struct slot){ .current = chosen, .previous = owner, .phase = WEIR_MOVING };
 }
 
-void slots_change(const struct weir_slot *old, uint32_t old_size, const uint16_t *chosen,
-		  struct weir_slot *next, uint32_t next_size, const bool *gone, size_t gone_count,
+void slots_change(const struct slot *old, uint32_t old_size, const uint16_t *chosen,
+		  struct slot *next, uint32_t next_size, const bool *gone, size_t gone_count,
 		  bool tracked, struct slots_change *ret)
 {
 	struct slots_change change = { .slots = next_size };
 
 	for (uint32_t i = 0; i < next_size; i++) {
-		struct weir_slot slot = settled(chosen[i], WEIR_STABLE);
+		struct slot slot = settled(chosen[i], WEIR_STABLE);
 
 		if (old_size) {
-			struct weir_slot origin = old[i & (old_size - 1)];
+			struct slot origin = old[i & (old_size - 1)];
 
 			change.moved += origin.current != chosen[i];
 			if (tracked)
@@ -50,38 +43,38 @@ void slots_change(const struct weir_slot *old, uint32_t old_size, const uint16_t
 		}
 		change.moving += slot.phase == WEIR_MOVING;
 		change.pinned += slot.phase == WEIR_PINNED;
-		store(&next[i], slot);
+		next[i] = slot;
 	}
 	*ret = change;
 }
 
-uint32_t slots_pin(struct weir_slot *slots, uint32_t size)
+uint32_t slots_pin(struct slot *slots, uint32_t size)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < size; i++) {
 		if (slots[i].phase != WEIR_MOVING)
 			continue;
-		store(&slots[i], settled(slots[i].current, WEIR_PINNED));
+		slots[i] = settled(slots[i].current, WEIR_PINNED);
 		count++;
 	}
 	return count;
 }
 
-uint32_t slots_settle(struct weir_slot *slots, uint32_t size, const bool *differs)
+uint32_t slots_settle(struct slot *slots, uint32_t size, const bool *differs)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < size; i++) {
 		if (slots[i].phase != WEIR_PINNED || differs[i])
 			continue;
-		store(&slots[i], settled(slots[i].current, WEIR_STABLE));
+		slots[i] = settled(slots[i].current, WEIR_STABLE);
 		count++;
 	}
 	return count;
 }
 
-uint32_t slots_count(const struct weir_slot *slots, uint32_t size, enum weir_phase phase)
+uint32_t slots_count(const struct slot *slots, uint32_t size, enum weir_phase phase)
 {
 	uint32_t count = 0;
 

@@ -22,6 +22,13 @@
 
 #include <weir/abi.h>
 
+/* A slot as it is planned; in the maps it is in two places (weir/abi.h). */
+struct slot {
+	uint16_t current;  /* place in the listener's block, or WEIR_SLOT_NONE */
+	uint16_t previous; /* equal to current unless MOVING */
+	uint16_t phase;	   /* enum weir_phase */
+};
+
 /* What a change did to a table. */
 struct slots_change {
 	uint32_t slots;	 /* of the new table */
@@ -39,20 +46,20 @@ struct slots_change {
  * an index beyond them has no row and is gone, too.
  * `tracked`: false for listeners whose flows are all recorded anyway (nat): always STABLE.
  */
-void slots_change(const struct weir_slot *old, uint32_t old_size, const uint16_t *chosen,
-		  struct weir_slot *next, uint32_t next_size, const bool *gone, size_t gone_count,
+void slots_change(const struct slot *old, uint32_t old_size, const uint16_t *chosen,
+		  struct slot *next, uint32_t next_size, const bool *gone, size_t gone_count,
 		  bool tracked, struct slots_change *ret);
 
 /* MOVING to PINNED in place, when the window is over. Returns how many slots it was. */
-uint32_t slots_pin(struct weir_slot *slots, uint32_t size);
+uint32_t slots_pin(struct slot *slots, uint32_t size);
 
 /*
  * PINNED to STABLE in place. `differs[slot]` tells that a living record of this slot names another
  * endpoint than its current. Returns how many slots became STABLE.
  */
-uint32_t slots_settle(struct weir_slot *slots, uint32_t size, const bool *differs);
+uint32_t slots_settle(struct slot *slots, uint32_t size, const bool *differs);
 
 /* How many slots are in a phase. */
-uint32_t slots_count(const struct weir_slot *slots, uint32_t size, enum weir_phase phase);
+uint32_t slots_count(const struct slot *slots, uint32_t size, enum weir_phase phase);
 
 #endif

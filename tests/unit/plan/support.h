@@ -123,7 +123,7 @@ static inline struct plan_endpoint *support_in_block(const struct plan_listener 
 					    : NULL;
 }
 
-static inline void support_check_slot(const struct plan_listener *listener, struct weir_slot slot)
+static inline void support_check_slot(const struct plan_listener *listener, struct slot slot)
 {
 	const struct plan_endpoint *current = support_in_block(listener, slot.current);
 	const struct plan_endpoint *previous = support_in_block(listener, slot.previous);
