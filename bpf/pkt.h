@@ -67,18 +67,18 @@ static __always_inline void addr_copy(__u8 to[16], const __u8 from[16])
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
-/* From or to a packet: by words, where memcpy() would go byte by byte. */
+/* From or to a packet: by words, where memcpy() would go byte by byte. They are as wide as those
+ * that read the address later: a processor cannot forward two narrow stores to a wide load. */
 static __always_inline void addr_copy_ip6(void *to, const void *from)
 {
-	for (int i = 0; i < 4; i++)
-		((__u32 *)to)[i] = ((const __u32 *)from)[i];
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
 static __always_inline void addr_from_ip4(__u8 to[16], __be32 from)
 {
 	((__u64 *)to)[0] = 0;
-	((__u32 *)to)[2] = bpf_htonl(0xffff);
-	((__u32 *)to)[3] = from;
+	((__u64 *)to)[1] = bpf_cpu_to_be64(0xffff00000000ull | bpf_ntohl(from));
 }
 
 static __always_inline __be32 addr_to_ip4(const __u8 addr[16])

@@ -30,11 +30,12 @@ static inline __attribute__((always_inline)) __u32 weir_hash_listener(const __u8
 								      __u16 port, __u8 protocol,
 								      __u32 seed)
 {
-	__u64 h = weir_mix(seed, weir_word(addr));
+	__u64 key = (__u32)port << 8 | protocol;
+	__u64 h = (weir_word(addr) + seed) * 0x9e3779b97f4a7c15ull ^
+		  (weir_word(addr + 8) ^ key) * 0xbf58476d1ce4e5b9ull;
 
-	h = weir_mix(h, weir_word(addr + 8));
-	h = weir_mix(h, (__u32)port << 8 | protocol);
-	return h ^ (h >> 16);
+	h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93ull;
+	return h >> 32;
 }
 
 /*
