@@ -3,6 +3,9 @@
  * All maps of the data plane; include/weir/abi.h says what is in them. Configuration is written by
  * the daemon alone, through mmap (which is why it cannot be BPF_F_RDONLY_PROG: the kernel refuses
  * to map such a map writable); flows and counters are written here.
+ *
+ * SIZED: how many entries there are is set before the program is loaded, by
+ * userspace/dataplane/capacity.c.
  */
 #ifndef WEIR_BPF_MAPS_H
 #define WEIR_BPF_MAPS_H
@@ -11,6 +14,8 @@
 #include <bpf/bpf_helpers.h>
 
 #include <weir/abi.h>
+
+#define SIZED 1
 
 #define CONFIG_MAP(map_name, value_type, entries)                                                  \
 	struct {                                                                                   \
@@ -22,16 +27,16 @@
 	} map_name SEC(".maps")
 
 CONFIG_MAP(control, struct weir_control, 1);
-CONFIG_MAP(listeners, struct weir_listener, 2 * WEIR_MAX_CELLS);
-CONFIG_MAP(slots, struct weir_slots, WEIR_MAX_SLOT_LINES);
-CONFIG_MAP(slots_previous, struct weir_slots_previous, WEIR_MAX_SLOT_LINES);
-CONFIG_MAP(endpoints, struct weir_endpoint, WEIR_MAX_ENDPOINTS);
+CONFIG_MAP(listeners, struct weir_listener, SIZED);
+CONFIG_MAP(slots, struct weir_slots, SIZED);
+CONFIG_MAP(slots_previous, struct weir_slots_previous, SIZED);
+CONFIG_MAP(endpoints, struct weir_endpoint, SIZED);
 CONFIG_MAP(egress, struct weir_egress, WEIR_MAX_EGRESS);
 CONFIG_MAP(snat, struct weir_snat, WEIR_MAX_SNAT);
 
 /* Never read by BPF: for `weir show`, bpftool and a starting daemon. */
-CONFIG_MAP(listener_info, struct weir_listener_info, WEIR_MAX_LISTENERS);
-CONFIG_MAP(endpoint_info, struct weir_endpoint_info, WEIR_MAX_ENDPOINTS);
+CONFIG_MAP(listener_info, struct weir_listener_info, SIZED);
+CONFIG_MAP(endpoint_info, struct weir_endpoint_info, SIZED);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -42,21 +47,21 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, WEIR_MAX_EXCEPTIONS);
+	__uint(max_entries, SIZED);
 	__type(key, struct weir_flow);
 	__type(value, struct weir_exception);
 } exceptions SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, WEIR_MAX_NAT_FLOWS);
+	__uint(max_entries, SIZED);
 	__type(key, struct weir_flow);
 	__type(value, struct weir_nat_flow);
 } nat_flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, WEIR_MAX_NAT_FLOWS);
+	__uint(max_entries, SIZED);
 	__type(key, struct weir_flow);
 	__type(value, struct weir_nat_reply);
 } nat_replies SEC(".maps");
@@ -78,21 +83,21 @@ struct {
 /* By endpoint row: where the next SNAT port towards it is looked for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WEIR_MAX_ENDPOINTS);
+	__uint(max_entries, SIZED);
 	__type(key, __u32);
 	__type(value, __u32);
 } nat_cursor SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WEIR_MAX_LISTENERS);
+	__uint(max_entries, SIZED);
 	__type(key, __u32);
 	__type(value, struct weir_listener_stats);
 } listener_stats SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WEIR_MAX_ENDPOINTS);
+	__uint(max_entries, SIZED);
 	__type(key, __u32);
 	__type(value, struct weir_endpoint_stats);
 } endpoint_stats SEC(".maps");

@@ -17,10 +17,12 @@
 
 #include <weir/counters.h>
 
-#define WEIR_ABI_VERSION    2
+#define WEIR_ABI_VERSION 2
 
-#define WEIR_NAME_MAX	    64 /* with the final NUL */
+#define WEIR_NAME_MAX	 64 /* with the final NUL */
 
+/* Bounds. How much the maps of an instance hold is chosen when they are made, and grows: see
+ * userspace/dataplane/capacity.h. */
 #define WEIR_MAX_LISTENERS  4096u  /* listener ids; id 0 counts what belongs to no listener */
 #define WEIR_MAX_CELLS	    65536u /* cells of one generation of the listener table */
 #define WEIR_MAX_PROBES	    8u	   /* cells looked at for one key; the writer keeps to it */
@@ -30,8 +32,8 @@
 #define WEIR_MAX_TABLE	    65536u /* slots of one table unless it has > 512 endpoints */
 #define WEIR_MAX_EGRESS	    64u	   /* interfaces; index 0 means none */
 #define WEIR_MAX_SNAT	    256u   /* SNAT addresses; index 0 means none */
-#define WEIR_MAX_EXCEPTIONS 131072u
-#define WEIR_MAX_NAT_FLOWS  131072u
+#define WEIR_MAX_EXCEPTIONS 16777216u
+#define WEIR_MAX_NAT_FLOWS  16777216u
 #define WEIR_SNAT_RANGES    8u
 
 /* How long a flow's record lives after its last packet, where that is not the idle timeout (s). */
@@ -288,7 +290,8 @@ struct weir_listener_info {
 	__u32 endpoint_base;  /* its block of rows, as last written; the cells tell which counts */
 	__u32 endpoint_count; /* size of the block, a power of two; 0: no block */
 	__u32 deadline[2];    /* s, by client family: MOVING slots become PINNED then; 0: none is */
-	struct weir_traffic retired; /* of its endpoints whose rows are free again */
+	struct weir_traffic retired;	    /* of its endpoints whose rows are free again */
+	struct weir_listener_stats carried; /* counted in smaller maps, before these; to be added */
 };
 
 /* endpoint_info[row] */
@@ -300,8 +303,9 @@ struct weir_endpoint_info {
 	__u8 pad[2];
 	__u32 want[2]; /* share of new flows in millionths, of IPv4 and of IPv6 clients */
 	__u32 pad2;
-	__u64 flows_before; /* endpoint_stats when the listener's shares last changed: what came */
-	__u64 packets_before; /* since then is what was got of what is wanted */
+	__u64 flows_before;   /* the endpoint's counters when its listener's shares last changed: */
+	__u64 packets_before; /* what came since then is what was got of what is wanted */
+	struct weir_endpoint_stats carried; /* counted in smaller maps, before these; to be added */
 };
 
 #ifndef __cplusplus
@@ -317,8 +321,10 @@ _Static_assert(sizeof(struct weir_flow) == 40, "flow key");
 _Static_assert(sizeof(struct weir_exception) == 24, "exception");
 _Static_assert(sizeof(struct weir_nat_flow) == 72, "nat flow");
 _Static_assert(sizeof(struct weir_nat_reply) == 64, "nat reply");
-_Static_assert(sizeof(struct weir_listener_info) == 128, "listener info");
-_Static_assert(sizeof(struct weir_endpoint_info) == 160, "endpoint info");
+_Static_assert(sizeof(struct weir_listener_info) == 128 + sizeof(struct weir_listener_stats),
+	       "listener info");
+_Static_assert(sizeof(struct weir_endpoint_info) == 160 + sizeof(struct weir_endpoint_stats),
+	       "endpoint info");
 #endif
 
 #endif

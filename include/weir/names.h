@@ -3,9 +3,13 @@
  * Names that live outside the process: map and program names (at most 15 characters, the kernel's
  * limit) and the layout below the instance's folder in bpffs:
  *
- *   /sys/fs/bpf/INSTANCE/MAP          one pin per map, named as the map
- *   /sys/fs/bpf/INSTANCE/program      the XDP program
+ *   /sys/fs/bpf/INSTANCE/MAP          one link per map, named as the map: to current/MAP
+ *   /sys/fs/bpf/INSTANCE/program      the XDP program: a link, too
+ *   /sys/fs/bpf/INSTANCE/current      a link to the set in force
+ *   /sys/fs/bpf/INSTANCE/set-N        a set of pins: all maps, and the program that uses them
  *   /sys/fs/bpf/INSTANCE/link-IFNAME  one bpf_link per attached interface
+ *
+ * Whoever needs several maps that belong together reads `current` once (dataplane/sets.h).
  */
 #ifndef WEIR_NAMES_H
 #define WEIR_NAMES_H
@@ -13,6 +17,8 @@
 #define WEIR_INSTANCE_DEFAULT "weir"
 #define WEIR_BPFFS	      "/sys/fs/bpf"
 #define WEIR_PIN_PROGRAM      "program"
+#define WEIR_PIN_CURRENT      "current"
+#define WEIR_PIN_SET_PREFIX   "set-"
 #define WEIR_PIN_LINK_PREFIX  "link-"
 
 /* Marks what weir adds to the host's own tables: routes (rtm_protocol), addresses (IFA_PROTO). */

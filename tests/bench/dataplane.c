@@ -38,7 +38,7 @@ struct memory_row {
 /* clang-format off */
 static const struct memory_row memory_rows[] = {
 	{ "mem-idle", "dsr", "", 1e6, "MB", 32 },
-	{ "mem-flow", "nat", "nat_", WEIR_MAX_NAT_FLOWS, "B", 96 },
+	{ "mem-flow", "nat", "nat_", SUBJECT_FLOWS, "B", 96 },
 	{ "mem-10k", "dsr-10k", "", 1e6, "MB", 0 },
 };
 /* clang-format on */

@@ -153,7 +153,7 @@ static struct traffic_spec traffic_of(const struct row_run *run)
 /* As many flows as the tables may hold; says so where that is fewer than wanted. */
 static void limit_flows(struct row_run *run, struct traffic_spec *spec)
 {
-	uint64_t most = (uint64_t)WEIR_MAX_NAT_FLOWS * run->row->fill / 100;
+	uint64_t most = (uint64_t)SUBJECT_FLOWS * run->row->fill / 100;
 
 	if (run->row->fill && most < spec->flows) {
 		spec->flows = (uint32_t)most;

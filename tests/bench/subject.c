@@ -115,6 +115,7 @@ static struct model *make_model(const struct subject *subject, uint32_t half)
 	if (!model)
 		return NULL;
 	model->hash_seed = 1;
+	model->nat_flows = model->recorded_flows = SUBJECT_FLOWS;
 	for (int family = 0; family < FAMILIES; family++)
 		r = r ?: vec_push(&model->snat, address(snat[family], 0));
 	for (uint32_t i = 0; !r && i < subject->listeners; i++)
@@ -186,18 +187,24 @@ static int configure(struct subject *subject, uint32_t half, struct err *err)
 
 static int load(struct subject *subject, struct err *err)
 {
+	_cleanup_(model_freep) struct model *model = NULL;
+	struct capacity capacity;
 	char instance[64];
 	bool fresh;
 	int r;
 
+	fit(subject);
+	model = make_model(subject, 0);
+	if (!model)
+		return err_set(err, -ENOMEM, "out of memory");
+	capacity = capacity_for(model);
 	snprintf(instance, sizeof(instance), "weir-bench-%d-%s", getpid(), subject->spec->name);
-	r = object_load(instance, &subject->object, &fresh, err);
+	r = object_load(instance, &capacity, &subject->object, &fresh, err);
 	if (r < 0)
 		return r;
 	r = object_unpin(instance, err); /* descriptors and mappings keep all of it */
 	if (r < 0)
 		return r;
-	fit(subject);
 	subject->plan = plan_new();
 	if (!subject->plan)
 		return err_set(err, -ENOMEM, "out of memory");

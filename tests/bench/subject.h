@@ -23,6 +23,7 @@
 #define SUBJECT_SNAT4	 "10.255.0.1"
 #define SUBJECT_SNAT6	 "fd00::ff:1"
 #define SUBJECT_STRANGER "203.0.113.1" /* no listener's */
+#define SUBJECT_FLOWS	 131072u       /* that the tables have room for */
 
 struct subject_spec {
 	const char *name;

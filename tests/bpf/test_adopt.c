@@ -375,9 +375,10 @@ struct snapshot {
 	struct weir_endpoint_info *endpoint_info;
 };
 
-#define CELLS_BYTES (2 * WEIR_MAX_CELLS * sizeof(struct weir_listener))
-#define ROWS_BYTES  (WEIR_MAX_ENDPOINTS * sizeof(struct weir_endpoint))
-#define INFOS_BYTES (WEIR_MAX_ENDPOINTS * sizeof(struct weir_endpoint_info))
+#define ROWS	    (rig.object->capacity.of[CAPACITY_ROWS])
+#define CELLS_BYTES (2 * rig.object->capacity.of[CAPACITY_CELLS] * sizeof(struct weir_listener))
+#define ROWS_BYTES  (ROWS * sizeof(struct weir_endpoint))
+#define INFOS_BYTES (ROWS * sizeof(struct weir_endpoint_info))
 
 static void *copy_of(const void *bytes, size_t size)
 {
@@ -407,7 +408,7 @@ static void snapshot_fini(struct snapshot *snapshot)
 /* As if the writer had died before the flip: rows in use are only written after it. */
 static void undo_flip(const struct snapshot *before)
 {
-	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++) {
+	for (uint32_t row = 0; row < ROWS; row++) {
 		if (before->endpoints[row].state == WEIR_ENDPOINT_FREE)
 			continue;
 		rig.object->endpoints[row] = before->endpoints[row];

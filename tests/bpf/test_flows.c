@@ -221,7 +221,7 @@ Test(flows, references_are_found)
 	cr_assert_eq(flows.nat, 800);
 	cr_assert_eq(flows.by_row[a], 700);
 	cr_assert_eq(flows.by_row[udp], 100);
-	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++)
+	for (uint32_t row = 0; row < rig.object->capacity.of[CAPACITY_ROWS]; row++)
 		cr_assert_eq(flows.references.rows[row], row == a || row == udp);
 	cr_assert_eq(flows.references.snat_addresses.count, 1);
 	cr_assert_arr_eq(flows.references.snat_addresses.items[0].bytes,
@@ -359,7 +359,7 @@ Test(flows, a_listener_is_freed_after_its_last_flow)
 	cr_assert_str_eq(rig.object->listener_info[id].name, "");
 	cr_assert_eq(rig.plan->snat.items[1].row.ports, 0);
 	cr_assert_eq(rig.object->snat[1].ports, 0);
-	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++)
+	for (uint32_t row = 0; row < rig.object->capacity.of[CAPACITY_ROWS]; row++)
 		cr_assert_eq(rig.object->endpoints[row].state, WEIR_ENDPOINT_FREE);
 }
 

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <weir/names.h>
 
+#include "dataplane/sets.h"
 #include "rig_suite.h"
 
 #define OWN	     0	 /* a value that only BPF knows, see bpf/maps.h */
+#define SIZED	     0	 /* as dataplane/capacity.c says */
 #define ELEMENTS_MAX 400 /* of one map: the large arrays are the same all over */
 
 RIG_SUITE(maps);
@@ -26,25 +28,23 @@ static const struct {
 	uint32_t max_entries;
 } shapes[] = {
 	{ "control", 4, sizeof(struct weir_control), 1 },
-	{ "listeners", 4, sizeof(struct weir_listener), 2 * WEIR_MAX_CELLS },
-	{ "slots", 4, sizeof(struct weir_slots), WEIR_MAX_SLOT_LINES },
-	{ "slots_previous", 4, sizeof(struct weir_slots_previous), WEIR_MAX_SLOT_LINES },
-	{ "endpoints", 4, sizeof(struct weir_endpoint), WEIR_MAX_ENDPOINTS },
+	{ "listeners", 4, sizeof(struct weir_listener), SIZED },
+	{ "slots", 4, sizeof(struct weir_slots), SIZED },
+	{ "slots_previous", 4, sizeof(struct weir_slots_previous), SIZED },
+	{ "endpoints", 4, sizeof(struct weir_endpoint), SIZED },
 	{ "egress", 4, sizeof(struct weir_egress), WEIR_MAX_EGRESS },
 	{ "snat", 4, sizeof(struct weir_snat), WEIR_MAX_SNAT },
-	{ "listener_info", 4, sizeof(struct weir_listener_info), WEIR_MAX_LISTENERS },
-	{ "endpoint_info", 4, sizeof(struct weir_endpoint_info), WEIR_MAX_ENDPOINTS },
+	{ "listener_info", 4, sizeof(struct weir_listener_info), SIZED },
+	{ "endpoint_info", 4, sizeof(struct weir_endpoint_info), SIZED },
 	{ "stages", 4, 4, 1 },
 	{ "tx_ports", 4, 4, WEIR_MAX_EGRESS },
-	{ "exceptions", sizeof(struct weir_flow), sizeof(struct weir_exception),
-	  WEIR_MAX_EXCEPTIONS },
-	{ "nat_flows", sizeof(struct weir_flow), sizeof(struct weir_nat_flow), WEIR_MAX_NAT_FLOWS },
-	{ "nat_replies", sizeof(struct weir_flow), sizeof(struct weir_nat_reply),
-	  WEIR_MAX_NAT_FLOWS },
-	{ "nat_cursor", 4, OWN, WEIR_MAX_ENDPOINTS },
+	{ "exceptions", sizeof(struct weir_flow), sizeof(struct weir_exception), SIZED },
+	{ "nat_flows", sizeof(struct weir_flow), sizeof(struct weir_nat_flow), SIZED },
+	{ "nat_replies", sizeof(struct weir_flow), sizeof(struct weir_nat_reply), SIZED },
+	{ "nat_cursor", 4, OWN, SIZED },
 	{ "nat_scratch", 4, OWN, 1 },
-	{ "listener_stats", 4, sizeof(struct weir_listener_stats), WEIR_MAX_LISTENERS },
-	{ "endpoint_stats", 4, sizeof(struct weir_endpoint_stats), WEIR_MAX_ENDPOINTS },
+	{ "listener_stats", 4, sizeof(struct weir_listener_stats), SIZED },
+	{ "endpoint_stats", 4, sizeof(struct weir_endpoint_stats), SIZED },
 };
 
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -52,10 +52,13 @@ static const struct {
 /* Calls `each` with every pinned map of the instance; returns how many there are. */
 static unsigned for_each_map(void each(const char *path, const struct bpf_map_info *info))
 {
-	DIR *pins = opendir(rig.object->directory);
+	char folder[OBJECT_PATH_MAX + 64];
 	struct dirent *entry;
 	unsigned maps = 0;
+	DIR *pins;
 
+	sets_path(rig.object->directory, rig.object->set, "", folder);
+	pins = opendir(folder);
 	cr_assert(pins);
 	while ((entry = readdir(pins))) {
 		char path[OBJECT_PATH_MAX + 257];
@@ -86,7 +89,10 @@ static void check_shape(const char *path, const struct bpf_map_info *info)
 		cr_assert_eq(info->key_size, shapes[i].key_size, "%s", path);
 		cr_assert(shapes[i].value_size == OWN || info->value_size == shapes[i].value_size,
 			  "%s", path);
-		cr_assert_eq(info->max_entries, shapes[i].max_entries, "%s", path);
+		cr_assert_eq(info->max_entries,
+			     shapes[i].max_entries
+				     ?: capacity_entries(&rig.object->capacity, info->name),
+			     "%s", path);
 		return;
 	}
 	cr_assert_fail("%s: a map that this test does not know", path);

@@ -165,7 +165,8 @@ Test(nat_flow, full_tables_refuse_new_flows_only)
 	fresh.client_port++;
 	syn = talk_request(&fresh, SPEC(.flags = TH_SYN));
 
-	cr_assert_eq(rig_fill(rig.object->nat_flows, &flow_value), WEIR_MAX_NAT_FLOWS - 1);
+	cr_assert_eq(rig_fill(rig.object->nat_flows, &flow_value),
+		     rig.object->capacity.of[CAPACITY_NAT_FLOWS] - 1);
 	EXPECT_DROP(syn, NAT_FULL);
 	cr_assert_eq(rig_count_records(rig.object->nat_replies), 1); /* the port is free again */
 	EXPECT_TO(ack, A4);
@@ -174,7 +175,8 @@ Test(nat_flow, full_tables_refuse_new_flows_only)
 	rig_clear_flows();
 	talk_open(&known);
 	back = talk_reply(&known, SPEC(.flags = TH_ACK));
-	cr_assert_eq(rig_fill(rig.object->nat_replies, &reply_value), WEIR_MAX_NAT_FLOWS - 1);
+	cr_assert_eq(rig_fill(rig.object->nat_replies, &reply_value),
+		     rig.object->capacity.of[CAPACITY_NAT_FLOWS] - 1);
 	EXPECT_DROP(syn, NAT_FULL);
 	cr_assert_eq(rig_count_records(rig.object->nat_flows), 1);
 	EXPECT_TO(ack, A4);

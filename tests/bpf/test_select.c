@@ -508,14 +508,15 @@ Test(select, each_packet_renews_a_record)
 
 Test(select, a_full_table_breaks_no_flow)
 {
-	static const struct weir_exception value = { .endpoint = WEIR_MAX_ENDPOINTS - 1 };
+	static const struct weir_exception value = { .endpoint = UINT32_MAX };
 	struct packet recorded, base, syn, ack, query;
 
 	move_from_b_to_c();
 	recorded = moving_flow(IPPROTO_TCP, B4, C4);
 	recorded = with_flags(&recorded, TH_SYN);
 	EXPECT_TO(recorded, C4);
-	cr_assert_eq(rig_fill(rig.object->exceptions, &value), WEIR_MAX_EXCEPTIONS - 1);
+	cr_assert_eq(rig_fill(rig.object->exceptions, &value),
+		     rig.object->capacity.of[CAPACITY_EXCEPTIONS] - 1);
 
 	base = moving_flow(IPPROTO_TCP, B4, C4);
 	syn = with_flags(&base, TH_SYN);

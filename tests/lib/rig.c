@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <weir/names.h>
 
 #include "config/config.h"
@@ -19,51 +18,28 @@
 
 struct rig rig;
 
-static void *map_writable(const char *directory, const char *map, size_t size)
-{
-	char path[OBJECT_PATH_MAX + 32];
-	void *memory;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, map);
-	fd = bpf_obj_get(path);
-	cr_assert_geq(fd, 0, "%s: %s", path, strerror(errno));
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	cr_assert_neq(memory, MAP_FAILED, "%s: %s", path, strerror(errno));
-	close(fd);
-	return memory;
-}
-
 /* object_load() would do, but verifies the program anew: that takes longer than most tests. */
 static void open_instance(void)
 {
-	char name[RIG_INSTANCE_NAME], path[OBJECT_PATH_MAX + 32];
-	struct object *object;
+	char name[RIG_INSTANCE_NAME];
 	struct err err = {};
 
 	rig_instance_name(name, getppid());
-	cr_assert_eq(object_open(name, &object, &err), 0, "%s", err.text);
-	snprintf(path, sizeof(path), "%s/" WEIR_PIN_PROGRAM, object->directory);
-	object->program = bpf_obj_get(path);
-	cr_assert_geq(object->program, 0, "%s: %s", path, strerror(errno));
-	object->writable = true;
-#define REMAP(field, count)                                                                        \
-	do {                                                                                       \
-		size_t size = (count) * sizeof(*object->field);                                    \
-		munmap(object->field, size);                                                       \
-		object->field = map_writable(object->directory, #field, size);                     \
-	} while (0)
-	REMAP(control, 1);
-	REMAP(listeners, 2 * WEIR_MAX_CELLS);
-	REMAP(slots, WEIR_MAX_SLOT_LINES);
-	REMAP(slots_previous, WEIR_MAX_SLOT_LINES);
-	REMAP(endpoints, WEIR_MAX_ENDPOINTS);
-	REMAP(egress, WEIR_MAX_EGRESS);
-	REMAP(snat, WEIR_MAX_SNAT);
-	REMAP(listener_info, WEIR_MAX_LISTENERS);
-	REMAP(endpoint_info, WEIR_MAX_ENDPOINTS);
-#undef REMAP
-	rig.object = object;
+	cr_assert_eq(object_open_writable(name, &rig.object, &err), 0, "%s", err.text);
+}
+
+void rig_renew(const struct capacity *capacity)
+{
+	char name[RIG_INSTANCE_NAME];
+	struct err err = {};
+	bool fresh;
+
+	rig_instance_name(name, getppid());
+	object_close(rig.object);
+	rig.object = NULL;
+	cr_assert_eq(object_unpin(name, &err), 0, "%s", err.text);
+	cr_assert_eq(object_load(name, capacity, &rig.object, &fresh, &err), 0, "%s", err.text);
+	cr_assert(fresh);
 }
 
 #define CLEAR_BATCH 8192
@@ -104,25 +80,30 @@ static void clear_counters(int map, uint32_t key, size_t size)
 static void clear_maps(void)
 {
 	struct object *object = rig.object;
+	uint32_t listeners = object->capacity.of[CAPACITY_LISTENERS];
+	uint32_t rows = object->capacity.of[CAPACITY_ROWS];
 
-	for (uint32_t id = 0; id < WEIR_MAX_LISTENERS; id++)
+	for (uint32_t id = 0; id < listeners; id++)
 		if (!id || object->listener_info[id].name[0])
 			clear_counters(object->listener_stats, id,
 				       sizeof(struct weir_listener_stats));
-	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++)
+	for (uint32_t row = 0; row < rows; row++)
 		if (object->endpoints[row].generation)
 			clear_counters(object->endpoint_stats, row,
 				       sizeof(struct weir_endpoint_stats));
 	for (uint32_t i = 0; i < WEIR_MAX_EGRESS; i++)
 		bpf_map_delete_elem(object->tx_ports, &i);
 	*object->control = (struct weir_control){ .abi_version = WEIR_ABI_VERSION };
-	memset(object->listeners, 0, 2 * WEIR_MAX_CELLS * sizeof(*object->listeners));
-	memset(object->slots, 0, WEIR_MAX_SLOT_LINES * sizeof(*object->slots));
-	memset(object->endpoints, 0, WEIR_MAX_ENDPOINTS * sizeof(*object->endpoints));
+	memset(object->listeners, 0,
+	       2 * object->capacity.of[CAPACITY_CELLS] * sizeof(*object->listeners));
+	memset(object->slots, 0, object->capacity.of[CAPACITY_LINES] * sizeof(*object->slots));
+	memset(object->slots_previous, 0,
+	       object->capacity.of[CAPACITY_LINES] * sizeof(*object->slots_previous));
+	memset(object->endpoints, 0, rows * sizeof(*object->endpoints));
 	memset(object->egress, 0, WEIR_MAX_EGRESS * sizeof(*object->egress));
 	memset(object->snat, 0, WEIR_MAX_SNAT * sizeof(*object->snat));
-	memset(object->listener_info, 0, WEIR_MAX_LISTENERS * sizeof(*object->listener_info));
-	memset(object->endpoint_info, 0, WEIR_MAX_ENDPOINTS * sizeof(*object->endpoint_info));
+	memset(object->listener_info, 0, listeners * sizeof(*object->listener_info));
+	memset(object->endpoint_info, 0, rows * sizeof(*object->endpoint_info));
 	rig_clear_flows();
 }
 

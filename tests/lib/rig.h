@@ -66,9 +66,11 @@ void rig_make_instance(void);
 void rig_remove_instance(void);
 void rig_instance_name(char name[RIG_INSTANCE_NAME], pid_t runner);
 
-/* In the process of each test. */
+/* In the process of each test. rig_renew(): with new maps of this capacity, before rig_configure().
+ */
 void rig_up(void);
 void rig_down(void);
+void rig_renew(const struct capacity *capacity);
 void rig_clear_flows(void);
 
 /* The text becomes the configuration in force; printf-like. */

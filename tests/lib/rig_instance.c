@@ -63,6 +63,18 @@ static void watch_runner(const char *name)
 	_exit(0);
 }
 
+/* Enough for most tests; others see it grow. */
+static const struct capacity rig_capacity = {
+	.of = {
+		[CAPACITY_LISTENERS] = 256,
+		[CAPACITY_CELLS] = 4096,
+		[CAPACITY_ROWS] = 2048,
+		[CAPACITY_LINES] = 32768,
+		[CAPACITY_EXCEPTIONS] = 131072,
+		[CAPACITY_NAT_FLOWS] = 131072,
+	},
+};
+
 void rig_make_instance(void)
 {
 	struct object *object;
@@ -73,7 +85,7 @@ void rig_make_instance(void)
 	remove_stale();
 	rig_instance_name(name, getpid());
 	watch_runner(name);
-	if (object_load(name, &object, &fresh, &err) < 0)
+	if (object_load(name, &rig_capacity, &object, &fresh, &err) < 0)
 		fprintf(stderr, "rig: %s\n", err.text); /* each test says so, too */
 	else
 		object_close(object);

@@ -144,7 +144,7 @@ Test(cells, empty)
 	struct addr address = support_addr("192.0.2.1");
 	struct err err = {};
 
-	cr_assert_eq(cells_build(plan, &half, &cells, &err), 0, "%s", err.text);
+	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s", err.text);
 	cr_expect(half.first == 77 && half.cells_used == 0);
 	cr_expect(((half.mask + 1) & half.mask) == 0 && half.mask < WEIR_MAX_CELLS);
 	cr_expect_null(find(cells, &half, &address, 0, 0));
@@ -180,7 +180,7 @@ Test(cells, contents)
 	add_snat(plan, "10.0.0.254", 0, 4000, 5000);
 	add_snat(plan, "10.0.0.253", 0, 0, 0);
 	add_snat(plan, "10.0.0.254", 0, 1024, 4500);
-	cr_assert_eq(cells_build(plan, &half, &cells, &err), 0, "%s", err.text);
+	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s", err.text);
 	expect_all(plan, &half, cells);
 	cr_expect_eq(half.cells_used, 2 + 8 + 1 + 1);
 
@@ -213,8 +213,8 @@ Test(cells, deterministic)
 	struct err err = {};
 
 	add_address(add_listener(plan, IPPROTO_TCP, 1, 500), "192.0.2.1", 0);
-	cr_assert_eq(cells_build(plan, &a, &one, &err), 0, "%s", err.text);
-	cr_assert_eq(cells_build(plan, &b, &other, &err), 0, "%s", err.text);
+	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &a, &one, &err), 0, "%s", err.text);
+	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &b, &other, &err), 0, "%s", err.text);
 	cr_expect_eq(memcmp(&a, &b, sizeof(a)), 0);
 	cr_expect_eq(memcmp(one, other, (a.mask + 1) * sizeof(*one)), 0);
 }
@@ -252,8 +252,8 @@ Test(cells, full)
 		}
 		for (unsigned k = 1; k < WEIR_MAX_SNAT; k++)
 			add_snat(plan, "10.99.0.0", k, 1024, 65535);
-		cr_assert_eq(cells_build(plan, &half, &cells, &err), 0, "%s: %s", shapes[i].what,
-			     err.text);
+		cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s: %s",
+			     shapes[i].what, err.text);
 		cr_expect_leq(half.mask + 1, WEIR_MAX_CELLS);
 		cr_expect_eq((half.mask + 1) & half.mask, 0);
 		expect_all(plan, &half, cells);
@@ -283,7 +283,8 @@ Test(cells, random)
 
 			add_address(listener, l % 3 ? "2001:db8::" : "192.0.0.0", 256 * l);
 		}
-		cr_assert_eq(cells_build(plan, &half, &cells, &err), 0, "%s", err.text);
+		cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s",
+			     err.text);
 		expect_all(plan, &half, cells);
 		for (unsigned i = 0; i < 2000; i++) {
 			struct addr address = support_addr("192.0.0.0");
@@ -306,7 +307,7 @@ Test(cells, too_many)
 
 	add_address(add_listener(plan, IPPROTO_TCP, 1, 65535), "192.0.2.1", 0);
 	add_address(add_listener(plan, IPPROTO_UDP, 1, 65535), "192.0.2.1", 0);
-	cr_expect_eq(cells_build(plan, &half, &cells, &err), -ENOSPC);
+	cr_expect_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), -ENOSPC);
 	cr_expect_null(cells);
 	cr_expect_eq(memcmp(&half, &before, sizeof(half)), 0);
 	cr_expect_str_eq(err.text,

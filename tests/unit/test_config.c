@@ -314,7 +314,8 @@ Test(config, keys)
 		  "'{'\n" },
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
-		  "node, interfaces, snat, steal_ports, hash_seed, listeners\n" },
+		  "node, interfaces, snat, steal_ports, hash_seed, nat_flows, recorded_flows, "
+		  "listeners\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

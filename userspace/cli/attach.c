@@ -76,8 +76,10 @@ static int attach_pinned(const struct cli *cli, const char *name, bool attach, b
 	if (r < 0)
 		return r;
 	if (attach) {
+		struct capacity capacity = object->capacity;
+
 		object_close(take_ptr(object));
-		r = object_load(cli->instance, &object, &fresh, err);
+		r = object_load(cli->instance, &capacity, &object, &fresh, err);
 		r = r
 			    ?: attach_interface(object->directory, object->program, name,
 						generic ? ATTACH_GENERIC : ATTACH_NATIVE, err);

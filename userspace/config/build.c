@@ -178,6 +178,8 @@ struct model *build_model(const struct tree_node *root)
 		copy_name(model->node_region, fields_text(node, NODE_REGION));
 	model->steal_ports = fields_number(root, ROOT_STEAL_PORTS);
 	model->hash_seed = fields_number(root, ROOT_HASH_SEED);
+	model->nat_flows = fields_number(root, ROOT_NAT_FLOWS);
+	model->recorded_flows = fields_number(root, ROOT_RECORDED_FLOWS);
 	if (build_interfaces(root, model) < 0 || build_snat(root, model) < 0 ||
 	    build_listeners(root, model) < 0)
 		return NULL;

@@ -63,6 +63,8 @@ enum schema_root_keys {
 	ROOT_SNAT,
 	ROOT_STEAL_PORTS,
 	ROOT_HASH_SEED,
+	ROOT_NAT_FLOWS,
+	ROOT_RECORDED_FLOWS,
 	ROOT_LISTENERS,
 };
 
@@ -105,6 +107,8 @@ enum schema_endpoint_keys {
 #define SCHEMA_IDLE_UDP	    20	  /* s */
 #define SCHEMA_IDLE_TCP_MAX 86400 /* s */
 #define SCHEMA_IDLE_UDP_MAX 3600  /* s */
+#define SCHEMA_FLOWS	    131072
+#define SCHEMA_FLOWS_MIN    1024
 
 /* The file: an OBJECT key without a name. */
 extern const struct schema_key schema_root;

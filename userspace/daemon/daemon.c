@@ -201,6 +201,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	_cleanup_(change_fini) struct change change = {};
 	_cleanup_(model_freep) struct model *model = NULL;
 	_cleanup_(freep) char *text = NULL;
+	struct capacity capacity;
 	bool fresh;
 	int r;
 
@@ -208,7 +209,10 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = r ?: state_load(instance, &daemon->state, err);
 	r = r ?: watch_signals(daemon, err);
 	r = r ?: nl_new(&daemon->nl, err);
-	r = r ?: object_load(instance, &daemon->object, &fresh, err);
+	if (r < 0)
+		return r;
+	capacity = capacity_for(model);
+	r = object_load(instance, &capacity, &daemon->object, &fresh, err);
 	if (r < 0)
 		return r;
 	*ret_fresh = fresh;

@@ -20,7 +20,7 @@ static void address_of(const uint8_t bytes[16], struct addr *ret)
 
 static int read_infos(const struct object *object, struct plan *plan)
 {
-	for (uint32_t id = 1; id < WEIR_MAX_LISTENERS; id++) {
+	for (uint32_t id = 1; id < object->capacity.of[CAPACITY_LISTENERS]; id++) {
 		const struct weir_listener_info *info = &object->listener_info[id];
 		struct plan_listener listener = {
 			.id = id,
@@ -34,7 +34,8 @@ static int read_infos(const struct object *object, struct plan *plan)
 
 		if (!info->name[0])
 			continue;
-		if (listener.block + (uint64_t)listener.block_size > WEIR_MAX_ENDPOINTS)
+		if (listener.block + (uint64_t)listener.block_size >
+		    object->capacity.of[CAPACITY_ROWS])
 			return -EPROTO;
 		snprintf(listener.name, sizeof(listener.name), "%s", info->name);
 		for (int family = 0; family < PLAN_FAMILIES; family++) {
@@ -63,12 +64,12 @@ static void read_slots(const struct object *object, uint32_t line, struct slot *
 static int read_table(const struct object *object, const struct weir_listener *cell,
 		      struct plan_table *table)
 {
+	uint64_t most = object->capacity.of[CAPACITY_LINES] * (uint64_t)WEIR_SLOTS_PER_LINE;
 	uint64_t slots = (uint64_t)cell->slot_mask + 1;
 
 	if (table->slots || (cell->flags & WEIR_CELL_NO_ENDPOINT))
 		return 0;
-	if (slots & (slots - 1) || cell->slot_line * (uint64_t)WEIR_SLOTS_PER_LINE + slots >
-					   WEIR_MAX_SLOT_LINES * (uint64_t)WEIR_SLOTS_PER_LINE)
+	if (slots & (slots - 1) || cell->slot_line * (uint64_t)WEIR_SLOTS_PER_LINE + slots > most)
 		return -EPROTO;
 	table->slots = malloc(slots * sizeof(*table->slots));
 	if (!table->slots)
@@ -177,7 +178,7 @@ static void measure_block(struct plan_listener *listener)
 
 static int read_rows(const struct object *object, struct plan *plan)
 {
-	for (uint32_t i = 0; i < WEIR_MAX_ENDPOINTS; i++) {
+	for (uint32_t i = 0; i < object->capacity.of[CAPACITY_ROWS]; i++) {
 		const struct weir_endpoint *row = &object->endpoints[i];
 		const struct weir_endpoint_info *info = &object->endpoint_info[i];
 		struct plan_listener *listener;
@@ -249,7 +250,7 @@ static int read_all(const struct object *object, struct plan *plan)
 	const struct weir_half *half = &object->control->half[object->control->generation & 1];
 	int r;
 
-	if (half->first + (uint64_t)half->mask >= 2 * WEIR_MAX_CELLS)
+	if (half->first + (uint64_t)half->mask >= 2 * object->capacity.of[CAPACITY_CELLS])
 		return -EPROTO;
 	plan->hash_seed = object->control->slot_seed;
 	r = read_infos(object, plan);

@@ -9,8 +9,10 @@
 #define CELLS_MIN    64 /* a table this small needs no thought */
 #define SEEDS_TO_TRY 64
 
-/* A quarter full, nearly every key is found at its first probe. */
-#define CELLS_PER_KEY 4
+/* A quarter full, nearly every key is found at its first probe; half full is good enough where more
+ * would need larger maps. */
+#define CELLS_PER_KEY	  4
+#define CELLS_PER_KEY_MIN 2
 
 struct layout {
 	struct weir_listener *cells;
@@ -142,17 +144,30 @@ static uint64_t count_keys(const struct plan *plan)
 	return keys;
 }
 
-int cells_build(const struct plan *plan, struct weir_half *half, struct weir_listener **ret,
-		struct err *err)
+uint64_t cells_wanted(uint64_t keys)
+{
+	return keys * CELLS_PER_KEY;
+}
+
+static uint64_t first_size(uint64_t keys, uint32_t room)
+{
+	uint64_t size = CELLS_MIN;
+
+	while (size < cells_wanted(keys) && size < WEIR_MAX_CELLS)
+		size *= 2;
+	while (size > room && size / 2 >= keys * CELLS_PER_KEY_MIN)
+		size /= 2;
+	return size;
+}
+
+int cells_build(const struct plan *plan, uint32_t room, struct weir_half *half,
+		struct weir_listener **ret, struct err *err)
 {
 	uint64_t keys = count_keys(plan);
 
-	for (uint64_t size = CELLS_MIN; size <= WEIR_MAX_CELLS; size *= 2) {
-		_cleanup_(freep) struct weir_listener *cells = NULL;
+	for (uint64_t size = first_size(keys, room); size <= WEIR_MAX_CELLS; size *= 2) {
+		_cleanup_(freep) struct weir_listener *cells = malloc(size * sizeof(*cells));
 
-		if (size < keys * CELLS_PER_KEY && size < WEIR_MAX_CELLS)
-			continue;
-		cells = malloc(size * sizeof(*cells));
 		if (!cells)
 			return err_set(err, -ENOMEM, "out of memory");
 		for (uint32_t seed = 0; seed < SEEDS_TO_TRY; seed++) {

@@ -11,11 +11,15 @@
 
 #include "plan/plan.h"
 
+/* So many cells for keys (addresses, and ports of addresses) are roomy. */
+uint64_t cells_wanted(uint64_t keys);
+
 /*
- * Lays out the plan's addresses and listeners. half->first is given; mask, seed and cells_used are
- * set. *ret has half->mask + 1 cells and is the caller's. -ENOSPC: too many addresses x ports.
+ * Lays out the plan's addresses and listeners. half->mask, seed and cells_used are set. *ret has
+ * half->mask + 1 cells and is the caller's: more than `room` only where that would be more than
+ * half full. -ENOSPC: too many addresses x ports.
  */
-int cells_build(const struct plan *plan, struct weir_half *half, struct weir_listener **ret,
-		struct err *err);
+int cells_build(const struct plan *plan, uint32_t room, struct weir_half *half,
+		struct weir_listener **ret, struct err *err);
 
 #endif

@@ -26,16 +26,30 @@ static int read_sum(int map, uint32_t key, uint64_t *ret, size_t words)
 	return 0;
 }
 
+static void add(uint64_t *to, const void *from, size_t words)
+{
+	for (size_t i = 0; i < words; i++)
+		to[i] += ((const uint64_t *)from)[i];
+}
+
+#define WORDS(type) (sizeof(type) / sizeof(uint64_t))
+
 int counters_reasons(const struct object *object, uint32_t id, struct weir_listener_stats *ret)
 {
-	return read_sum(object->listener_stats, id, (uint64_t *)ret,
-			sizeof(*ret) / sizeof(uint64_t));
+	int r = read_sum(object->listener_stats, id, (uint64_t *)ret, WORDS(*ret));
+
+	if (!r)
+		add((uint64_t *)ret, &object->listener_info[id].carried, WORDS(*ret));
+	return r;
 }
 
 int counters_endpoint(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret)
 {
-	return read_sum(object->endpoint_stats, row, (uint64_t *)ret,
-			sizeof(*ret) / sizeof(uint64_t));
+	int r = read_sum(object->endpoint_stats, row, (uint64_t *)ret, WORDS(*ret));
+
+	if (!r)
+		add((uint64_t *)ret, &object->endpoint_info[row].carried, WORDS(*ret));
+	return r;
 }
 
 void counters_add(struct weir_traffic *sum, const struct weir_traffic *traffic)

@@ -13,44 +13,44 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <time.h>
 
 #include <weir/names.h>
 
-#include "dataplane/attach.h"
-#include "weir.skel.h"
+#include "dataplane/sets.h"
 
 /* libbpf's print callback has no context to carry this in. */
 static char kernel_message[1024];
 
 struct map_place {
 	const char *name;
-	size_t offset; /* in struct object: of a pointer if `size`, else of a descriptor */
-	size_t size;   /* bytes to map; array values are multiples of 8 */
+	size_t offset; /* in struct object: of a pointer if `value_size`, else of a descriptor */
+	size_t value_size; /* of a map to be mapped, else 0 */
+	uint32_t entries;  /* of a map whose size is always the same, else 0 */
 };
 
 #define MAPPED(field, count)                                                                       \
 	{                                                                                          \
-#field, offsetof(struct object, field),                                            \
-			(count) * ((sizeof(*((struct object *)0)->field) + 7) & ~7ul)              \
+#field, offsetof(struct object, field), sizeof(*((struct object *)0)->field),      \
+			count                                                                      \
 	}
 #define OPENED(field)                                                                              \
 	{                                                                                          \
-#field, offsetof(struct object, field), 0                                          \
+#field, offsetof(struct object, field), 0, 0                                       \
 	}
 
 static const struct map_place map_places[] = {
 	MAPPED(control, 1),
-	MAPPED(listeners, 2 * WEIR_MAX_CELLS),
-	MAPPED(slots, WEIR_MAX_SLOT_LINES),
-	MAPPED(slots_previous, WEIR_MAX_SLOT_LINES),
-	MAPPED(endpoints, WEIR_MAX_ENDPOINTS),
+	MAPPED(listeners, 0),
+	MAPPED(slots, 0),
+	MAPPED(slots_previous, 0),
+	MAPPED(endpoints, 0),
 	MAPPED(egress, WEIR_MAX_EGRESS),
 	MAPPED(snat, WEIR_MAX_SNAT),
-	MAPPED(listener_info, WEIR_MAX_LISTENERS),
-	MAPPED(endpoint_info, WEIR_MAX_ENDPOINTS),
+	MAPPED(listener_info, 0),
+	MAPPED(endpoint_info, 0),
+	OPENED(stages),
 	OPENED(tx_ports),
 	OPENED(exceptions),
 	OPENED(nat_flows),
@@ -61,6 +61,7 @@ static const struct map_place map_places[] = {
 
 #define MAP_PLACES (sizeof(map_places) / sizeof(map_places[0]))
 
+_Static_assert(MAP_PLACES <= OBJECT_MAPS, "room for every map");
 _Static_assert(sizeof(struct weir_egress) % 8 == 0 && sizeof(struct weir_listener_info) % 8 == 0 &&
 		       sizeof(struct weir_endpoint_info) % 8 == 0,
 	       "an mmapped array has a stride of 8 bytes: values must be multiples of it");
@@ -94,16 +95,15 @@ void object_clear_kernel_message(void)
 	libbpf_set_print(keep_kernel_message);
 }
 
-static struct object *object_new(const char *instance)
+static struct object *object_new(void)
 {
 	struct object *object = calloc(1, sizeof(*object));
 
 	if (!object)
 		return NULL;
-	snprintf(object->directory, sizeof(object->directory), "%s/%s", WEIR_BPFFS, instance);
 	object->program = -1;
 	for (size_t i = 0; i < MAP_PLACES; i++)
-		if (!map_places[i].size)
+		if (!map_places[i].value_size)
 			*(int *)((char *)object + map_places[i].offset) = -1;
 	return object;
 }
@@ -115,93 +115,185 @@ void object_close(struct object *object)
 	for (size_t i = 0; i < MAP_PLACES; i++) {
 		void *field = (char *)object + map_places[i].offset;
 
-		if (!map_places[i].size)
+		if (!map_places[i].value_size)
 			closep(field);
 		else if (*(void **)field)
-			munmap(*(void **)field, map_places[i].size);
+			munmap(*(void **)field, object->maps[i].bytes);
 	}
 	closep(&object->program);
 	free(object);
 }
 
-static int check_map(int fd, const struct map_place *place, struct err *err)
+static int other_version(const char *directory, struct err *err)
 {
+	return err_set(err, -EPROTO,
+		       "the data plane in %s was made by another version of weir; run: weir down",
+		       directory);
+}
+
+/* What the kernel says of the map: its number, its size, and so the capacity. */
+static int learn_map(struct object *object, size_t place, int fd, struct err *err)
+{
+	const struct map_place *expected = &map_places[place];
 	struct bpf_map_info info = {};
 	unsigned size = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return err_set(err, -errno, "map %s: %s", place->name, strerror(errno));
-	if (place->size && (size_t)((info.value_size + 7) & ~7u) * info.max_entries != place->size)
-		return err_set(err, -EPROTO,
-			       "map %s was made by another version of weir; run: weir down",
-			       place->name);
+		return err_set(err, -errno, "map %s: %s", expected->name, strerror(errno));
+	if ((expected->value_size && info.value_size != expected->value_size) ||
+	    (expected->entries && info.max_entries != expected->entries) ||
+	    !capacity_learn(&object->capacity, expected->name, info.max_entries))
+		return other_version(object->directory, err);
+	object->maps[place].id = info.id;
+	object->maps[place].bytes = info.value_size * (size_t)info.max_entries;
 	return 0;
 }
 
-static int open_map(struct object *object, const struct map_place *place, struct err *err)
+static int open_map(struct object *object, size_t place, struct err *err)
 {
-	void *field = (char *)object + place->offset;
-	char path[OBJECT_PATH_MAX + 32];
+	int protection = PROT_READ | (object->writable ? PROT_WRITE : 0);
+	void *field = (char *)object + map_places[place].offset, *memory;
+	char path[OBJECT_PATH_MAX + 64];
 	_cleanup_(closep) int fd = -1;
-	void *memory;
 	int r;
 
-	snprintf(path, sizeof(path), "%s/%s", object->directory, place->name);
+	sets_path(object->directory, object->set, map_places[place].name, path);
 	/* Not BPF_F_RDONLY: the kernel maps no read-only descriptor, not even for reading. */
 	fd = bpf_obj_get(path);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		return err_set(err, -errno, "%s: not permitted; run as root", path);
 	if (fd < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
-	r = check_map(fd, place, err);
+	r = learn_map(object, place, fd, err);
 	if (r < 0)
 		return r;
-	if (!place->size) {
+	if (!map_places[place].value_size) {
 		*(int *)field = take_fd(&fd);
 		return 0;
 	}
-	memory = mmap(NULL, place->size, PROT_READ | (object->writable ? PROT_WRITE : 0),
-		      MAP_SHARED, fd, 0);
+	memory = mmap(NULL, object->maps[place].bytes, protection, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return err_set(err, -errno, "cannot map %s: %s", path, strerror(errno));
 	*(void **)field = memory;
 	return 0;
 }
 
-static int open_maps(struct object *object, struct err *err)
+static int open_program(struct object *object, struct err *err)
 {
-	for (size_t i = 0; i < MAP_PLACES; i++) {
-		int r = open_map(object, &map_places[i], err);
+	char path[OBJECT_PATH_MAX + 64];
 
+	sets_path(object->directory, object->set, WEIR_PIN_PROGRAM, path);
+	object->program = bpf_obj_get(path);
+	return object->program < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+}
+
+int object_open_set(const char *directory, uint32_t set, enum object_access access,
+		    struct object **ret, struct err *err)
+{
+	_cleanup_(object_closep) struct object *object = object_new();
+	int r = 0;
+
+	if (!object)
+		return err_set(err, -ENOMEM, "out of memory");
+	snprintf(object->directory, sizeof(object->directory), "%s", directory);
+	object->set = set;
+	object->writable = access == OBJECT_WRITE;
+	for (size_t place = 0; !r && place < MAP_PLACES; place++)
+		r = open_map(object, place, err);
+	if (!r && object->writable)
+		r = open_program(object, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(object);
+	return 0;
+}
+
+static void instance_directory(const char *instance, char ret[OBJECT_PATH_MAX])
+{
+	snprintf(ret, OBJECT_PATH_MAX, "%s/%s", WEIR_BPFFS, instance);
+}
+
+/* Which set is in force. Versions before this one had none: their maps lay in the directory. */
+static int find_current(const char *directory, uint32_t *ret, struct err *err)
+{
+	char path[OBJECT_PATH_MAX + 64];
+	int r = sets_current(directory, ret);
+
+	if (r == -EACCES)
+		return err_set(err, r, "%s: not permitted; run as root", directory);
+	snprintf(path, sizeof(path), "%s/control", directory);
+	if (r == -EPROTO || (r < 0 && !access(path, F_OK)))
+		return other_version(directory, err);
+	return r < 0 ? err_set(err, r, "%s: %s", directory, strerror(-r)) : 0;
+}
+
+/* A set that is gone before it is open has been followed by another. */
+#define OPEN_TRIES 10
+
+static int open_current(const char *directory, enum object_access access, struct object **ret,
+			struct err *err)
+{
+	_cleanup_(object_closep) struct object *object = NULL;
+	int r = -ENOENT;
+
+	for (int tries = 0; r == -ENOENT && tries < OPEN_TRIES; tries++) {
+		uint32_t set;
+
+		r = find_current(directory, &set, err);
 		if (r < 0)
 			return r;
+		r = object_open_set(directory, set, access, &object, err);
 	}
+	if (r == -ENOENT)
+		return other_version(directory, err);
+	if (r < 0)
+		return r;
+	if (object->control->abi_version != WEIR_ABI_VERSION)
+		return other_version(directory, err);
+	*ret = take_ptr(object);
 	return 0;
+}
+
+static int open_instance(const char *instance, enum object_access access, struct object **ret,
+			 struct err *err)
+{
+	char directory[OBJECT_PATH_MAX];
+	int r;
+
+	instance_directory(instance, directory);
+	r = open_current(directory, access, ret, err);
+	if (r == -ENOENT)
+		return err_set(err, r,
+			       "no data plane of the name '%s' (%s); start it with: weir run -c "
+			       "FILE",
+			       instance, directory);
+	return r;
 }
 
 int object_open(const char *instance, struct object **ret, struct err *err)
 {
-	_cleanup_(object_closep) struct object *object = object_new(instance);
-	int r;
+	return open_instance(instance, OBJECT_READ, ret, err);
+}
 
-	if (!object)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (access(object->directory, X_OK) && errno == EACCES)
-		return err_set(err, -EACCES, "%s: not permitted; run as root", object->directory);
-	if (access(object->directory, X_OK))
-		return err_set(err, -errno,
-			       "no data plane of the name '%s' (%s: %s); start it with: "
-			       "weir run -c FILE",
-			       instance, object->directory, strerror(errno));
-	r = open_maps(object, err);
-	if (r < 0)
-		return r;
-	if (object->control->abi_version != WEIR_ABI_VERSION)
-		return err_set(err, -EPROTO,
-			       "the data plane '%s' was made by another version of weir; run: weir "
-			       "down",
-			       instance);
-	*ret = take_ptr(object);
+int object_open_writable(const char *instance, struct object **ret, struct err *err)
+{
+	return open_instance(instance, OBJECT_WRITE, ret, err);
+}
+
+void object_copy_contents(const struct object *from, struct object *to)
+{
+	for (size_t i = 0; i < MAP_PLACES; i++)
+		if (map_places[i].value_size && to->maps[i].id != from->maps[i].id)
+			memcpy(*(void **)((char *)to + map_places[i].offset),
+			       *(void *const *)((const char *)from + map_places[i].offset),
+			       from->maps[i].bytes);
+}
+
+uint32_t object_map_id(const struct object *object, const char *name)
+{
+	for (size_t i = 0; i < MAP_PLACES; i++)
+		if (!strcmp(map_places[i].name, name))
+			return object->maps[i].id;
 	return 0;
 }
 
@@ -219,148 +311,122 @@ static int mount_bpffs(struct err *err)
 	return 0;
 }
 
-static int load_error(int code, struct err *err)
+/* The first set of an instance, or the next one with the same maps and this binary's program. */
+static int load(const char *directory, const struct capacity *capacity, struct object **ret,
+		bool *ret_fresh, struct err *err)
 {
-	struct utsname host = {};
+	_cleanup_(object_closep) struct object *current = NULL;
+	_cleanup_(object_closep) struct object *next = NULL;
+	int r = open_current(directory, OBJECT_WRITE, &current, err);
 
-	uname(&host);
-	if (code == -EPERM)
-		return err_set(err, code,
-			       "the kernel refuses to load BPF programs: run as root, or give the "
-			       "process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
-	return err_set(err, code,
-		       "the kernel (%s; weir needs 6.1 or newer) refuses the data plane: %s%s%s",
-		       host.release, strerror(-code), kernel_message[0] ? ": " : "",
-		       kernel_message);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = current ? sets_finish(current, err) : 0;
+	r = r ?: sets_make(directory, current, current ? &current->capacity : capacity, &next, err);
+	if (r < 0)
+		return r;
+	next->control->abi_version = WEIR_ABI_VERSION;
+	r = sets_go_over(current, next, err);
+	if (r < 0)
+		return r;
+	*ret_fresh = !current;
+	*ret = take_ptr(next);
+	return 0;
 }
 
-/*
- * Pins the map, or takes the one that is pinned. libbpf does both by the path alone, but refuses a
- * device map that it finds there: the kernel has added a flag to it (BPF_F_RDONLY_PROG).
- */
-static int reuse_or_pin(struct bpf_map *map, const char *path)
+int object_load(const char *instance, const struct capacity *capacity, struct object **ret,
+		bool *ret_fresh, struct err *err)
 {
-	_cleanup_(closep) int pinned = -1;
+	char directory[OBJECT_PATH_MAX];
+	int r = mount_bpffs(err);
 
-	if (bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP)
-		pinned = bpf_obj_get(path);
-	return pinned >= 0 ? bpf_map__reuse_fd(map, pinned) : bpf_map__set_pin_path(map, path);
-}
-
-/* Loads this binary's program onto the pinned maps, which libbpf creates where they are missing. */
-static int load_program(struct object *object, struct err *err)
-{
-	char path[OBJECT_PATH_MAX + 32], fresh[OBJECT_PATH_MAX + 32];
-	struct weir *skeleton;
-	struct bpf_map *map;
-	int r = 0;
-
-	object_clear_kernel_message();
-	skeleton = weir__open();
-	if (!skeleton)
-		return load_error(-errno, err);
-	skeleton->rodata->nat_cpus = libbpf_num_possible_cpus();
-	bpf_object__for_each_map(map, skeleton->obj)
-	{
-		if (bpf_map__is_internal(map))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", object->directory, bpf_map__name(map));
-		r = r ?: reuse_or_pin(map, path);
-	}
-	r = r ?: weir__load(skeleton);
-	if (!r) {
-		/* A name of its own first, so that the pin is replaced in one step; bpffs allows no
-		 * dots. */
-		snprintf(path, sizeof(path), "%s/" WEIR_PIN_PROGRAM, object->directory);
-		snprintf(fresh, sizeof(fresh), "%s/" WEIR_PIN_PROGRAM "-new", object->directory);
-		unlink(fresh);
-		object->program = dup(bpf_program__fd(skeleton->progs.weir));
-		r = bpf_obj_pin(object->program, fresh) || rename(fresh, path) ? -errno : 0;
-	}
-	weir__destroy(skeleton);
-	return r ? load_error(r, err) : 0;
-}
-
-/* Are the maps that are pinned this version's? To be asked before anything is replaced. */
-static int check_version(const struct object *object, struct err *err)
-{
-	char path[OBJECT_PATH_MAX + 32];
-	struct weir_control control;
-	uint32_t zero = 0;
-	int r = 0;
-
-	for (size_t i = 0; !r && i < MAP_PLACES; i++) {
-		_cleanup_(closep) int fd = -1;
-
-		snprintf(path, sizeof(path), "%s/%s", object->directory, map_places[i].name);
-		fd = bpf_obj_get(path);
-		if (fd < 0)
-			continue;
-		r = check_map(fd, &map_places[i], err);
-		/* control comes first, and is pinned zeroed before a version is in it */
-		if (!r && !i && !bpf_map_lookup_elem(fd, &zero, &control) && control.abi_version &&
-		    control.abi_version != WEIR_ABI_VERSION)
-			r = err_set(
-				err, -EPROTO,
-				"the data plane in %s was made by another version of weir; run: "
-				"weir down",
-				object->directory);
-	}
+	if (r < 0)
+		return r;
+	instance_directory(instance, directory);
+	if (mkdir(directory, 0750) && errno != EEXIST)
+		return err_set(err, -errno, "cannot make %s: %s", directory, strerror(errno));
+	r = load(directory, capacity, ret, ret_fresh, err);
+	if (r < 0)
+		rmdir(directory); /* only where this call made it, and left it empty */
 	return r;
 }
 
-int object_load(const char *instance, struct object **ret, bool *ret_fresh, struct err *err)
+static int check_flows(const struct object *object, const struct capacity *need,
+		       enum capacity_of of, const char *key, struct err *err)
 {
-	_cleanup_(object_closep) struct object *object = object_new(instance);
-	bool fresh;
+	uint32_t held = object->capacity.of[of];
+
+	if (held <= 1 || need->of[of] <= held)
+		return 0;
+	return err_set(err, -EBUSY,
+		       "%s: the table holds %u and cannot grow to %u while flows may be in it; "
+		       "leave it as it is, or run 'weir down' first",
+		       key, held, need->of[of]);
+}
+
+int object_grow(struct object *object, const struct capacity *need, struct err *err)
+{
+	struct capacity capacity = capacity_grown(&object->capacity, need);
+	_cleanup_(object_closep) struct object *next = NULL;
+	struct object before;
 	int r;
 
-	if (!object)
-		return err_set(err, -ENOMEM, "out of memory");
-	object->writable = true;
-	r = mount_bpffs(err);
+	r = check_flows(object, need, CAPACITY_EXCEPTIONS, "recorded_flows", err);
+	r = r ?: check_flows(object, need, CAPACITY_NAT_FLOWS, "nat_flows", err);
+	r = r ?: sets_make(object->directory, object, &capacity, &next, err);
+	r = r ?: sets_go_over(object, next, err);
 	if (r < 0)
 		return r;
-	if (mkdir(object->directory, 0750) && errno != EEXIST)
-		return err_set(err, -errno, "cannot make %s: %s", object->directory,
-			       strerror(errno));
-	r = check_version(object, err);
-	r = r ?: load_program(object, err);
-	r = r ?: open_maps(object, err);
-	if (r < 0) {
-		rmdir(object->directory); /* only where this call made it, and left it empty */
-		return r;
-	}
-	fresh = !object->control->abi_version;
-	object->control->abi_version = WEIR_ABI_VERSION;
-	r = attach_replace_all(object, err);
-	if (r < 0)
-		return r;
-	*ret_fresh = fresh;
-	*ret = take_ptr(object);
+	before = *object;
+	*object = *next;
+	*next = before;
 	return 0;
+}
+
+static int remove_pin(const char *directory, const char *name, struct err *err)
+{
+	char path[OBJECT_PATH_MAX + 256];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	if (unlink(path) && errno != ENOENT)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* Links first, so that no interface runs a program whose pins are half gone; then what says which
+ * set is in force. */
+static int removal_rank(const char *name)
+{
+	if (!strncmp(name, WEIR_PIN_LINK_PREFIX, strlen(WEIR_PIN_LINK_PREFIX)))
+		return 0;
+	return strcmp(name, WEIR_PIN_CURRENT) ? 2 : 1;
 }
 
 int object_unpin(const char *instance, struct err *err)
 {
-	char directory[OBJECT_PATH_MAX], path[OBJECT_PATH_MAX + 256];
-	struct dirent *entry;
-	DIR *pins;
-	int r = 0;
+	char directory[OBJECT_PATH_MAX];
+	struct dirent **entries;
+	int count, r = 0;
 
-	snprintf(directory, sizeof(directory), "%s/%s", WEIR_BPFFS, instance);
-	pins = opendir(directory);
-	if (!pins)
+	instance_directory(instance, directory);
+	count = scandir(directory, &entries, NULL, alphasort);
+	if (count < 0)
 		return errno == ENOENT ? 0
 				       : err_set(err, -errno, "%s: %s", directory, strerror(errno));
-	while ((entry = readdir(pins))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		if (unlink(path) && !r)
-			r = err_set(err, -errno, "%s: %s", path, strerror(errno));
+	for (int rank = 0; rank < 3; rank++) {
+		for (int i = 0; i < count; i++) {
+			const char *name = entries[i]->d_name;
+			uint32_t set;
+
+			if (r || name[0] == '.' || removal_rank(name) != rank)
+				continue;
+			r = sets_number(name, &set) ? sets_remove(directory, set, err)
+						    : remove_pin(directory, name, err);
+		}
 	}
-	closedir(pins);
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
+	free(entries);
 	if (!r && rmdir(directory))
 		r = err_set(err, -errno, "%s: %s", directory, strerror(errno));
 	return r;

@@ -12,54 +12,90 @@
 
 #include <weir/abi.h>
 
+#include "dataplane/capacity.h"
 #include "util/cleanup.h"
 #include "util/err.h"
 
 #define OBJECT_PATH_MAX 160
+#define OBJECT_MAPS	32 /* at most */
 
 struct object {
 	char directory[OBJECT_PATH_MAX]; /* /sys/fs/bpf/INSTANCE */
+	uint32_t set;			 /* the folder in it, see dataplane/sets.h */
 	int program;			 /* fd; -1 in an object opened for reading */
 	bool writable;
+	struct capacity capacity; /* of its maps */
 
 	/* Mapped; read-only memory unless writable. */
 	struct weir_control *control;		    /* 1 */
-	struct weir_listener *listeners;	    /* 2 * WEIR_MAX_CELLS */
-	struct weir_slots *slots;		    /* WEIR_MAX_SLOT_LINES */
+	struct weir_listener *listeners;	    /* 2 * capacity.of[CAPACITY_CELLS] */
+	struct weir_slots *slots;		    /* CAPACITY_LINES */
 	struct weir_slots_previous *slots_previous; /* the same */
-	struct weir_endpoint *endpoints;	    /* WEIR_MAX_ENDPOINTS */
+	struct weir_endpoint *endpoints;	    /* CAPACITY_ROWS */
 	struct weir_egress *egress;		    /* WEIR_MAX_EGRESS */
 	struct weir_snat *snat;			    /* WEIR_MAX_SNAT */
-	struct weir_listener_info *listener_info;   /* WEIR_MAX_LISTENERS */
-	struct weir_endpoint_info *endpoint_info;   /* WEIR_MAX_ENDPOINTS */
+	struct weir_listener_info *listener_info;   /* CAPACITY_LISTENERS */
+	struct weir_endpoint_info *endpoint_info;   /* CAPACITY_ROWS */
 
 	/* Descriptors of the others. */
+	int stages; /* empties itself when nobody has it open or pinned */
 	int tx_ports;
 	int exceptions;
 	int nat_flows;
 	int nat_replies;
 	int listener_stats;
 	int endpoint_stats;
+
+	/* Of each of these maps, in the order of object.c. */
+	struct {
+		uint32_t id;
+		size_t bytes; /* mapped */
+	} maps[OBJECT_MAPS];
+};
+
+enum object_access {
+	OBJECT_READ,
+	OBJECT_WRITE, /* the maps are writable, and there is the program to be attached */
 };
 
 /*
- * Opens the pinned maps for reading. -ENOENT: the instance has no data plane; -EPROTO: its maps
- * are of another version of weir.
+ * Opens what is in force, as it is. -ENOENT: the instance has no data plane; -EPROTO: it is of
+ * another version of weir. The second for writing, for a process that loads no program of its own.
  */
 int object_open(const char *instance, struct object **ret, struct err *err);
+int object_open_writable(const char *instance, struct object **ret, struct err *err);
 
 /*
- * Opens for writing: loads the program and creates and pins what is missing, keeps what is there
- * with all its contents, and replaces the program of the attached interfaces by this binary's.
- * *ret_fresh tells whether the maps are new. Mounts bpffs where it is missing.
+ * Opens for writing, as the one process that may: finishes what another was killed at, loads this
+ * binary's program onto the maps that are there, with all their contents, and puts it on the
+ * attached interfaces. Where there are none yet, they are made in the size of `capacity` and
+ * *ret_fresh is set. Mounts bpffs where it is missing.
  */
-int object_load(const char *instance, struct object **ret, bool *ret_fresh, struct err *err);
+int object_load(const char *instance, const struct capacity *capacity, struct object **ret,
+		bool *ret_fresh, struct err *err);
+
+/*
+ * Makes room for `need`: larger maps take the place of those that are too small, with all that is
+ * in them, while packets go on being forwarded. A flow table is not made larger while it is in use.
+ * On failure (-EBUSY for that; -ENOMEM, ...) the object is as it was. Pointers into its maps end.
+ */
+int object_grow(struct object *object, const struct capacity *need, struct err *err);
 
 void object_close(struct object *object);
 DEFINE_CLEANUP(struct object *, object_close)
 
 /* Removes all pins of an instance, links included: the interfaces are without weir then. */
 int object_unpin(const char *instance, struct err *err);
+
+/* For sets.c: opens one set of an instance's directory. */
+int object_open_set(const char *directory, uint32_t set, enum object_access access,
+		    struct object **ret, struct err *err);
+
+/* For sets.c: what is in the mapped maps of `from`, into those of `to` that are others. */
+void object_copy_contents(const struct object *from, struct object *to);
+
+/* The kernel's number of a map, by which the same map is known in another set. */
+uint32_t object_map_id(const struct object *object, const char *name);
 
 /* The data plane's clock (s): what bpf/clock.h reads. */
 uint32_t object_now(const struct object *object);

@@ -60,11 +60,12 @@ static void write_slots(struct object *object, const struct plan_table *table)
 	}
 }
 
-/* Gives every table that has changed lines that nobody reads, and writes it there. */
-static int place_tables(struct object *object, const struct plan *in_force, struct plan *next,
+/* Gives every table that has changed lines that nobody reads; *ret_lines is behind the last. */
+static int place_tables(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
 			struct err *err)
 {
 	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_SLOT_LINES, sizeof(*taken));
+	uint32_t lines = 0;
 
 	if (!taken)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -83,10 +84,57 @@ static int place_tables(struct object *object, const struct plan *in_force, stru
 					       "use fewer listeners or less unequal weights",
 					       listener->name, table->size);
 			memset(taken + table->line, true, table_lines(table->size));
-			write_slots(object, table);
+			table->fresh = true;
+			if (table->line + table_lines(table->size) > lines)
+				lines = table->line + table_lines(table->size);
 		}
 	}
+	*ret_lines = lines;
 	return 0;
+}
+
+static void write_tables(struct object *object, struct plan *next)
+{
+	vec_foreach(listener, &next->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct plan_table *table = &listener->table[family];
+
+			if (table->fresh)
+				write_slots(object, table);
+			table->fresh = false;
+		}
+	}
+}
+
+/* What the maps have to hold for the plan, beside what is in force. */
+static struct capacity needed(const struct plan *next, uint32_t lines, const struct weir_half *half)
+{
+	struct capacity need = {
+		.of = {
+			[CAPACITY_LINES] = lines,
+			[CAPACITY_CELLS] = half->mask + 1,
+			[CAPACITY_EXCEPTIONS] = next->exceptions,
+			[CAPACITY_NAT_FLOWS] = next->nat_flows,
+		},
+	};
+
+	vec_foreach(listener, &next->listeners) {
+		if (listener->id >= need.of[CAPACITY_LISTENERS])
+			need.of[CAPACITY_LISTENERS] = listener->id + 1;
+		if (listener->block + listener->block_size > need.of[CAPACITY_ROWS])
+			need.of[CAPACITY_ROWS] = listener->block + listener->block_size;
+	}
+	return need;
+}
+
+/* Where the cells that are to be written begin: in the other half of the map than those in force,
+ * which it may have had when it was smaller. */
+static uint32_t idle_cells(const struct object *object)
+{
+	const struct weir_control *control = object->control;
+	uint32_t middle = object->capacity.of[CAPACITY_CELLS];
+
+	return control->half[control->generation & 1].first < middle ? middle : 0;
 }
 
 static void write_nexthop(struct weir_endpoint *row, const struct plan_endpoint *endpoint)
@@ -285,20 +333,22 @@ static void retire(struct object *object, uint32_t row)
 
 static void clear_released(struct object *object, const struct plan *plan)
 {
-	_cleanup_(freep) bool *kept = calloc(WEIR_MAX_ENDPOINTS, sizeof(*kept));
-	bool ids[WEIR_MAX_LISTENERS] = {};
+	uint32_t rows = object->capacity.of[CAPACITY_ROWS];
+	uint32_t listeners = object->capacity.of[CAPACITY_LISTENERS];
+	_cleanup_(freep) bool *kept = calloc(rows, sizeof(*kept));
+	_cleanup_(freep) bool *ids = calloc(listeners, sizeof(*ids));
 
-	if (!kept)
+	if (!kept || !ids)
 		return; /* the next time will do */
 	vec_foreach(listener, &plan->listeners) {
 		ids[listener->id] = true;
 		vec_foreach(endpoint, &listener->endpoints)
 			kept[endpoint->row] = true;
 	}
-	for (uint32_t row = 0; row < WEIR_MAX_ENDPOINTS; row++)
+	for (uint32_t row = 0; row < rows; row++)
 		if (!kept[row] && object->endpoints[row].state != WEIR_ENDPOINT_FREE)
 			retire(object, row);
-	for (uint32_t id = 1; id < WEIR_MAX_LISTENERS; id++)
+	for (uint32_t id = 1; id < listeners; id++)
 		if (!ids[id] && object->listener_info[id].name[0])
 			object->listener_info[id] = (struct weir_listener_info){};
 	for (size_t i = 1; i < WEIR_MAX_SNAT; i++)
@@ -320,18 +370,24 @@ static void clear_released(struct object *object, const struct plan *plan)
 int sync_plan(struct object *object, const struct plan *in_force, struct plan *next,
 	      struct err *err)
 {
-	uint32_t idle = (object->control->generation + 1) & 1;
 	_cleanup_(freep) struct weir_listener *cells = NULL;
-	struct weir_half half = { .first = idle * WEIR_MAX_CELLS };
+	struct weir_half half = {};
+	struct capacity need;
+	uint32_t lines = 0;
 	int r;
 
-	r = place_tables(object, in_force, next, err);
+	r = place_tables(in_force, next, &lines, err);
+	r = r ?: cells_build(next, object->capacity.of[CAPACITY_CELLS], &half, &cells, err);
 	if (r < 0)
 		return r;
-	r = cells_build(next, &half, &cells, err);
+	need = needed(next, lines, &half);
+	if (capacity_exceeds(&need, &object->capacity))
+		r = object_grow(object, &need, err);
 	if (r < 0)
 		return r;
+	half.first = idle_cells(object);
 	begin_writing(object);
+	write_tables(object, next);
 	memcpy(object->listeners + half.first, cells, (half.mask + 1) * sizeof(*cells));
 	write_new(object, next);
 	flip(object, &half);

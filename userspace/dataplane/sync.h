@@ -16,7 +16,8 @@
 
 /*
  * Puts `next` in force; `in_force` is what sync_plan() or sync_adopt() gave last. On success the
- * lines of next's tables are set. On failure (-ENOSPC with a text) nothing has changed.
+ * lines of next's tables are set, and the object may have larger maps. On failure (-ENOSPC, or what
+ * object_grow() says, with a text) nothing has changed.
  */
 int sync_plan(struct object *object, const struct plan *in_force, struct plan *next,
 	      struct err *err);

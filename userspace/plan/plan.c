@@ -88,6 +88,8 @@ struct plan *plan_copy(const struct plan *plan)
 	if (!copy)
 		return NULL;
 	copy->hash_seed = plan->hash_seed;
+	copy->nat_flows = plan->nat_flows;
+	copy->exceptions = plan->exceptions;
 	copy->generations = malloc(bytes);
 	if (!copy->generations || COPY_ITEMS(&copy->egress, &plan->egress) ||
 	    COPY_ITEMS(&copy->snat, &plan->snat))

@@ -57,6 +57,7 @@ struct plan_table {
 	uint32_t line;	   /* where it is in the slots map; PLAN_NO_LINE: not written yet */
 	uint32_t deadline; /* s: its MOVING slots become PINNED then; 0: none is */
 	struct slots_change change; /* what plan_build() did to it */
+	bool fresh;		    /* its line is given, but nothing written there yet */
 };
 
 #define PLAN_NO_LINE UINT32_MAX
@@ -84,6 +85,8 @@ struct plan_snat {
 
 struct plan {
 	uint32_t hash_seed;
+	uint32_t nat_flows;  /* that there shall be room for; 0: no listener needs any */
+	uint32_t exceptions; /* the same, of flows recorded while slots change */
 	VEC(struct plan_listener) listeners;
 	/* [0] is never used; without ifindex: free, or with a name: kept for flows that came by it
 	 */

@@ -366,6 +366,18 @@ static int check_seed(const struct model *model, const struct plan *in_force, st
 	return 0;
 }
 
+/* Flows of nat are all recorded, those of other modes while their slots change. */
+static void set_flow_tables(struct plan *plan, const struct model *model)
+{
+	plan->nat_flows = plan->exceptions = 0;
+	vec_foreach(listener, &model->listeners) {
+		if (listener->mode == WEIR_MODE_NAT)
+			plan->nat_flows = model->nat_flows;
+		else
+			plan->exceptions = model->recorded_flows;
+	}
+}
+
 int plan_build(const struct model *model, const struct overrides *overrides,
 	       const struct facts *facts, const struct plan *in_force, struct plan **ret,
 	       struct err *err)
@@ -379,6 +391,7 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	if (r < 0)
 		return r;
 	plan->hash_seed = model->hash_seed;
+	set_flow_tables(plan, model);
 	mark_leaving(plan);
 	r = plan_places_egress(plan, facts, err);
 	if (r < 0)

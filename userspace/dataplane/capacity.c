@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dataplane/capacity.h"
+
+#include <string.h>
+
+#include <weir/abi.h>
+
+#include "dataplane/cells.h"
+#include "plan/maglev.h"
+
+/* Between the least that is worth its while and what the plan's indices can name. */
+static const struct {
+	uint32_t least;
+	uint32_t most;
+} bounds[CAPACITIES] = {
+	[CAPACITY_LISTENERS] = { 64, WEIR_MAX_LISTENERS },
+	[CAPACITY_CELLS] = { 256, WEIR_MAX_CELLS },
+	[CAPACITY_ROWS] = { 256, WEIR_MAX_ENDPOINTS },
+	[CAPACITY_LINES] = { 1024, WEIR_MAX_SLOT_LINES },
+	[CAPACITY_EXCEPTIONS] = { 1, WEIR_MAX_EXCEPTIONS },
+	[CAPACITY_NAT_FLOWS] = { 1, WEIR_MAX_NAT_FLOWS },
+};
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum capacity_of of;
+	uint32_t entries; /* for each */
+} maps[] = {
+	{ "listeners", CAPACITY_CELLS, 2 },
+	{ "slots", CAPACITY_LINES, 1 },
+	{ "slots_previous", CAPACITY_LINES, 1 },
+	{ "endpoints", CAPACITY_ROWS, 1 },
+	{ "endpoint_info", CAPACITY_ROWS, 1 },
+	{ "endpoint_stats", CAPACITY_ROWS, 1 },
+	{ "nat_cursor", CAPACITY_ROWS, 1 },
+	{ "listener_info", CAPACITY_LISTENERS, 1 },
+	{ "listener_stats", CAPACITY_LISTENERS, 1 },
+	{ "exceptions", CAPACITY_EXCEPTIONS, 1 },
+	{ "nat_flows", CAPACITY_NAT_FLOWS, 1 },
+	{ "nat_replies", CAPACITY_NAT_FLOWS, 1 },
+};
+/* clang-format on */
+
+static bool is_flow_table(enum capacity_of of)
+{
+	return of == CAPACITY_EXCEPTIONS || of == CAPACITY_NAT_FLOWS;
+}
+
+/* Room for `need` and as much again, so that a change finds room beside what is in force. */
+static uint32_t roomy(enum capacity_of of, uint64_t need)
+{
+	uint64_t room = bounds[of].least;
+
+	if (is_flow_table(of))
+		return need > room ? need : room;
+	if (of != CAPACITY_CELLS) /* which are roomy already, see dataplane/cells.c */
+		need *= 2;
+	while (room < need && room < bounds[of].most)
+		room *= 2;
+	return room;
+}
+
+/* Of a table for all endpoints of the listener, whichever family they serve. */
+static uint64_t count_lines(const struct listener *listener)
+{
+	uint32_t sum = 0, smallest = 0, slots;
+	struct maglev_endpoint two[2] = {};
+
+	vec_foreach(group, &listener->groups) {
+		vec_foreach(endpoint, &group->endpoints) {
+			uint32_t weight = endpoint->weight;
+
+			sum += weight;
+			if (weight && (!smallest || weight < smallest))
+				smallest = weight;
+		}
+	}
+	two[0].weight = smallest;
+	two[1].weight = sum - smallest;
+	slots = maglev_size(two, 2, 0);
+	return (slots + WEIR_SLOTS_PER_LINE - 1) / WEIR_SLOTS_PER_LINE;
+}
+
+/* The block that plan_places.c gives to so many endpoints. */
+static uint64_t count_rows(const struct listener *listener)
+{
+	uint64_t endpoints = 0, rows = 4;
+
+	vec_foreach(group, &listener->groups)
+		endpoints += group->endpoints.count;
+	while (rows < endpoints * 2)
+		rows *= 2;
+	return rows;
+}
+
+struct capacity capacity_for(const struct model *model)
+{
+	uint64_t need[CAPACITIES] = { [CAPACITY_LISTENERS] = model->listeners.count + 1 };
+	struct capacity capacity;
+
+	vec_foreach(listener, &model->listeners) {
+		bool nat = listener->mode == WEIR_MODE_NAT;
+
+		need[CAPACITY_CELLS] +=
+			cells_wanted(listener->addresses.count * (listener->ports.count + 1));
+		need[CAPACITY_ROWS] += count_rows(listener);
+		need[CAPACITY_LINES] += count_lines(listener);
+		if (nat)
+			need[CAPACITY_NAT_FLOWS] = model->nat_flows;
+		else
+			need[CAPACITY_EXCEPTIONS] = model->recorded_flows;
+	}
+	for (int of = 0; of < CAPACITIES; of++)
+		capacity.of[of] = roomy(of, need[of]);
+	return capacity;
+}
+
+bool capacity_exceeds(const struct capacity *need, const struct capacity *held)
+{
+	for (int of = 0; of < CAPACITIES; of++)
+		if (need->of[of] > held->of[of])
+			return true;
+	return false;
+}
+
+struct capacity capacity_grown(const struct capacity *held, const struct capacity *need)
+{
+	struct capacity grown = *held;
+
+	for (int of = 0; of < CAPACITIES; of++)
+		if (need->of[of] > held->of[of])
+			grown.of[of] = roomy(of, need->of[of]);
+	return grown;
+}
+
+uint32_t capacity_entries(const struct capacity *capacity, const char *map)
+{
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (!strcmp(maps[i].name, map))
+			return maps[i].entries * capacity->of[maps[i].of];
+	return 0;
+}
+
+bool capacity_learn(struct capacity *capacity, const char *map, uint32_t entries)
+{
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		uint32_t *known = &capacity->of[maps[i].of];
+
+		if (strcmp(maps[i].name, map))
+			continue;
+		if (!*known)
+			*known = entries / maps[i].entries;
+		return *known * maps[i].entries == entries;
+	}
+	return true;
+}

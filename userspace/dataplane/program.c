@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dataplane/program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include <weir/names.h>
+
+#include "dataplane/sets.h"
+#include "weir.skel.h"
+
+static int load_error(int code, struct err *err)
+{
+	const char *reason = object_kernel_message();
+	struct utsname host = {};
+
+	uname(&host);
+	if (code == -EPERM)
+		return err_set(err, code,
+			       "the kernel refuses to load BPF programs: run as root, or give the "
+			       "process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+	return err_set(err, code,
+		       "the kernel (%s; weir needs 6.1 or newer) refuses the data plane: %s%s%s",
+		       host.release, strerror(-code), reason[0] ? ": " : "", reason);
+}
+
+static bool has_entries(int map, uint32_t entries)
+{
+	struct bpf_map_info info = {};
+	unsigned size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(map, &info, &size) && info.max_entries == entries;
+}
+
+/* The map of `from`, if it is large enough, or else a new one. An array of programs belongs to the
+ * programs that it was loaded with. */
+static int take_or_size(struct bpf_map *map, const struct object *from,
+			const struct capacity *capacity)
+{
+	uint32_t entries = capacity_entries(capacity, bpf_map__name(map));
+	_cleanup_(closep) int known = -1;
+	char path[OBJECT_PATH_MAX + 64];
+
+	if (from && bpf_map__type(map) != BPF_MAP_TYPE_PROG_ARRAY) {
+		sets_path(from->directory, from->set, bpf_map__name(map), path);
+		known = bpf_obj_get(path);
+	}
+	if (known >= 0 && (!entries || has_entries(known, entries)))
+		return bpf_map__reuse_fd(map, known);
+	return entries ? bpf_map__set_max_entries(map, entries) : 0;
+}
+
+static int pin(int fd, const char *directory, uint32_t set, const char *name)
+{
+	char path[OBJECT_PATH_MAX + 64];
+
+	sets_path(directory, set, name, path);
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+int program_load(const char *directory, uint32_t set, const struct object *from,
+		 const struct capacity *capacity, struct err *err)
+{
+	struct weir *skeleton;
+	struct bpf_map *map;
+	int r = 0;
+
+	object_clear_kernel_message();
+	skeleton = weir__open();
+	if (!skeleton)
+		return load_error(-errno, err);
+	skeleton->rodata->nat_cpus = libbpf_num_possible_cpus();
+	bpf_object__for_each_map(map, skeleton->obj) if (!bpf_map__is_internal(map)) r =
+		r ?: take_or_size(map, from, capacity);
+	r = r ?: weir__load(skeleton);
+	bpf_object__for_each_map(map, skeleton->obj) if (!bpf_map__is_internal(map)) r =
+		r ?: pin(bpf_map__fd(map), directory, set, bpf_map__name(map));
+	r = r ?: pin(bpf_program__fd(skeleton->progs.weir), directory, set, WEIR_PIN_PROGRAM);
+	weir__destroy(skeleton);
+	return r ? load_error(r, err) : 0;
+}

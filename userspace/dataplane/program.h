@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Loads this binary's programs into the kernel, together with the maps they use. */
+#ifndef WEIR_DATAPLANE_PROGRAM_H
+#define WEIR_DATAPLANE_PROGRAM_H
+
+#include "dataplane/object.h"
+
+/*
+ * Pins the program and all its maps in the folder of a set (dataplane/sets.h), which is empty. A
+ * map that `from` (NULL: there is none) has in the size of this capacity is taken over as it is;
+ * any other is new. On failure pins may be left.
+ */
+int program_load(const char *directory, uint32_t set, const struct object *from,
+		 const struct capacity *capacity, struct err *err);
+
+#endif
