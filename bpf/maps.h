@@ -88,6 +88,29 @@ struct {
 	__type(value, __u32);
 } nat_cursor SEC(".maps");
 
+/* What weir_answer is called for. */
+struct answer_order {
+	__u32 reason; /* enum weir_reason */
+	__u32 listener;
+	__u32 mtu; /* of the path, where the packet is too big for it */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct answer_order);
+} answer_scratch SEC(".maps");
+
+/* By enum weir_answer: when the next answer would be due at an even pace (ns); bpf/answer.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_ANSWER_KINDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} answer_pace SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SIZED);

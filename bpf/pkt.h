@@ -54,6 +54,16 @@ struct pkt {
 	__u32 endpoint;	       /* of a forwarded packet: the endpoint's row */
 };
 
+/* Bytes from one place in a packet to another. Kept in 64 bits: the verifier knows pointers only
+ * whole, and the compiler would subtract halves. */
+static __always_inline __u64 pkt_distance(const void *from, const void *to)
+{
+	__u64 bytes = to - from;
+
+	asm volatile("" : "+r"(bytes));
+	return bytes;
+}
+
 static __always_inline bool addr_same(const __u8 a[16], const __u8 b[16])
 {
 	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;

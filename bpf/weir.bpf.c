@@ -5,6 +5,7 @@
  *
  * Two programs run the same stages. `weir` takes the plain packets that nearly all are, and calls
  * `weir_unusual` for the others: so the complete parser costs neither them nor its verification.
+ * Both call `weir_answer` for a packet that ends here and whose sender is told.
  */
 #include "pkt.h"
 #include "maps.h"
@@ -15,13 +16,16 @@
 #include "select.h"
 #include "nat.h"
 #include "dsr.h"
+#include "answer.h"
 
 enum stage {
 	STAGE_UNUSUAL,
+	STAGE_ANSWER,
 	STAGE_COUNT,
 };
 
 int weir_unusual(struct xdp_md *ctx);
+int weir_answer(struct xdp_md *ctx);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -29,7 +33,10 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
 } stages SEC(".maps") = {
-	.values = { [STAGE_UNUSUAL] = (void *)&weir_unusual },
+	.values = {
+		[STAGE_UNUSUAL] = (void *)&weir_unusual,
+		[STAGE_ANSWER] = (void *)&weir_answer,
+	},
 };
 
 /* A flow that has no record: its slot chooses, and the chosen endpoint's mode says how. */
@@ -101,6 +108,8 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason
 	return request(pkt, listener);
 }
 
+#define VERDICT_ANSWER (-1) /* no verdict of XDP's */
+
 /* The kind of each reason says what becomes of the packet. */
 static __always_inline int verdict(const struct pkt *pkt, enum weir_reason reason)
 {
@@ -108,6 +117,7 @@ static __always_inline int verdict(const struct pkt *pkt, enum weir_reason reaso
 #define FORWARD pkt->action
 #define PASS	XDP_PASS
 #define DROP	XDP_DROP
+#define ANSWER	VERDICT_ANSWER
 #define NOTE	XDP_DROP /* never a verdict */
 #define X(name, kind, metric, help, hint)                                                          \
 	case WEIR_R_##name:                                                                        \
@@ -119,11 +129,29 @@ static __always_inline int verdict(const struct pkt *pkt, enum weir_reason reaso
 	}
 }
 
+/* Returns only if there is no such program. */
+static __always_inline void call_answer(struct xdp_md *ctx, __u32 id, enum weir_reason reason)
+{
+	__u32 zero = 0;
+	struct answer_order *order = bpf_map_lookup_elem(&answer_scratch, &zero);
+
+	if (!order)
+		return;
+	order->reason = reason;
+	order->listener = id;
+	bpf_tail_call(ctx, &stages, STAGE_ANSWER);
+}
+
 /* The end of every packet. */
 static __always_inline int finish(struct pkt *pkt, __u32 id, enum weir_reason reason)
 {
+	int end = verdict(pkt, reason);
+
 	account(pkt, id, reason);
-	return verdict(pkt, reason);
+	if (end != VERDICT_ANSWER)
+		return end;
+	call_answer(pkt->ctx, id, reason);
+	return XDP_DROP;
 }
 
 static __always_inline bool begin(struct pkt *pkt)
@@ -132,6 +160,22 @@ static __always_inline bool begin(struct pkt *pkt)
 
 	pkt->control = bpf_map_lookup_elem(&control, &zero);
 	return pkt->control;
+}
+
+/* After one of the others has counted the packet: it is unchanged, and parsed anew. */
+SEC("xdp.frags")
+int weir_answer(struct xdp_md *ctx)
+{
+	struct pkt pkt = { .ctx = ctx };
+	const struct answer_order *order;
+	enum weir_reason fault;
+	__u32 zero = 0;
+
+	order = bpf_map_lookup_elem(&answer_scratch, &zero);
+	if (!order || !begin(&pkt))
+		return XDP_DROP;
+	fault = parse_all(&pkt);
+	return fault == GO_ON || fault == WEIR_R_NOT_TCP_UDP ? answer(&pkt, order) : XDP_DROP;
 }
 
 SEC("xdp.frags")
@@ -144,6 +188,8 @@ int weir_unusual(struct xdp_md *ctx)
 	if (!begin(&pkt))
 		return XDP_PASS;
 	reason = parse_all(&pkt);
+	if (reason == WEIR_R_NOT_TCP_UDP)
+		reason = icmp_parse(&pkt);
 	if (pkt.version) /* else there is no destination: not IP, or too short to tell */
 		reason = handle(&pkt, reason, &id);
 	return finish(&pkt, id, reason);

@@ -45,6 +45,16 @@ enum weir_mode {
 	WEIR_MODE_DSR = 1, /* only the destination MAC rewritten, the endpoint answers itself */
 };
 
+/* What weir itself says to a packet's sender; each kind has a limit of its own. */
+enum weir_answer {
+	WEIR_ANSWER_RESET = 0,
+	WEIR_ANSWER_UNREACHABLE = 1,
+	WEIR_ANSWER_EXPIRED = 2,
+	WEIR_ANSWER_TOO_BIG = 3,
+	WEIR_ANSWER_ECHO = 4, /* has none */
+	WEIR_ANSWER_KINDS
+};
+
 /* The listener table of one generation: open addressing inside `listeners`, linear probing. */
 struct weir_half {
 	__u32 first; /* its first cell */
@@ -65,10 +75,10 @@ static inline __attribute__((always_inline)) int weir_is_over(__u32 now, __u32 s
 struct weir_control {
 	__u32 generation; /* the low bit tells which half is in force; store-release to publish */
 	__u32 abi_version;
-	__u32 slot_seed;    /* of weir_hash_flow(); configuration, equal on all nodes */
-	__u32 clock_offset; /* s, added to CLOCK_MONOTONIC; 0 but in tests */
-	__u32 writing;	    /* odd while the daemon changes what readers piece together */
-	__u32 pad;
+	__u32 slot_seed;	  /* of weir_hash_flow(); configuration, equal on all nodes */
+	__u32 clock_offset;	  /* s, added to CLOCK_MONOTONIC; 0 but in tests */
+	__u32 writing;		  /* odd while the daemon changes what readers piece together */
+	__u32 answers_per_second; /* of each kind (bpf/answer.h); 0: none */
 	struct weir_half half[2];
 };
 

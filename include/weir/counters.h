@@ -8,6 +8,8 @@
  *   FORWARD  the packet went to an endpoint or back to a client
  *   PASS     the packet was left to the kernel's own stack, untouched
  *   DROP     the packet ended here
+ *   ANSWER   the packet ended here, and its sender is told (bpf/answer.h), unless there is too much
+ *            to tell: `answered` and `answers_limited` count which
  *   NOTE     something worth counting happened; the packet went on
  */
 #ifndef WEIR_COUNTERS_H
@@ -23,7 +25,7 @@
 	  "for a listener's address, but no listener has this protocol and port",                  \
 	  "add the port to a listener if clients should reach it")                                 \
 	X(NOT_TCP_UDP, PASS, "not_tcp_udp",                                                        \
-	  "for a listener's address, neither TCP nor UDP: the kernel answers (ping, for example)", "") \
+	  "for a listener's address, neither TCP nor UDP nor a ping", "")                          \
 	X(FRAGMENT_PASSED, PASS, "fragment_passed",                                                \
 	  "a later fragment for a listener's address: it has no ports, the kernel keeps it", "")      \
 	X(NAT_UNKNOWN, PASS, "nat_unknown",                                                        \
@@ -39,16 +41,16 @@
 	  "lower the sender's packet size or MTU: fragments have no ports to select by")           \
 	X(TOO_MANY_HEADERS, DROP, "too_many_headers", "more IPv6 extension headers than are walked", \
 	  "no ordinary sender does this; a scan")                                                  \
-	X(TTL_EXPIRED, DROP, "ttl_expired", "TTL or hop limit would reach zero",                   \
+	X(TTL_EXPIRED, ANSWER, "ttl_expired", "TTL or hop limit would reach zero",                   \
 	  "traceroute does this; otherwise look for a routing loop")                               \
-	X(NO_ENDPOINT, DROP, "no_endpoint", "the listener has no usable endpoint",                 \
+	X(NO_ENDPOINT, ANSWER, "no_endpoint", "the listener has no usable endpoint",                 \
 	  "weir show endpoints: give one a weight, undrain it, or add one of the client's family") \
-	X(ENDPOINT_GONE, DROP, "endpoint_gone",                                                    \
+	X(ENDPOINT_GONE, ANSWER, "endpoint_gone",                                                    \
 	  "of a connection to an endpoint that was removed from the configuration",                \
 	  "drain an endpoint before removing it: weir drain SELECTOR")                             \
 	X(NO_NEXT_HOP, DROP, "no_next_hop", "the endpoint's MAC address is not known",             \
 	  "ip neigh: is the endpoint (or its gateway) up and on this network?")                    \
-	X(NO_FLOW, DROP, "no_flow", "TCP packet of no known connection, and not its first",        \
+	X(NO_FLOW, ANSWER, "no_flow", "TCP packet of no known connection, and not its first",        \
 	  "the connection was idle longer than idle_timeout, or began before weir did")            \
 	X(NAT_FULL, DROP, "nat_full", "the flow table is full: a new connection was refused",      \
 	  "lower idle_timeout, or spread the load; established connections are not touched")       \
@@ -56,13 +58,18 @@
 	  "add addresses to snat:, or endpoints; each pair carries tens of thousands of flows")    \
 	X(NAT_RACE, DROP, "nat_race", "two CPUs opened one flow at once: the retransmission heals it", \
 	  "")                                                                                      \
+	X(ECHO, ANSWER, "echo", "a ping of a listener's address", "")                              \
 	X(INTERNAL, DROP, "internal", "the tables contradict each other", "report this as a bug")  \
 	X(FLOW_RECORDED, NOTE, "flow_recorded", "a flow was recorded to keep it on its endpoint", "") \
 	X(EXCEPTIONS_FULL, NOTE, "exceptions_full",                                                \
 	  "no room to record a flow during a change: it follows the previous choice",              \
 	  "wait for the change to settle before making the next one")                              \
 	X(REFUSED_CURRENT, NOTE, "refused_current",                                                \
-	  "a recorded flow's endpoint is gone or takes no new flows: selected anew", "")
+	  "a recorded flow's endpoint is gone or takes no new flows: selected anew", "")         \
+	X(ANSWERED, NOTE, "answered", "the sender was told: reset, ICMP error or echo reply", "")  \
+	X(ANSWERS_LIMITED, NOTE, "answers_limited",                                                \
+	  "the sender was not told, since there were too many to tell",                            \
+	  "see which reason of kind answer grows; answers_per_second is the limit")
 /* clang-format on */
 
 enum weir_reason {

@@ -95,6 +95,7 @@ static void expect_same_listener(const struct plan_listener *a, const struct pla
 static void expect_same_plan(const struct plan *a, const struct plan *b, const char *when)
 {
 	cr_assert_eq(a->hash_seed, b->hash_seed, "%s", when);
+	cr_assert_eq(a->answers_per_second, b->answers_per_second, "%s", when);
 	cr_assert_eq(a->listeners.count, b->listeners.count, "%s", when);
 	vec_foreach(listener, &a->listeners) {
 		const struct plan_listener *same = plan_find_id(b, listener->id);
@@ -146,6 +147,7 @@ static void expect_settled(const char *when)
 static const char two[] =
 	"version: 1\n"
 	"hash_seed: 7\n"
+	"answers_per_second: 70\n"
 	"snat: [10.0.0.1, 10.0.0.2, 'fd00::1']\n"
 	"listeners:\n"
 	"- name: web\n"

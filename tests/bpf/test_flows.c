@@ -331,7 +331,7 @@ Test(flows, an_endpoint_that_comes_back_keeps_its_row_and_flows)
 	send_request(1, TH_SYN);
 	before = *rig_endpoint("tcp", A4);
 	configure(B4);
-	EXPECT_DROP(ack, ENDPOINT_GONE);
+	EXPECT_RESET(ack, ENDPOINT_GONE);
 	configure(A4 ", " B4);
 	cr_assert_eq(rig_endpoint("tcp", A4)->row, before.row);
 	cr_assert_eq(rig_endpoint("tcp", A4)->generation, before.generation);

@@ -36,7 +36,7 @@ static const struct {
 	{ "snat", 4, sizeof(struct weir_snat), WEIR_MAX_SNAT },
 	{ "listener_info", 4, sizeof(struct weir_listener_info), SIZED },
 	{ "endpoint_info", 4, sizeof(struct weir_endpoint_info), SIZED },
-	{ "stages", 4, 4, 1 },
+	{ "stages", 4, 4, 2 },
 	{ "tx_ports", 4, 4, WEIR_MAX_EGRESS },
 	{ "exceptions", sizeof(struct weir_flow), sizeof(struct weir_exception), SIZED },
 	{ "nat_flows", sizeof(struct weir_flow), sizeof(struct weir_nat_flow), SIZED },
@@ -45,6 +45,8 @@ static const struct {
 	{ "nat_scratch", 4, OWN, 1 },
 	{ "listener_stats", 4, sizeof(struct weir_listener_stats), SIZED },
 	{ "endpoint_stats", 4, sizeof(struct weir_endpoint_stats), SIZED },
+	{ "answer_scratch", 4, OWN, 1 },
+	{ "answer_pace", 4, 8, WEIR_ANSWER_KINDS },
 };
 
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))

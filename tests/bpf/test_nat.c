@@ -386,10 +386,10 @@ Test(nat, the_last_hop_is_not_made)
 
 		talk_open(&talks[i]);
 		back = talk_reply(&talks[i], SPEC(.flags = TH_ACK, .ttl = 1));
-		EXPECT_DROP(in, TTL_EXPIRED);
-		EXPECT_DROP(back, TTL_EXPIRED);
+		EXPECT_ICMP(in, TTL_EXPIRED, i ? 3 : 11, 0);
+		EXPECT_ICMP(back, TTL_EXPIRED, i ? 3 : 11, 0);
 		in.bytes[in.l3 + (i ? 7 : 8)] = 0;
-		EXPECT_DROP(in, TTL_EXPIRED);
+		EXPECT_ICMP(in, TTL_EXPIRED, i ? 3 : 11, 0);
 		cr_assert_eq(rig_counted("tcp", WEIR_R_TTL_EXPIRED), 3 * (i + 1));
 	}
 	cr_assert_eq(rig_traffic("tcp").packets, 2);

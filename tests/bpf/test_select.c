@@ -552,16 +552,16 @@ Test(select, nobody_takes_new_flows)
 	weigh(0, 0, 0);
 	cr_assert_eq(slot_of(&base)->current, WEIR_SLOT_NONE);
 	cr_assert_eq(slot_of(&base)->phase, WEIR_MOVING);
-	EXPECT_DROP(syn, NO_ENDPOINT);
+	EXPECT_RESET(syn, NO_ENDPOINT);
 	EXPECT_RECORD(syn, NULL, 0);
 	EXPECT_NOTES(ack, WEIR_R_FLOW_RECORDED);
 	EXPECT_RECORD(ack, before, WEIR_FLOW_OPEN);
-	EXPECT_DROP(syn, NO_ENDPOINT); /* and its record goes: the connection was another */
+	EXPECT_RESET(syn, NO_ENDPOINT); /* and its record goes: the connection was another */
 	EXPECT_RECORD(syn, NULL, 0);
 	EXPECT_TO(ack, before);
 	pin_all();
 	EXPECT_TO(ack, before);
-	EXPECT_DROP(late_ack, NO_ENDPOINT);
+	EXPECT_RESET(late_ack, NO_ENDPOINT);
 	cr_assert_eq(rig_counted("web", WEIR_R_NO_ENDPOINT), 3);
 
 	weigh(100, 100, 100);

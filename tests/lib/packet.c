@@ -10,6 +10,7 @@
 #include "net/addr.h"
 
 #define DEFAULT_TTL 64
+#define ICMP_HEADER 8
 
 static const struct {
 	uint8_t protocol;
@@ -25,6 +26,11 @@ static const struct {
 	[EXT_FIRST] = { IPPROTO_FRAGMENT, 8, 0, 0x0001 },
 	[EXT_LATER] = { IPPROTO_FRAGMENT, 8, 0, 0x00b8 },
 };
+
+static bool is_icmp(uint8_t protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
 
 uint16_t packet_get16(const struct packet *packet, size_t offset)
 {
@@ -137,8 +143,23 @@ static void add_ip6(struct packet *packet, const struct packet_spec *spec, const
 	packet->bytes[next] = spec->protocol;
 }
 
+/* The same of both families. */
+static void add_icmp(struct packet *packet, const struct packet_spec *spec)
+{
+	uint8_t header[ICMP_HEADER] = { spec->icmp_type,
+					spec->icmp_code,
+					[4] = (uint8_t)(spec->icmp_rest >> 24),
+					[5] = (uint8_t)(spec->icmp_rest >> 16),
+					[6] = (uint8_t)(spec->icmp_rest >> 8),
+					[7] = (uint8_t)spec->icmp_rest };
+
+	add(packet, header, sizeof(header));
+}
+
 static void add_l4(struct packet *packet, const struct packet_spec *spec)
 {
+	if (is_icmp(spec->protocol))
+		add_icmp(packet, spec);
 	if (spec->protocol != IPPROTO_TCP && spec->protocol != IPPROTO_UDP)
 		return;
 	add16(packet, spec->sport);
@@ -156,30 +177,132 @@ static void add_l4(struct packet *packet, const struct packet_spec *spec)
 		add(packet, "\x01", 1);
 }
 
-struct packet packet_build(const struct packet_spec *spec)
+static void add_quote(struct packet *packet, const struct packet *quote, size_t quoted)
 {
+	size_t size = quote->size - quote->l3;
+
+	cr_assert_leq(quoted, size);
+	add(packet, quote->bytes + quote->l3, quoted ?: size);
+}
+
+static void set_length(struct packet *packet)
+{
+	if (packet->bytes[packet->l3] >> 4 == 4)
+		packet_set16(packet, packet->l3 + 2, (uint16_t)(packet->size - packet->l3));
+	else
+		packet_set16(packet, packet->l3 + 4, (uint16_t)(packet->size - packet->l3 - 40));
+}
+
+struct packet packet_build(const struct packet_spec *from)
+{
+	struct packet_spec spec = *from;
 	struct packet packet = {};
 	struct addr src, dst;
 	bool ip4;
 
-	cr_assert_eq(addr_parse(spec->src, &src), 0, "%s", spec->src);
-	cr_assert_eq(addr_parse(spec->dst, &dst), 0, "%s", spec->dst);
+	cr_assert_eq(addr_parse(spec.src, &src), 0, "%s", spec.src);
+	cr_assert_eq(addr_parse(spec.dst, &dst), 0, "%s", spec.dst);
 	cr_assert_eq(addr_family(&src), addr_family(&dst));
 	ip4 = addr_family(&dst) == AF_INET;
-	add_ethernet(&packet, spec, ip4 ? ETH_P_IP : ETH_P_IPV6);
+	if (spec.protocol == IPPROTO_ICMP && !ip4)
+		spec.protocol = IPPROTO_ICMPV6;
+	add_ethernet(&packet, &spec, ip4 ? ETH_P_IP : ETH_P_IPV6);
 	packet.l3 = packet.size;
-	(ip4 ? add_ip4 : add_ip6)(&packet, spec, &src, &dst);
+	(ip4 ? add_ip4 : add_ip6)(&packet, &spec, &src, &dst);
 	packet.l4 = packet.size;
-	add_l4(&packet, spec);
+	add_l4(&packet, &spec);
 	packet.data = packet.size;
-	for (unsigned i = 0; i < spec->payload; i++)
+	packet.protocol = packet.data > packet.l4 ? spec.protocol : 0;
+	if (spec.quote)
+		add_quote(&packet, spec.quote, spec.quoted);
+	for (unsigned i = 0; i < spec.payload; i++)
 		add(&packet, &(uint8_t){ (uint8_t)(i * 7 + 1) }, 1);
-	if (ip4)
-		packet_set16(&packet, packet.l3 + 2, (uint16_t)(packet.size - packet.l3));
-	else
-		packet_set16(&packet, packet.l3 + 4, (uint16_t)(packet.size - packet.l3 - 40));
+	set_length(&packet);
 	packet_sum(&packet);
-	add(&packet, NULL, spec->trailer);
+	add(&packet, NULL, spec.trailer);
+	return packet;
+}
+
+/* Ethernet and IP of an answer: back to who sent it, from where it was sent to. */
+static struct packet begin_answer(const struct packet *to, uint8_t protocol, uint8_t tos)
+{
+	uint8_t ip4[20] = { 0x45, tos, [6] = 0x40, [8] = DEFAULT_TTL, [9] = protocol };
+	uint8_t ip6[40] = { 0x60, [6] = protocol, [7] = DEFAULT_TTL };
+	const uint8_t *ip = to->bytes + to->l3;
+	struct packet packet = { .l3 = to->l3, .protocol = protocol };
+
+	add(&packet, to->bytes + ETH_ALEN, ETH_ALEN);
+	add(&packet, to->bytes, ETH_ALEN);
+	add(&packet, to->bytes + 2 * ETH_ALEN, to->l3 - 2 * ETH_ALEN);
+	if (ip[0] >> 4 == 4) {
+		memcpy(ip4 + 12, ip + 16, 4);
+		memcpy(ip4 + 16, ip + 12, 4);
+		add(&packet, ip4, sizeof(ip4));
+	} else {
+		memcpy(ip6 + 8, ip + 24, 16);
+		memcpy(ip6 + 24, ip + 8, 16);
+		add(&packet, ip6, sizeof(ip6));
+	}
+	packet.l4 = packet.size;
+	return packet;
+}
+
+/* RFC 9293, 3.10.7.1. */
+struct packet packet_reset(const struct packet *to)
+{
+	struct packet packet = begin_answer(to, IPPROTO_TCP, 0);
+	const uint8_t *tcp = to->bytes + to->l4;
+	const uint8_t *ip = to->bytes + to->l3;
+	size_t length = ip[0] >> 4 == 4 ? (size_t)packet_get16(to, to->l3 + 2)
+					: (size_t)packet_get16(to, to->l3 + 4) + 40;
+	uint32_t next;
+
+	length -= to->l4 - to->l3 + (tcp[12] >> 4) * 4u;
+	length += !!(tcp[13] & TH_SYN) + !!(tcp[13] & TH_FIN);
+	next = ((uint32_t)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7]) + (uint32_t)length;
+	add(&packet, tcp + 2, 2);
+	add(&packet, tcp, 2);
+	add(&packet, tcp[13] & TH_ACK ? tcp + 8 : NULL, 4);
+	next = tcp[13] & TH_ACK ? 0 : htonl(next);
+	add(&packet, &next, 4);
+	add16(&packet, tcp[13] & TH_ACK ? 0x5000 | TH_RST : 0x5000 | TH_RST | TH_ACK);
+	add(&packet, NULL, 6);
+	packet.data = packet.size;
+	set_length(&packet);
+	packet_sum(&packet);
+	return packet;
+}
+
+struct packet packet_icmp_error(const struct packet *to, uint8_t type, uint8_t code, uint32_t rest)
+{
+	bool ip4 = to->bytes[to->l3] >> 4 == 4;
+	struct packet packet = begin_answer(to, ip4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 0xc0);
+	size_t room = (ip4 ? 576 : 1280) - (packet.l4 - packet.l3) - ICMP_HEADER;
+	size_t whole = ip4 ? (size_t)packet_get16(to, to->l3 + 2)
+			   : (size_t)packet_get16(to, to->l3 + 4) + 40;
+
+	add_icmp(&packet,
+		 &(struct packet_spec){ .icmp_type = type, .icmp_code = code, .icmp_rest = rest });
+	packet.data = packet.size;
+	add(&packet, to->bytes + to->l3, whole < room ? whole : room);
+	set_length(&packet);
+	packet_sum(&packet);
+	return packet;
+}
+
+struct packet packet_echo_reply(const struct packet *to)
+{
+	bool ip4 = to->bytes[to->l3] >> 4 == 4;
+	size_t addresses = to->l3 + (ip4 ? 12 : 8), size = ip4 ? 4 : 16;
+	struct packet packet = *to;
+
+	memcpy(packet.bytes, to->bytes + ETH_ALEN, ETH_ALEN);
+	memcpy(packet.bytes + ETH_ALEN, to->bytes, ETH_ALEN);
+	memcpy(packet.bytes + addresses, to->bytes + addresses + size, size);
+	memcpy(packet.bytes + addresses + size, to->bytes + addresses, size);
+	packet.bytes[packet.l3 + (ip4 ? 8 : 7)] = DEFAULT_TTL;
+	packet.bytes[packet.l4] = ip4 ? 0 : 129;
+	packet_sum(&packet);
 	return packet;
 }
 
@@ -261,6 +384,11 @@ static bool find(const uint8_t *bytes, size_t size, struct place *place)
 	       (type == ETH_P_IPV6 && find_ip6(bytes, size, place));
 }
 
+static bool has_pseudo_header(uint8_t protocol)
+{
+	return protocol != IPPROTO_ICMP;
+}
+
 static enum packet_sum_state l4_state(const uint8_t *bytes, const struct place *place)
 {
 	const uint8_t *l4 = bytes + place->l4;
@@ -271,10 +399,16 @@ static enum packet_sum_state l4_state(const uint8_t *bytes, const struct place *
 		if (length < 8 || ((size_t)l4[4] << 8 | l4[5]) > length || !(l4[6] | l4[7]))
 			return SUM_NONE;
 		length = (size_t)l4[4] << 8 | l4[5];
+	} else if (is_icmp(place->protocol)) {
+		if (length < ICMP_HEADER ||
+		    (place->protocol == IPPROTO_ICMP) != (bytes[place->l3] >> 4 == 4))
+			return SUM_NONE;
 	} else if (place->protocol != IPPROTO_TCP || length < 20) {
 		return SUM_NONE;
 	}
-	sum = pseudo_sum(bytes + place->l3, place->protocol, length);
+	sum = has_pseudo_header(place->protocol)
+		      ? pseudo_sum(bytes + place->l3, place->protocol, length)
+		      : 0;
 	return fold(sum_bytes(sum, l4, length)) == 0xffff ? SUM_GOOD : SUM_BAD;
 }
 
@@ -303,20 +437,20 @@ void packet_sum(struct packet *packet)
 	bool ip4 = packet->bytes[packet->l3] >> 4 == 4;
 	size_t length = ip4 ? packet->l3 + packet_get16(packet, packet->l3 + 2) - packet->l4
 			    : packet->l3 + 40 + packet_get16(packet, packet->l3 + 4) - packet->l4;
-	bool udp = packet->data - packet->l4 == 8;
-	uint8_t protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
-	size_t field = packet->l4 + (udp ? 6 : 16);
-	uint32_t sum;
+	bool udp = packet->protocol == IPPROTO_UDP;
+	size_t field = packet->l4 + (udp ? 6 : is_icmp(packet->protocol) ? 2 : 16);
+	uint32_t sum = 0;
 
 	if (ip4) {
 		packet_set16(packet, packet->l3 + 10, 0);
 		put_sum(packet, packet->l3 + 10,
 			sum_bytes(0, packet->bytes + packet->l3, packet->l4 - packet->l3));
 	}
-	if (packet->data == packet->l4 || (udp && !packet_get16(packet, field)))
+	if (!packet->protocol || (udp && !packet_get16(packet, field)))
 		return;
 	packet_set16(packet, field, 0);
-	sum = pseudo_sum(packet->bytes + packet->l3, protocol, length);
+	if (has_pseudo_header(packet->protocol))
+		sum = pseudo_sum(packet->bytes + packet->l3, packet->protocol, length);
 	put_sum(packet, field, sum_bytes(sum, packet->bytes + packet->l4, length));
 	if (udp && !packet_get16(packet, field))
 		packet_set16(packet, field, 0xffff); /* RFC 768 */

@@ -37,7 +37,7 @@ struct packet_spec {
 	const char *dst;
 	uint16_t sport;
 	uint16_t dport;
-	uint8_t protocol;     /* set by TCP() and UDP(); others have no layer 4 header */
+	uint8_t protocol;     /* set by TCP(), UDP(), ICMP(); others have no layer 4 header */
 	uint8_t flags;	      /* TH_SYN, ... of TCP */
 	uint8_t ttl;	      /* 64 */
 	const char *from_mac; /* PACKET_FROM */
@@ -50,17 +50,23 @@ struct packet_spec {
 	uint16_t payload;			   /* bytes */
 	uint8_t trailer;       /* bytes of Ethernet padding after the IP packet */
 	bool without_checksum; /* UDP: zero */
+	uint8_t icmp_type;
+	uint8_t icmp_code;
+	uint32_t icmp_rest;	    /* host order: identifier and sequence, or MTU */
+	const struct packet *quote; /* ICMP: its IP packet is the payload ... */
+	uint16_t quoted;	    /* ... or so many bytes of it */
 };
 
 #define PACKET_FROM "02:00:00:00:c0:01"
 #define PACKET_TO   "02:00:00:00:a0:01"
 
-/* Offsets of the parts; `l3`, `l4` and `data` are only of a packet that packet_build() made. */
+/* Offsets of the parts; all but `size` are only of a packet that was built here. */
 struct packet {
 	size_t size;
 	size_t l3;
 	size_t l4;
 	size_t data;
+	uint8_t protocol; /* with a layer 4 header, or 0 */
 	uint8_t bytes[PACKET_MAX];
 };
 
@@ -68,6 +74,13 @@ struct packet packet_build(const struct packet_spec *spec);
 
 #define TCP(...) packet_build(&(struct packet_spec){ .protocol = IPPROTO_TCP, __VA_ARGS__ })
 #define UDP(...) packet_build(&(struct packet_spec){ .protocol = IPPROTO_UDP, __VA_ARGS__ })
+/* ... and ICMPv6, by the family of dst. */
+#define ICMP(...) packet_build(&(struct packet_spec){ .protocol = IPPROTO_ICMP, __VA_ARGS__ })
+
+/* What weir itself shall say to the sender of a packet: built anew, byte by byte. */
+struct packet packet_reset(const struct packet *to);
+struct packet packet_icmp_error(const struct packet *to, uint8_t type, uint8_t code, uint32_t rest);
+struct packet packet_echo_reply(const struct packet *to);
 
 /* The checksums again, after a test has changed what they cover; lengths are left alone. */
 void packet_sum(struct packet *packet);
@@ -81,7 +94,7 @@ enum packet_sum_state {
 /* What a receiver would say; computed from the bytes alone. */
 struct packet_sums {
 	enum packet_sum_state ip; /* of the IPv4 header */
-	enum packet_sum_state l4; /* of TCP or UDP, not of fragments */
+	enum packet_sum_state l4; /* of TCP, UDP or ICMP, not of fragments */
 };
 
 struct packet_sums packet_sums(const uint8_t *bytes, size_t size);

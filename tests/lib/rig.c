@@ -104,6 +104,8 @@ static void clear_maps(void)
 	memset(object->snat, 0, WEIR_MAX_SNAT * sizeof(*object->snat));
 	memset(object->listener_info, 0, listeners * sizeof(*object->listener_info));
 	memset(object->endpoint_info, 0, rows * sizeof(*object->endpoint_info));
+	for (uint32_t kind = 0; kind < WEIR_ANSWER_KINDS; kind++)
+		bpf_map_update_elem(object->answer_pace, &kind, &(uint64_t){ 0 }, BPF_ANY);
 	rig_clear_flows();
 }
 
@@ -395,6 +397,7 @@ static const struct {
 #define FORWARD				  false
 #define PASS				  false
 #define DROP				  false
+#define ANSWER				  false
 #define X(name, kind, metric, help, hint) { #name, kind },
 	WEIR_REASONS(X)
 #undef X
@@ -402,6 +405,7 @@ static const struct {
 #undef FORWARD
 #undef PASS
 #undef DROP
+#undef ANSWER
 };
 
 const char *rig_reason(enum weir_reason reason)
@@ -507,6 +511,15 @@ void rig_expect_drop(const struct packet *packet, enum weir_reason reason, int l
 	expect_reason(packet, XDP_DROP, reason, line);
 }
 
+void rig_expect_answer(const struct packet *packet, enum weir_reason reason,
+		       const struct packet *expected, int line)
+{
+	struct rig_result result = expect_reason(packet, XDP_TX, reason, line);
+
+	cr_assert(result.noted[WEIR_R_ANSWERED], "line %d: not counted as answered", line);
+	expect_bytes(&result.out, expected, line);
+}
+
 void rig_expect_sent(const struct packet *packet, const struct packet *expected, int line)
 {
 	struct rig_result result = rig_send(packet);
@@ -604,7 +617,7 @@ struct weir_flow rig_flow(const struct packet *packet)
 	struct weir_flow flow = {
 		.sport = packet_get16(packet, packet->l4),
 		.dport = packet_get16(packet, packet->l4 + 2),
-		.protocol = packet->data - packet->l4 == 8 ? IPPROTO_UDP : IPPROTO_TCP,
+		.protocol = packet->protocol,
 	};
 	struct addr src, dst;
 

@@ -104,12 +104,27 @@ void rig_recount(void);
 /* The usual three questions; `line` of the caller for the message. */
 void rig_expect_pass(const struct packet *packet, enum weir_reason reason, int line);
 void rig_expect_drop(const struct packet *packet, enum weir_reason reason, int line);
+/* Answered by weir itself, for this reason and with these bytes. */
+void rig_expect_answer(const struct packet *packet, enum weir_reason reason,
+		       const struct packet *expected, int line);
 void rig_expect_sent(const struct packet *packet, const struct packet *expected, int line);
 /* Sent towards this endpoint, known by the MAC that rig_mac() gives it. */
 void rig_expect_to(const struct packet *packet, const char *endpoint, int line);
-#define EXPECT_TO(packet, endpoint)   rig_expect_to(&(packet), endpoint, __LINE__)
-#define EXPECT_PASS(packet, reason)   rig_expect_pass(&(packet), WEIR_R_##reason, __LINE__)
-#define EXPECT_DROP(packet, reason)   rig_expect_drop(&(packet), WEIR_R_##reason, __LINE__)
+#define EXPECT_TO(packet, endpoint) rig_expect_to(&(packet), endpoint, __LINE__)
+#define EXPECT_PASS(packet, reason) rig_expect_pass(&(packet), WEIR_R_##reason, __LINE__)
+#define EXPECT_DROP(packet, reason) rig_expect_drop(&(packet), WEIR_R_##reason, __LINE__)
+#define EXPECT_ANSWER(packet, reason, expected)                                                    \
+	rig_expect_answer(&(packet), WEIR_R_##reason, &(expected), __LINE__)
+#define EXPECT_RESET(in, reason)                                                                   \
+	do {                                                                                       \
+		struct packet reset_ = packet_reset(&(in));                                        \
+		EXPECT_ANSWER(in, reason, reset_);                                                 \
+	} while (0)
+#define EXPECT_ICMP(in, reason, type, code)                                                        \
+	do {                                                                                       \
+		struct packet error_ = packet_icmp_error(&(in), type, code, 0);                    \
+		EXPECT_ANSWER(in, reason, error_);                                                 \
+	} while (0)
 #define EXPECT_SENT(packet, expected) rig_expect_sent(&(packet), &(expected), __LINE__)
 
 const char *rig_reason(enum weir_reason reason);

@@ -25,6 +25,7 @@
 #define AT_EP_PORT     LISTENER_KEYS("tcp", "80", "", "{ address: 10.0.0.1, port: $ }")
 #define AT_EP_TYPE     LISTENER_KEYS("tcp", "80", "", "{ address: 10.0.0.1, type: $ }")
 #define AT_SEED	       "version: 1\nhash_seed: $\n"
+#define AT_ANSWERS     "version: 1\nanswers_per_second: $\n"
 #define AT_STEAL       "version: 1\nsteal_ports: $\n"
 #define AT_VERSION     "version: $\n"
 #define AT_REGION      "version: 1\nnode: { region: $ }\n"
@@ -96,6 +97,10 @@ Test(config, numbers)
 		{ AT_SEED, "4294967295" },
 		{ AT_SEED, "4294967296",
 		  "hash_seed '4294967296' is out of range; allowed: 0 to 4294967295" },
+		{ AT_ANSWERS, "0" },
+		{ AT_ANSWERS, "1000000" },
+		{ AT_ANSWERS, "1000001",
+		  "answers_per_second '1000001' is out of range; allowed: 0 to 1000000" },
 		{ AT_VERSION, "2", "version '2' is out of range; allowed: 1" },
 		{ AT_VERSION, "one", "version 'one' is not " NUMBER_1 "; allowed: 1" },
 	};
@@ -315,7 +320,7 @@ Test(config, keys)
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
 		  "node, interfaces, snat, steal_ports, hash_seed, nat_flows, recorded_flows, "
-		  "listeners\n" },
+		  "answers_per_second, listeners\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -109,6 +109,7 @@ static struct model *random_model(struct random *random)
 	model->hash_seed = below(random, UINT32_MAX);
 	model->nat_flows = 1024 + below(random, WEIR_MAX_NAT_FLOWS - 1024);
 	model->recorded_flows = 1024 + below(random, WEIR_MAX_EXCEPTIONS - 1024);
+	model->answers_per_second = below(random, 1000001);
 	for (unsigned i = 0; i < below(random, 5); i++)
 		vec_push(&model->interfaces, strdup(interfaces[i]));
 	for (unsigned i = 0; i < below(random, 3); i++)
@@ -161,10 +162,11 @@ Test(config_print, copies_are_equal_and_apart)
 Test(config_print, differences_are_seen)
 {
 	static const char *const texts[] = {
-		"interfaces: [a]", "interfaces: [b]",	"interfaces: [a, b]",
-		"snat: 10.0.0.1",  "snat: 10.0.0.2",	"steal_ports: true",
-		"hash_seed: 1",	   "node: { name: a }", "node: { region: a }",
-		"nat_flows: 1024", "nat_flows: 1025",	"recorded_flows: 1024",
+		"interfaces: [a]",	 "interfaces: [b]",   "interfaces: [a, b]",
+		"snat: 10.0.0.1",	 "snat: 10.0.0.2",    "steal_ports: true",
+		"hash_seed: 1",		 "node: { name: a }", "node: { region: a }",
+		"nat_flows: 1024",	 "nat_flows: 1025",   "recorded_flows: 1024",
+		"answers_per_second: 0",
 	};
 	enum {
 		COUNT = sizeof(texts) / sizeof(texts[0])
@@ -198,6 +200,7 @@ Test(config_print, defaults)
 	cr_expect_str_eq(model->node_name, "");
 	cr_expect(!model->steal_ports && !model->hash_seed && !model->interfaces.count);
 	cr_expect(model->nat_flows == 131072 && model->recorded_flows == 131072);
+	cr_expect_eq(model->answers_per_second, 1000);
 	cr_expect(tcp->idle_timeout == 900 && udp->idle_timeout == 20);
 	cr_expect(tcp->mode == WEIR_MODE_NAT && tcp->vip_route && !tcp->snat.count);
 	cr_expect(tcp->ports.items[0].first == 80 && tcp->ports.items[1].first == 90);
@@ -291,7 +294,7 @@ Test(config_print, report_layout)
 		"vers: 1", true,
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
 		"has: version, node, interfaces, snat, steal_ports, hash_seed, nat_flows, "
-		"recorded_flows, listeners\n"
+		"recorded_flows, answers_per_second, listeners\n"
 		"    1 | vers: 1\n"
 		"      | \033[1;32m^~~~\033[0m\n"
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "

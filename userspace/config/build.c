@@ -180,6 +180,7 @@ struct model *build_model(const struct tree_node *root)
 	model->hash_seed = fields_number(root, ROOT_HASH_SEED);
 	model->nat_flows = fields_number(root, ROOT_NAT_FLOWS);
 	model->recorded_flows = fields_number(root, ROOT_RECORDED_FLOWS);
+	model->answers_per_second = fields_number(root, ROOT_ANSWERS_PER_SECOND);
 	if (build_interfaces(root, model) < 0 || build_snat(root, model) < 0 ||
 	    build_listeners(root, model) < 0)
 		return NULL;

@@ -167,6 +167,7 @@ char *config_print(const struct model *model)
 	str_add(&out, "hash_seed: %u\n", model->hash_seed);
 	str_add(&out, "nat_flows: %u\n", model->nat_flows);
 	str_add(&out, "recorded_flows: %u\n", model->recorded_flows);
+	str_add(&out, "answers_per_second: %u\n", model->answers_per_second);
 	if (model->listeners.count)
 		str_add(&out, "listeners:\n");
 	vec_foreach(listener, &model->listeners)

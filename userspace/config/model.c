@@ -144,6 +144,7 @@ bool model_equal(const struct model *a, const struct model *b)
 	return !strcmp(a->node_name, b->node_name) && !strcmp(a->node_region, b->node_region) &&
 	       a->steal_ports == b->steal_ports && a->hash_seed == b->hash_seed &&
 	       a->nat_flows == b->nat_flows && a->recorded_flows == b->recorded_flows &&
+	       a->answers_per_second == b->answers_per_second &&
 	       equal_all(&a->interfaces, &b->interfaces, same_text) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&
 	       equal_all(&a->listeners, &b->listeners, same_listener);

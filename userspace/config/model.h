@@ -51,11 +51,12 @@ struct model {
 	char node_name[WEIR_NAME_MAX];
 	char node_region[WEIR_NAME_MAX];
 	bool steal_ports;
-	uint32_t hash_seed;	 /* of the slot hash: equal on all nodes */
-	uint32_t nat_flows;	 /* that can be at once */
-	uint32_t recorded_flows; /* the same, of other modes while their shares change */
-	VEC(char *) interfaces;	 /* owned */
-	VEC(struct addr) snat;	 /* empty: the route's preferred source */
+	uint32_t hash_seed;	     /* of the slot hash: equal on all nodes */
+	uint32_t nat_flows;	     /* that can be at once */
+	uint32_t recorded_flows;     /* the same, of other modes while their shares change */
+	uint32_t answers_per_second; /* of each kind of packet that weir itself sends; 0: none */
+	VEC(char *) interfaces;	     /* owned */
+	VEC(struct addr) snat;	     /* empty: the route's preferred source */
 	VEC(struct listener) listeners;
 };
 

@@ -252,6 +252,15 @@ static const struct schema_key root_keys[] = {
 		.absent = "131072",
 		.help = "flows of other modes that can be kept in place while shares change",
 	},
+	[ROOT_ANSWERS_PER_SECOND] = {
+		.name = "answers_per_second",
+		.type = SCHEMA_NUMBER,
+		.min = 0,
+		.max = 1000000,
+		.fallback = 1000,
+		.absent = "1000",
+		.help = "most resets, and most ICMP errors of a kind, that weir itself sends; 0: none",
+	},
 	[ROOT_LISTENERS] = {
 		.name = "listeners",
 		.type = SCHEMA_OBJECT,

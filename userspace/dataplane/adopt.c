@@ -253,6 +253,7 @@ static int read_all(const struct object *object, struct plan *plan)
 	if (half->first + (uint64_t)half->mask >= 2 * object->capacity.of[CAPACITY_CELLS])
 		return -EPROTO;
 	plan->hash_seed = object->control->slot_seed;
+	plan->answers_per_second = object->control->answers_per_second;
 	r = read_infos(object, plan);
 	for (uint32_t i = 0; !r && object->control->generation && i <= half->mask; i++) {
 		const struct weir_listener *cell = &object->listeners[half->first + i];

@@ -55,6 +55,7 @@ static const struct map_place map_places[] = {
 	OPENED(exceptions),
 	OPENED(nat_flows),
 	OPENED(nat_replies),
+	OPENED(answer_pace),
 	OPENED(listener_stats),
 	OPENED(endpoint_stats),
 };

@@ -43,6 +43,7 @@ struct object {
 	int exceptions;
 	int nat_flows;
 	int nat_replies;
+	int answer_pace;
 	int listener_stats;
 	int endpoint_stats;
 

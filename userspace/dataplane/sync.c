@@ -246,6 +246,7 @@ static void write_new(struct object *object, const struct plan *next)
 {
 	/* It changes only while no stateless listener is in force. */
 	object->control->slot_seed = next->hash_seed;
+	object->control->answers_per_second = next->answers_per_second;
 	for (size_t i = 1; i < next->egress.count; i++) {
 		const struct weir_egress *egress = &next->egress.items[i];
 		uint32_t index = i;

@@ -90,6 +90,7 @@ struct plan *plan_copy(const struct plan *plan)
 	copy->hash_seed = plan->hash_seed;
 	copy->nat_flows = plan->nat_flows;
 	copy->exceptions = plan->exceptions;
+	copy->answers_per_second = plan->answers_per_second;
 	copy->generations = malloc(bytes);
 	if (!copy->generations || COPY_ITEMS(&copy->egress, &plan->egress) ||
 	    COPY_ITEMS(&copy->snat, &plan->snat))

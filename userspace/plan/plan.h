@@ -85,8 +85,9 @@ struct plan_snat {
 
 struct plan {
 	uint32_t hash_seed;
-	uint32_t nat_flows;  /* that there shall be room for; 0: no listener needs any */
-	uint32_t exceptions; /* the same, of flows recorded while slots change */
+	uint32_t nat_flows;	     /* that there shall be room for; 0: no listener needs any */
+	uint32_t exceptions;	     /* the same, of flows recorded while slots change */
+	uint32_t answers_per_second; /* struct weir_control */
 	VEC(struct plan_listener) listeners;
 	/* [0] is never used; without ifindex: free, or with a name: kept for flows that came by it
 	 */

@@ -392,6 +392,7 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 		return r;
 	plan->hash_seed = model->hash_seed;
 	set_flow_tables(plan, model);
+	plan->answers_per_second = model->answers_per_second;
 	mark_leaving(plan);
 	r = plan_places_egress(plan, facts, err);
 	if (r < 0)
