@@ -512,3 +512,61 @@ Test(plan, deterministic)
 	support_end(&one);
 	support_end(&other);
 }
+
+/* Where the listener's IPv4 clients whose hash ends in these bits go: last byte of the address. */
+static unsigned goes_to(const struct plan_listener *listener, uint32_t hash)
+{
+	const struct plan_table *table = &listener->table[PLAN_IP4];
+
+	return support_in_block(listener, table->slots[hash & (table->size - 1)].current)
+		->address.bytes[15];
+}
+
+/* 14: whatever was in force before, a flow's hash means the same endpoint as on a node that never
+ * had anything else in force. */
+Test(plan, a_past_does_not_show)
+{
+	struct support_world old = support_begin(), fresh = support_begin();
+	const struct plan_listener *a, *b;
+
+	support_build(&old, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 1, 10.0.0.3"));
+	support_build(&old, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 50, 10.0.0.4"));
+	support_build(&fresh, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 50, 10.0.0.4"));
+	a = support_listener(&old, "web");
+	b = support_listener(&fresh, "web");
+	cr_assert_eq(a->table[PLAN_IP4].size, 32768, "100 * 201 / 1, and never less");
+	cr_assert_eq(b->table[PLAN_IP4].size, 512, "100 * 250 / 50");
+	for (uint32_t hash = 0; hash < 32768; hash++)
+		cr_assert_eq(goes_to(a, hash), goes_to(b, hash), "%u", hash);
+	support_end(&old);
+	support_end(&fresh);
+}
+
+/* 15: who is drained counts for the size of the table as before: only his slots move. */
+Test(plan, a_drain_moves_its_own_slots)
+{
+	struct support_world world = support_begin();
+	const struct plan_listener *web;
+	struct override *drain;
+	unsigned before[2048];
+
+	support_build(&world, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 10, 10.0.0.3"));
+	web = support_listener(&world, "web");
+	cr_assert_eq(web->table[PLAN_IP4].size, 4096, "100 * 210 / 10");
+	for (uint32_t hash = 0; hash < 2048; hash++)
+		before[hash] = goes_to(web, hash);
+
+	drain = overrides_get(&world.overrides, "web", "main", "10.0.0.2");
+	drain->drained = true;
+	support_build(&world, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 10, 10.0.0.3"));
+	web = support_listener(&world, "web");
+	cr_expect_lt(web->table[PLAN_IP4].change.moved, 4096 / 10, "%u moved, 195 had to",
+		     web->table[PLAN_IP4].change.moved);
+
+	drain->drained = false;
+	support_build(&world, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 10, 10.0.0.3"));
+	web = support_listener(&world, "web");
+	for (uint32_t hash = 0; hash < 2048; hash++)
+		cr_expect_eq(goes_to(web, hash), before[hash]);
+	support_end(&world);
+}

@@ -94,7 +94,16 @@ uint8_t overrides_weight(const struct overrides *overrides, const struct listene
 
 	if (override && override->drained)
 		return 0;
-	if (override && override->weight >= 0)
-		return override->weight;
-	return endpoint->weight;
+	return overrides_undrained_weight(overrides, listener, group, endpoint);
+}
+
+uint8_t overrides_undrained_weight(const struct overrides *overrides,
+				   const struct listener *listener,
+				   const struct endpoint_group *group,
+				   const struct endpoint *endpoint)
+{
+	const struct override *override =
+		overrides_find(overrides, listener->name, group->name, endpoint->name);
+
+	return override && override->weight >= 0 ? override->weight : endpoint->weight;
 }

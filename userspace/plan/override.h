@@ -50,4 +50,10 @@ unsigned overrides_prune(struct overrides *overrides, const struct model *model)
 uint8_t overrides_weight(const struct overrides *overrides, const struct listener *listener,
 			 const struct endpoint_group *group, const struct endpoint *endpoint);
 
+/* ... and as if it was not drained. */
+uint8_t overrides_undrained_weight(const struct overrides *overrides,
+				   const struct listener *listener,
+				   const struct endpoint_group *group,
+				   const struct endpoint *endpoint);
+
 #endif

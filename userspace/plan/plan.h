@@ -42,6 +42,7 @@ struct plan_endpoint {
 	struct addr address;
 	uint16_t port; /* host order; 0: the listener's */
 	uint8_t weight;
+	uint8_t undrained_weight; /* set by plan_build(): what the weight will be after a drain */
 	uint8_t file_weight;
 	uint8_t state;	     /* enum weir_endpoint_state, never FREE */
 	uint32_t generation; /* of the row */

@@ -72,6 +72,7 @@ static void fill_endpoint(struct plan_endpoint *to, const struct listener *liste
 	snprintf(to->name, sizeof(to->name), "%s", from->name);
 	snprintf(to->group, sizeof(to->group), "%s", group->name);
 	to->weight = overrides_weight(overrides, listener, group, from);
+	to->undrained_weight = overrides_undrained_weight(overrides, listener, group, from);
 	to->file_weight = from->weight;
 	to->state = to->weight ? WEIR_ENDPOINT_ACTIVE : WEIR_ENDPOINT_DRAINING;
 }
@@ -151,6 +152,24 @@ static int build_endpoints(struct plan *plan, struct plan_listener *to, const st
 	return 0;
 }
 
+/*
+ * How many slots the endpoints of the family want, whatever table is in force, so that every node
+ * deals them alike. Those that are drained count as if they were not: who comes back after an hour
+ * finds the others where they were.
+ */
+static uint32_t wanted_size(const struct plan_listener *listener, enum plan_family family,
+			    struct maglev_endpoint *room)
+{
+	size_t count = 0;
+
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->state != WEIR_ENDPOINT_GONE &&
+		    plan_in_block(listener, endpoint->row) &&
+		    plan_family_of(&endpoint->address) == family)
+			room[count++].weight = endpoint->undrained_weight;
+	return maglev_size(room, count, 0);
+}
+
 /* The endpoints of the family that take new flows, as Maglev wants them; their places in `rows`. */
 static size_t candidates(const struct plan_listener *listener, enum plan_family family,
 			 struct maglev_endpoint *ret, uint16_t *rows)
@@ -200,7 +219,11 @@ static bool *gone_places(const struct plan_listener *listener)
 	return gone;
 }
 
-/* Chooses an endpoint for every slot: places in the block, or WEIR_SLOT_NONE everywhere. */
+/*
+ * Chooses an endpoint for every slot: places in the block, or WEIR_SLOT_NONE everywhere. A table
+ * never shrinks; one that is larger than its endpoints want repeats what they want, and so sends
+ * every flow where the table of a node without its past does.
+ */
 static int choose(const struct plan_listener *listener, enum plan_family family, uint32_t in_force,
 		  uint32_t *ret_size, uint16_t **ret)
 {
@@ -208,26 +231,29 @@ static int choose(const struct plan_listener *listener, enum plan_family family,
 	_cleanup_(freep) struct maglev_endpoint *endpoints = calloc(room, sizeof(*endpoints));
 	_cleanup_(freep) uint16_t *rows = calloc(room, sizeof(*rows));
 	_cleanup_(freep) uint16_t *chosen = NULL;
+	uint32_t wanted, size;
 	size_t count;
-	uint32_t size;
 	int r;
 
 	if (!endpoints || !rows)
 		return -ENOMEM;
+	wanted = wanted_size(listener, family, endpoints);
 	count = candidates(listener, family, endpoints, rows);
-	size = count ? maglev_size(endpoints, count, in_force) : in_force;
+	size = count && wanted > in_force ? wanted : in_force;
 	if (size) {
 		chosen = calloc(size, sizeof(*chosen));
 		if (!chosen)
 			return -ENOMEM;
 	}
 	if (count) {
-		r = maglev_fill(endpoints, count, size, chosen);
+		r = maglev_fill(endpoints, count, wanted, chosen);
 		if (r < 0)
 			return r;
 	}
-	for (uint32_t slot = 0; slot < size; slot++)
+	for (uint32_t slot = 0; slot < wanted && slot < size; slot++)
 		chosen[slot] = count ? rows[chosen[slot]] : WEIR_SLOT_NONE;
+	for (uint32_t slot = wanted; slot < size; slot++)
+		chosen[slot] = count ? chosen[slot & (wanted - 1)] : WEIR_SLOT_NONE;
 	*ret_size = size;
 	*ret = take_ptr(chosen);
 	return 0;
