@@ -96,6 +96,13 @@ $(O)/tests/lib/%.bpf.o: tests/lib/%.bpf.c | packages
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_FLAGS) -MMD -MP -c -o $@ $<
 
+$(O)/gen/%.skel.h: $(O)/tests/lib/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+
+$(O)/tests/lib/batch.o: $(O)/gen/batch.skel.h
+
 $(TESTS): %: %.o $(TEST_LIB) $(O)/libweir.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcriterion
@@ -172,5 +179,5 @@ install: $(O)/weir ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove build/
 	$(Q)rm -rf build
 
--include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(PEERS:=.d) \
+-include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(TEST_BPF:.o=.d) $(PEERS:=.d) \
          $(BENCH_PARTS:.o=.d) $(LIVE_PARTS:.o=.d) $(patsubst tests/bench/%.bpf.c,$(O)/tests/bench/%.bpf.d,$(wildcard tests/bench/*.bpf.c))

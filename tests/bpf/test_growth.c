@@ -338,7 +338,7 @@ static void expect_readable(const char *when)
 	struct err err = {};
 	char name[RIG_INSTANCE_NAME];
 
-	rig_instance_name(name, getppid());
+	rig_instance_name(name, getppid(), 0);
 	cr_assert_eq(object_open(name, &object, &err), 0, "%s: %s", when, err.text);
 	expect_adopted(object, when);
 	object_close(object);
@@ -351,7 +351,7 @@ static void run_again(const char *when)
 	struct err err = {};
 	bool fresh = true;
 
-	rig_instance_name(name, getppid());
+	rig_instance_name(name, getppid(), 0);
 	object_close(rig.object);
 	rig.object = NULL;
 	cr_assert_eq(object_load(name, &small, &rig.object, &fresh, &err), 0, "%s: %s", when,

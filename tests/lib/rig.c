@@ -18,14 +18,24 @@
 
 struct rig rig;
 
-/* object_load() would do, but verifies the program anew: that takes longer than most tests. */
+/* The nodes that are not `rig`. */
+static struct rig nodes[RIG_NODES];
+static unsigned in_use;
+
+/* object_load() would do, but verifies the program anew: that takes longer than most tests. So the
+ * runner has made node 0, and the first test that uses another leaves it to those after it. */
 static void open_instance(void)
 {
 	char name[RIG_INSTANCE_NAME];
 	struct err err = {};
+	bool fresh;
+	int r;
 
-	rig_instance_name(name, getppid());
-	cr_assert_eq(object_open_writable(name, &rig.object, &err), 0, "%s", err.text);
+	rig_instance_name(name, getppid(), in_use);
+	r = object_open_writable(name, &rig.object, &err);
+	if (r == -ENOENT && in_use)
+		r = object_load(name, &rig_capacity, &rig.object, &fresh, &err);
+	cr_assert_eq(r, 0, "%s", err.text);
 }
 
 void rig_renew(const struct capacity *capacity)
@@ -34,7 +44,7 @@ void rig_renew(const struct capacity *capacity)
 	struct err err = {};
 	bool fresh;
 
-	rig_instance_name(name, getppid());
+	rig_instance_name(name, getppid(), in_use);
 	object_close(rig.object);
 	rig.object = NULL;
 	cr_assert_eq(object_unpin(name, &err), 0, "%s", err.text);
@@ -48,15 +58,15 @@ static void clear_map(int map)
 {
 	static struct weir_flow keys[CLEAR_BATCH];
 	static uint8_t values[CLEAR_BATCH][128];
-	uint32_t position, count;
+	uint32_t position, next, count;
+	void *from = NULL;
 	int r;
 
-	/* From the start again each time: with all of a batch deleted, that is where the rest is.
-	 */
 	do {
 		count = CLEAR_BATCH;
-		r = bpf_map_lookup_and_delete_batch(map, NULL, &position, keys, values, &count,
-						    NULL);
+		r = bpf_map_lookup_and_delete_batch(map, from, &next, keys, values, &count, NULL);
+		position = next;
+		from = &position;
 	} while (!r);
 	cr_assert_eq(errno, ENOENT, "%s", strerror(errno));
 }
@@ -111,12 +121,16 @@ static void clear_maps(void)
 
 static void make_arms(void)
 {
-	static const char *const names[] = { "arm0", "arm1" };
-
 	cr_assert_eq(unshare(CLONE_NEWNET), 0, "%s", strerror(errno));
 	cr_assert_eq(system("ip link add arm0 address " ARM0_MAC
 			    " type veth peer arm1 address " ARM1_MAC),
 		     0);
+}
+
+static void add_arms(void)
+{
+	static const char *const names[] = { "arm0", "arm1" };
+
 	for (int i = 0; i < 2; i++) {
 		struct facts_interface arm = { .ifindex = if_nametoindex(names[i]) };
 		const char *mac = i ? ARM1_MAC : ARM0_MAC;
@@ -128,9 +142,9 @@ static void make_arms(void)
 	}
 }
 
-void rig_up(void)
+static void begin_node(void)
 {
-	make_arms();
+	add_arms();
 	open_instance();
 	clear_maps();
 	rig.plan = plan_new();
@@ -139,7 +153,7 @@ void rig_up(void)
 	rig_recount();
 }
 
-void rig_down(void)
+static void end_node(void)
 {
 	model_free(rig.model);
 	plan_free(rig.plan);
@@ -147,6 +161,33 @@ void rig_down(void)
 	facts_fini(&rig.facts);
 	object_close(rig.object);
 	rig = (struct rig){};
+}
+
+void rig_up(void)
+{
+	make_arms();
+	begin_node();
+}
+
+void rig_down(void)
+{
+	nodes[in_use] = rig;
+	for (unsigned node = 0; node < RIG_NODES; node++) {
+		rig = nodes[node];
+		nodes[node] = (struct rig){};
+		end_node();
+	}
+	in_use = 0;
+}
+
+void rig_use_node(unsigned node)
+{
+	cr_assert(node < RIG_NODES);
+	nodes[in_use] = rig;
+	rig = nodes[node];
+	in_use = node;
+	if (!rig.object)
+		begin_node();
 }
 
 static struct addr address_of(const char *text)

@@ -38,6 +38,7 @@
 #define RIG_MAC_TEXT	  18
 #define RIG_INSTANCE_NAME 32
 #define RIG_LISTENERS	  64 /* ids whose counters are watched with every packet */
+#define RIG_NODES	  2
 
 struct rig {
 	struct object *object;
@@ -51,6 +52,7 @@ struct rig {
 };
 
 extern struct rig rig;
+extern const struct capacity rig_capacity; /* of every node */
 
 /* What became of a packet. It is an error of the test if it was not counted exactly once. */
 struct rig_result {
@@ -64,7 +66,7 @@ struct rig_result {
 /* In the process that runs all tests. */
 void rig_make_instance(void);
 void rig_remove_instance(void);
-void rig_instance_name(char name[RIG_INSTANCE_NAME], pid_t runner);
+void rig_instance_name(char name[RIG_INSTANCE_NAME], pid_t runner, unsigned node);
 
 /* In the process of each test. rig_renew(): with new maps of this capacity, before rig_configure().
  */
@@ -72,6 +74,11 @@ void rig_up(void);
 void rig_down(void);
 void rig_renew(const struct capacity *capacity);
 void rig_clear_flows(void);
+
+/* `rig` becomes another node, 0 being the one that every test begins with: another instance with
+ * maps of its own, empty at first, and facts of its own, on the same two interfaces. It is loaded
+ * when it is first used. rig_down() ends them all. */
+void rig_use_node(unsigned node);
 
 /* The text becomes the configuration in force; printf-like. */
 void rig_configure(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The instance that all tests of a program share: its pins are made once, and removed however the
- * program ends.
+ * program ends, with those of a second node if some test has made one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,9 +15,24 @@
 
 #define INSTANCE_PREFIX "weirtest-"
 
-void rig_instance_name(char name[RIG_INSTANCE_NAME], pid_t runner)
+void rig_instance_name(char name[RIG_INSTANCE_NAME], pid_t runner, unsigned node)
 {
-	snprintf(name, RIG_INSTANCE_NAME, INSTANCE_PREFIX "%d", runner);
+	int length = snprintf(name, RIG_INSTANCE_NAME, INSTANCE_PREFIX "%d", runner);
+
+	if (node)
+		snprintf(name + length, RIG_INSTANCE_NAME - (size_t)length, "-%u", node);
+}
+
+static void remove_nodes(pid_t runner)
+{
+	char name[RIG_INSTANCE_NAME];
+	struct err err = {};
+
+	for (unsigned node = 0; node < RIG_NODES; node++) {
+		rig_instance_name(name, runner, node);
+		if (object_unpin(name, &err) < 0)
+			fprintf(stderr, "rig: %s\n", err.text);
+	}
 }
 
 /* What runners left behind that were killed with their watchers. */
@@ -39,8 +54,9 @@ static void remove_stale(void)
 }
 
 /* Removes the pins when the runner is gone, however it went: it holds the pipe's other end. */
-static void watch_runner(const char *name)
+static void watch_runner(void)
 {
+	pid_t runner = getpid();
 	int ends[2];
 	char byte;
 	pid_t child;
@@ -59,12 +75,12 @@ static void watch_runner(const char *name)
 		_exit(0);
 	while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
 		;
-	object_unpin(name, NULL);
+	remove_nodes(runner);
 	_exit(0);
 }
 
 /* Enough for most tests; others see it grow. */
-static const struct capacity rig_capacity = {
+const struct capacity rig_capacity = {
 	.of = {
 		[CAPACITY_LISTENERS] = 256,
 		[CAPACITY_CELLS] = 4096,
@@ -83,8 +99,8 @@ void rig_make_instance(void)
 	bool fresh;
 
 	remove_stale();
-	rig_instance_name(name, getpid());
-	watch_runner(name);
+	rig_instance_name(name, getpid(), 0);
+	watch_runner();
 	if (object_load(name, &rig_capacity, &object, &fresh, &err) < 0)
 		fprintf(stderr, "rig: %s\n", err.text); /* each test says so, too */
 	else
@@ -93,10 +109,5 @@ void rig_make_instance(void)
 
 void rig_remove_instance(void)
 {
-	struct err err = {};
-	char name[RIG_INSTANCE_NAME];
-
-	rig_instance_name(name, getpid());
-	if (object_unpin(name, &err) < 0)
-		fprintf(stderr, "rig: %s\n", err.text);
+	remove_nodes(getpid());
 }
