@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include <weir/abi.h>
+#include <weir/nat.h>
 
 #define SIZED 1
 
@@ -52,32 +53,51 @@ struct {
 	__type(value, struct weir_exception);
 } exceptions SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SIZED);
-	__type(key, struct weir_flow);
-	__type(value, struct weir_nat_flow);
-} nat_flows SEC(".maps");
+/* As CONFIG_MAP: so they begin on a page, each record on a cache line, and can be read in place. */
+#define FLOW_MAP(map_name, value_type) CONFIG_MAP(map_name, value_type, SIZED)
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SIZED);
-	__type(key, struct weir_flow);
-	__type(value, struct weir_nat_reply);
-} nat_replies SEC(".maps");
+FLOW_MAP(nat_records, struct weir_nat_record);
+FLOW_MAP(nat_tags, struct weir_nat_tags);
+FLOW_MAP(nat_replies, struct weir_nat_replies);
+FLOW_MAP(nat_latency, struct weir_nat_latency);
 
-/* A new flow's records while they are put together: too large for the stack. */
+/* Where a flow's record may be: two buckets, and its tag. */
+struct nat_places {
+	__u32 first;
+	__u32 second;
+	__u8 tag; /* never 0 */
+	__u8 pad[3];
+};
+
+/* A new flow while it is put together: too large for the stack. */
 struct nat_new {
-	struct weir_nat_flow flow;
-	struct weir_nat_reply reply;
-	struct weir_flow back; /* the key of the reply */
+	struct weir_flow flow; /* client → listener */
+	struct weir_flow back; /* endpoint → SNAT address; its port is chosen last */
+	__u64 mark;	       /* of flow, for a BUSY word */
+	struct weir_nat_client client;
+	__u32 endpoint;		   /* row */
+	__u32 endpoint_generation; /* of the row */
+	__u32 first_snat;	   /* rows in snat to choose from */
+	__u32 snat_rows;
+	__u32 now;	      /* s */
+	__u32 opened;	      /* us */
+	__u32 index;	      /* of its record */
+	struct nat_places at; /* of flow */
+	__u8 client_state;
+	__u8 pad[7];
+};
+
+struct nat_scratch {
+	struct nat_new new;
+	__u32 hand; /* the record at which this CPU looks next for what is over */
+	__u32 pad;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct nat_new);
+	__type(value, struct nat_scratch);
 } nat_scratch SEC(".maps");
 
 /* By endpoint row: where the next SNAT port towards it is looked for. */

@@ -1,406 +1,319 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The nat mode: to the endpoint with its address and port as destination and one of the
- * balancer's as source; its answers come back here and are turned round. A flow is two records,
- * one per direction, each found by the packet as it is on the wire:
+ * balancer's as source; its answers come back here and are turned round. A flow is one record
+ * (nat_table.h), found by both directions:
  *
- *   nat_flows     client → listener          to  SNAT address, port; endpoint
- *   nat_replies   endpoint → SNAT address    to  client; listener
+ *   nat_known    the record of a client's packet; nat_forward sends it on
+ *   nat_open     a record for a new flow to the endpoint that was selected, and sends it on
+ *   nat_reply    an endpoint's answer, back to the client
  *
- * Inserting the reply record claims the SNAT port, so a port is unique per (SNAT address, port,
- * endpoint, protocol). Nothing is evicted: a full table refuses new flows only. The daemon ages.
+ * Nothing is evicted: a full table refuses new flows only. A SNAT port is unique per (SNAT address,
+ * port, endpoint, protocol). What is over is removed by new flows as they come, a few records each
+ * time, and by the daemon when none come.
  */
 #ifndef WEIR_BPF_NAT_H
 #define WEIR_BPF_NAT_H
 
-#include "csum.h"
 #include "forward.h"
-#include "parse.h"
+#include "nat_claim.h"
+#include "nat_rewrite.h"
 #include "select.h"
 
-#define NAT_OWN_PROBES	32  /* in the CPU's own block of ports */
-#define NAT_PORT_PROBES 128 /* in all: enough to find one among a hundred, nearly always */
-#define EEXIST		17
-
-/* Set before the program is loaded. */
-const volatile __u32 nat_cpus = 1;
-
-/* New addresses and ports of a packet; ports in host order. */
-struct nat_rewrite {
-	const __u8 *src;
-	const __u8 *dst;
-	__u16 sport;
-	__u16 dport;
+/* Where a flow's packets go and as whom. */
+struct nat_flow {
+	__u32 endpoint; /* row */
+	__u32 snat;	/* row; 0: there is no flow */
+	__u16 port;
 };
 
-/* Asked first: a packet that goes no further must not open a flow. */
-static __always_inline bool nat_ttl_expires(const struct pkt *pkt)
+/* Microseconds for nat_latency; never 0. */
+static __always_inline __u32 nat_microseconds(void)
 {
-	const void *end = (void *)(long)pkt->ctx->data_end;
-
-	if (!within(end, pkt->l3, sizeof(struct iphdr)))
-		return true;
-	return (pkt->version == 6 ? pkt->ip6->hop_limit : pkt->ip4->ttl) <= 1;
+	return (__u32)(bpf_ktime_get_ns() / 1000) ?: 1;
 }
 
-static __always_inline enum weir_reason nat_rewrite_ip(struct pkt *pkt,
-						       const struct nat_rewrite *to)
+static __always_inline struct weir_nexthop nat_nexthop(const struct weir_nat_client *client)
 {
-	const void *end = (void *)(long)pkt->ctx->data_end;
-	struct ipv6hdr *ip6 = pkt->ip6;
-	struct iphdr *ip4 = pkt->ip4;
-	__u64 delta;
+	struct weir_nexthop nexthop = { .egress = client->egress };
 
-	/* Bounds that parse() has checked: the verifier forgets which header it was. */
-	if (pkt->version == 6) {
-		if (!within(end, ip6, sizeof(*ip6)))
-			return WEIR_R_TRUNCATED;
-		ip6->hop_limit--;
-		addr_copy_ip6(&ip6->saddr, to->src);
-		addr_copy_ip6(&ip6->daddr, to->dst);
-		return GO_ON;
-	}
-	if (!within(end, ip4, sizeof(*ip4)))
-		return WEIR_R_TRUNCATED;
-	ip4->ttl--;
-	delta = csum_delta16(bpf_htons(0x0100), 0); /* the TTL is the word's first byte */
-	delta += csum_delta32(ip4->saddr, addr_to_ip4(to->src));
-	delta += csum_delta32(ip4->daddr, addr_to_ip4(to->dst));
-	ip4->saddr = addr_to_ip4(to->src);
-	ip4->daddr = addr_to_ip4(to->dst);
-	ip4->check = csum_apply(ip4->check, delta);
-	return GO_ON;
+	mac_copy(nexthop.mac, client->mac);
+	return nexthop;
 }
 
-static __always_inline enum weir_reason nat_rewrite(struct pkt *pkt, const struct nat_rewrite *to)
-{
-	__be16 sport = bpf_htons(to->sport), dport = bpf_htons(to->dport);
-	__u64 delta =
-		csum_delta_addr(pkt->flow.src, to->src) + csum_delta_addr(pkt->flow.dst, to->dst);
-	const void *end = (void *)(long)pkt->ctx->data_end;
-	enum weir_reason reason = nat_rewrite_ip(pkt, to);
-
-	if (reason != GO_ON)
-		return reason;
-	if (pkt->flow.protocol == IPPROTO_TCP) {
-		if (!within(end, pkt->tcp, sizeof(*pkt->tcp)))
-			return WEIR_R_TRUNCATED;
-		delta += csum_delta16(pkt->tcp->source, sport);
-		delta += csum_delta16(pkt->tcp->dest, dport);
-		pkt->tcp->source = sport;
-		pkt->tcp->dest = dport;
-		pkt->tcp->check = csum_apply(pkt->tcp->check, delta);
-		return GO_ON;
-	}
-	if (!within(end, pkt->udp, sizeof(*pkt->udp)))
-		return WEIR_R_TRUNCATED;
-	delta += csum_delta16(pkt->udp->source, sport);
-	delta += csum_delta16(pkt->udp->dest, dport);
-	pkt->udp->source = sport;
-	pkt->udp->dest = dport;
-	if (pkt->udp->check) /* zero: the sender left it out (RFC 768) */
-		pkt->udp->check = csum_apply(pkt->udp->check, delta) ?: 0xffff;
-	return GO_ON;
-}
-
-/* Port number k of those that weir may use on the address. */
-static __always_inline __u16 nat_port(const struct weir_snat *from, __u32 k)
-{
-	for (__u32 i = 0; i < WEIR_SNAT_RANGES; i++) {
-		__u32 size = from->range[i].last - from->range[i].first + 1;
-
-		if (k < size)
-			return from->range[i].first + k;
-		k -= size;
-	}
-	return 0;
-}
-
-/*
- * The n-th port to try, as a number in [0, ports). Each CPU walks a block of its own, endpoint by
- * endpoint in a circle, so that a port rests as long as possible before it is used again: the
- * endpoint may keep the old connection in TIME_WAIT. A full block is left for any port.
- */
-static __always_inline __u32 nat_candidate(__u32 *cursor, __u32 ports, __u32 n)
-{
-	__u32 block = ports / nat_cpus, start = bpf_get_smp_processor_id() % nat_cpus * block;
-
-	if (!*cursor) /* anywhere: endpoints remember the ports of an instance before this one */
-		*cursor = bpf_get_prandom_u32();
-	if (!block || n >= NAT_OWN_PROBES)
-		return ((__u64)bpf_get_prandom_u32() * ports) >> 32;
-	return start + (*cursor)++ % block;
-}
-
-/*
- * Claims a SNAT port by inserting the reply's record; completes its key `back`. `first` and `rows`
- * are the endpoint's rows in snat. A function of its own, as parse_extensions(): the verifier
- * walks its loop once. Returns an enum weir_reason.
- */
-__noinline int nat_claim(__u32 first, __u32 rows, struct weir_flow *back,
-			 const struct weir_nat_reply *reply)
-{
-	const struct weir_snat *from;
-	__u32 row = first, *cursor;
-
-	if (!back || !reply)
-		return WEIR_R_INTERNAL;
-	cursor = bpf_map_lookup_elem(&nat_cursor, &reply->endpoint);
-	if (!cursor)
-		return WEIR_R_INTERNAL;
-	if (rows > 1)
-		row += ((__u64)bpf_get_prandom_u32() * rows) >> 32;
-	from = bpf_map_lookup_elem(&snat, &row);
-	if (!row || !from || !from->ports)
-		return WEIR_R_NAT_NO_PORT;
-	addr_copy(back->dst, from->addr);
-	for (int i = 0; i < NAT_PORT_PROBES; i++) {
-		long error;
-
-		back->dport = nat_port(from, nat_candidate(cursor, from->ports, i));
-		if (!back->dport)
-			continue;
-		error = bpf_map_update_elem(&nat_replies, back, reply, BPF_NOEXIST);
-		if (!error)
-			return GO_ON;
-		if (error != -EEXIST)
-			return WEIR_R_NAT_FULL;
-	}
-	return WEIR_R_NAT_NO_PORT;
-}
-
-/* Fills in the records of a new flow in both directions, but for the SNAT address and port. */
-static __always_inline void nat_fill(const struct pkt *pkt, const struct weir_listener *listener,
-				     const struct weir_endpoint *endpoint, struct nat_new *new)
-{
-	struct weir_nat_reply *reply = &new->reply;
-	struct weir_nat_flow *flow = &new->flow;
-	struct weir_flow *back = &new->back;
-
-	addr_copy(flow->endpoint_addr, endpoint->addr);
-	flow->endpoint_port = endpoint->port ?: pkt->flow.dport;
-	flow->generation = endpoint->generation;
-	flow->listener = listener->id;
-	flow->idle_timeout = listener->idle_timeout;
-	flow->state = pkt->flow.protocol == IPPROTO_TCP ? WEIR_FLOW_SYN : WEIR_FLOW_OPEN;
-
-	addr_copy(back->src, endpoint->addr);
-	back->sport = flow->endpoint_port;
-	back->protocol = pkt->flow.protocol;
-
-	addr_copy(reply->client_addr, pkt->flow.src);
-	addr_copy(reply->listener_addr, pkt->flow.dst);
-	reply->client_port = pkt->flow.sport;
-	reply->listener_port = pkt->flow.dport;
-	reply->nexthop = flow->client;
-	reply->endpoint = flow->endpoint;
-	reply->listener = listener->id;
-	reply->seen = flow->seen;
-	reply->state = WEIR_FLOW_SYN;
-}
-
-/* Records a new flow to an endpoint in both directions; *ret is the client's record. */
-static __always_inline enum weir_reason nat_record(const struct pkt *pkt,
-						   const struct weir_listener *listener,
-						   const struct weir_endpoint *endpoint,
-						   struct weir_nat_flow **ret)
-{
-	enum weir_reason reason;
-	struct nat_new *new;
-	__u32 zero = 0;
-	long error;
-
-	new = bpf_map_lookup_elem(&nat_scratch, &zero);
-	if (!new)
-		return WEIR_R_INTERNAL;
-	new->flow.endpoint = pkt->endpoint;
-	new->flow.seen = clock_now(pkt->control);
-	new->flow.client = nexthop_back(pkt, egress_of_ingress(pkt->ctx->ingress_ifindex));
-	/* Without a way there and back there is no flow. */
-	if (!endpoint->nexthop.egress || !new->flow.client.egress)
-		return WEIR_R_NO_NEXT_HOP;
-	nat_fill(pkt, listener, endpoint, new);
-	reason = nat_claim(endpoint->snat, endpoint->snat_rows, &new->back, &new->reply);
-	if (reason != GO_ON)
-		return reason;
-	addr_copy(new->flow.snat_addr, new->back.dst);
-	new->flow.snat_port = new->back.dport;
-	error = bpf_map_update_elem(&nat_flows, &pkt->flow, &new->flow, BPF_NOEXIST);
-	if (error) {
-		bpf_map_delete_elem(&nat_replies, &new->back);
-		return error == -EEXIST ? WEIR_R_NAT_RACE : WEIR_R_NAT_FULL;
-	}
-	*ret = &new->flow;
-	return GO_ON;
-}
-
-/* The reply's key of a recorded flow. */
-static __always_inline void nat_back(const struct pkt *pkt, const struct weir_nat_flow *flow,
-				     struct weir_flow *back)
-{
-	__builtin_memset(back, 0, sizeof(*back));
-	addr_copy(back->src, flow->endpoint_addr);
-	addr_copy(back->dst, flow->snat_addr);
-	back->sport = flow->endpoint_port;
-	back->dport = flow->snat_port;
-	back->protocol = pkt->flow.protocol;
-}
-
-static __always_inline void nat_forget(const struct pkt *pkt, const struct weir_nat_flow *flow)
-{
-	struct weir_flow back;
-
-	nat_back(pkt, flow, &back);
-	bpf_map_delete_elem(&nat_flows, &pkt->flow);
-	bpf_map_delete_elem(&nat_replies, &back);
-}
-
-/* Is a recorded flow over, so that this packet begins a new one in its place? */
-static __always_inline bool nat_is_over(const struct pkt *pkt, const struct weir_nat_flow *flow,
-					bool keeps)
+/* Does a packet of a recorded flow begin another one in its place? */
+static __always_inline bool nat_begins(const struct pkt *pkt, const struct weir_nat_record *record,
+				       bool lives)
 {
 	if (pkt->flow.protocol == IPPROTO_UDP)
-		return !keeps;
-	if (!(pkt->flags & PKT_SYN))
-		return false;
-	return !keeps || flow->state >= WEIR_FLOW_CLOSING;
+		return !lives;
+	return (pkt->flags & PKT_SYN) && (!lives || record->client_state >= WEIR_FLOW_CLOSING ||
+					  record->endpoint_state == WEIR_FLOW_RESET);
 }
 
 /* The client's packets come by another way than before: so must the answers go. */
-static __always_inline void nat_client_moved(const struct pkt *pkt, struct weir_nat_flow *flow)
+static __always_inline void nat_client_moved(const struct pkt *pkt, struct weir_nat_record *record)
 {
-	struct weir_nexthop client =
-		nexthop_back(pkt, egress_of_ingress(pkt->ctx->ingress_ifindex));
-	struct weir_nat_reply *reply;
-	struct weir_flow back;
+	struct weir_nat_client client = { .snat = record->client.snat };
 
-	nat_back(pkt, flow, &back);
-	reply = bpf_map_lookup_elem(&nat_replies, &back);
-	if (!reply || !client.egress)
-		return;
-	flow->client = client;
-	reply->nexthop = client;
+	client.egress = egress_of_ingress(pkt->ctx->ingress_ifindex);
+	mac_copy(client.mac, pkt->eth->h_source);
+	if (client.egress)
+		*(volatile __u64 *)&record->client = *(__u64 *)&client;
 }
 
 /* By the router's MAC, and by the interface, since routers may have one MAC on several. */
 static __always_inline bool nat_client_is_where_it_was(const struct pkt *pkt,
-						       const struct weir_nat_flow *flow)
+						       struct weir_nat_client was)
 {
-	struct weir_nexthop client = nexthop_back(pkt, flow->client.egress);
-	__u32 index = flow->client.egress;
+	__u32 index = was.egress;
 	const struct weir_egress *way = bpf_map_lookup_elem(&egress, &index);
 
-	return nexthop_same(&client, &flow->client) && way &&
+	return *(const __u32 *)was.mac == *(const __u32 *)pkt->eth->h_source &&
+	       *(const __u16 *)(was.mac + 4) == *(const __u16 *)(pkt->eth->h_source + 4) && way &&
 	       way->ifindex == pkt->ctx->ingress_ifindex;
 }
 
-static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_flow *flow, __u32 now)
+static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_record *record,
+				      struct weir_nat_client client, __u32 now)
 {
-	__u8 state = flow_state(pkt, flow->state);
+	__u8 state = flow_state(pkt, record->client_state);
 
-	if (flow->seen != now)
-		flow->seen = now;
-	if (flow->state != state)
-		flow->state = state;
-	if (!nat_client_is_where_it_was(pkt, flow))
-		nat_client_moved(pkt, flow);
+	if (record->seen != now)
+		record->seen = now;
+	if (record->client_state != state)
+		record->client_state = state;
+	if (pkt->flags & PKT_SYN) /* sent again: an answer would be to which one? */
+		record->opened = 0;
+	if (!nat_client_is_where_it_was(pkt, client))
+		nat_client_moved(pkt, record);
 }
 
 /*
- * The record of the packet's flow in *ret, touched; NULL where it has none, or one that is over
- * and makes room for another. A retransmitted SYN is no new flow: it may go to a draining endpoint.
+ * The record of the packet's flow, touched, in *ret, which is left as it is where there is none, or
+ * one that is over: then it is removed, to be opened anew. A retransmitted SYN is no new flow: it
+ * may go to a draining endpoint.
  */
-static __always_inline enum weir_reason nat_known(const struct pkt *pkt, struct weir_nat_flow **ret)
+static __always_inline enum weir_reason nat_known(const struct pkt *pkt, struct nat_flow *ret)
 {
-	struct weir_nat_flow *known = bpf_map_lookup_elem(&nat_flows, &pkt->flow);
-	__u32 row;
-	bool keeps;
+	__u64 hash = weir_hash_nat(&pkt->flow, pkt->control->nat_seed);
+	__u32 now = clock_now(pkt->control), row;
+	const struct weir_endpoint *endpoint;
+	struct weir_nat_record *record;
+	struct weir_nat_client client;
+	struct nat_match match;
+	bool keeps, over;
+	__u16 port;
 
-	*ret = NULL;
-	if (!known)
+	record = nat_find(&pkt->flow, hash, &match);
+	if (!record)
 		return GO_ON;
-	if (nat_ttl_expires(pkt))
-		return WEIR_R_TTL_EXPIRED;
-	row = known->endpoint;
-	keeps = endpoint_keeps(bpf_map_lookup_elem(&endpoints, &row), known->generation, false);
-	if (nat_is_over(pkt, known, keeps)) {
-		nat_forget(pkt, known);
+	*(__u64 *)&client = *(const volatile __u64 *)&record->client;
+	port = record->snat_port;
+	row = match.word.is.endpoint;
+	endpoint = bpf_map_lookup_elem(&endpoints, &row);
+	keeps = endpoint && (__u16)endpoint->generation == match.word.is.endpoint_generation &&
+		endpoint_keeps(endpoint, endpoint->generation, false);
+	over = nat_is_over(record, match.word, now);
+	if (nat_begins(pkt, record, keeps && !over)) {
+		nat_remove(match.index, match.word.all);
 		return GO_ON;
 	}
+	if (over)
+		return GO_ON;
+	if (!nat_is_still(record, &match))
+		return WEIR_R_NAT_RACE;
+	if (nat_ttl_expires(pkt))
+		return WEIR_R_TTL_EXPIRED;
 	if (!keeps)
 		return WEIR_R_ENDPOINT_GONE;
-	nat_touch(pkt, known, clock_now(pkt->control));
-	*ret = known;
+	nat_touch(pkt, record, client, now);
+	*ret = (struct nat_flow){ .endpoint = row, .snat = client.snat, .port = port };
 	return GO_ON;
 }
 
 /* Of a recorded flow, to its endpoint. */
-static __always_inline enum weir_reason nat_forward(struct pkt *pkt,
-						    const struct weir_nat_flow *flow)
+static __always_inline enum weir_reason nat_forward(struct pkt *pkt, const struct nat_flow *flow)
 {
 	const struct weir_endpoint *endpoint;
+	__u32 row = flow->endpoint, snat_row = flow->snat;
+	const struct weir_snat *from;
 	enum weir_reason reason;
 
-	pkt->endpoint = flow->endpoint;
-	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
-	if (!endpoint)
+	pkt->endpoint = row;
+	endpoint = bpf_map_lookup_elem(&endpoints, &row);
+	from = bpf_map_lookup_elem(&snat, &snat_row);
+	if (!endpoint || !from)
 		return WEIR_R_INTERNAL;
 	reason = nat_rewrite(pkt, &(struct nat_rewrite){
-					  .src = flow->snat_addr,
-					  .dst = flow->endpoint_addr,
-					  .sport = flow->snat_port,
-					  .dport = flow->endpoint_port,
+					  .src = from->addr,
+					  .dst = endpoint->addr,
+					  .sport = flow->port,
+					  .dport = endpoint->port ?: pkt->flow.dport,
 				  });
 	return reason != GO_ON ? reason : forward(pkt, nexthop_read(&endpoint->nexthop));
 }
 
-/* Opens a flow to the endpoint that was selected for it. */
+/* Fills in a new flow, but for what is claimed. */
+static __always_inline void nat_prepare(const struct pkt *pkt, const struct weir_endpoint *endpoint,
+					struct nat_new *new)
+{
+	__u64 hash = weir_hash_nat(&pkt->flow, pkt->control->nat_seed);
+
+	new->flow = pkt->flow;
+	new->at = nat_places(hash);
+	new->mark = WEIR_NAT_MARK(hash);
+	addr_copy(new->back.src, endpoint->addr);
+	new->back.sport = endpoint->port ?: pkt->flow.dport;
+	new->back.protocol = pkt->flow.protocol;
+	mac_copy(new->client.mac, pkt->eth->h_source);
+	new->client.egress = egress_of_ingress(pkt->ctx->ingress_ifindex);
+	new->endpoint = pkt->endpoint;
+	new->endpoint_generation = endpoint->generation;
+	new->first_snat = endpoint->snat;
+	new->snat_rows = endpoint->snat_rows;
+	new->now = clock_now(pkt->control);
+	new->opened = nat_microseconds();
+	new->client_state = pkt->flow.protocol == IPPROTO_TCP ? WEIR_FLOW_SYN : WEIR_FLOW_OPEN;
+}
+
+/* Another CPU has opened the flow meanwhile: where to. False: it is still about it. */
+static __always_inline bool nat_opened_by_other(const struct nat_new *new, struct nat_flow *ret)
+{
+	struct weir_nat_record *record;
+	struct nat_match match = {};
+
+	if (!nat_search(&new->flow, nat_hash(&new->flow), &match))
+		return false;
+	record = nat_record(match.index);
+	if (!record)
+		return false;
+	*ret = (struct nat_flow){ .endpoint = match.word.is.endpoint,
+				  .snat = record->client.snat,
+				  .port = record->snat_port };
+	return nat_is_still(record, &match);
+}
+
+/* Opens a flow to the endpoint that was selected for it, in row pkt->endpoint. */
 static __always_inline enum weir_reason nat_open(struct pkt *pkt,
-						 const struct weir_listener *listener,
 						 const struct weir_endpoint *endpoint)
 {
-	struct weir_nat_flow *flow = NULL;
+	struct nat_scratch *scratch;
 	enum weir_reason reason;
+	struct nat_flow flow;
+	__u32 zero = 0;
 
 	if (pkt->flow.protocol == IPPROTO_TCP && !(pkt->flags & PKT_SYN))
 		return WEIR_R_NO_FLOW;
 	if (nat_ttl_expires(pkt))
 		return WEIR_R_TTL_EXPIRED;
-	reason = nat_record(pkt, listener, endpoint, &flow);
-	if (reason != GO_ON || !flow)
-		return reason;
-	pkt->new_flow = true;
-	return nat_forward(pkt, flow);
+	scratch = bpf_map_lookup_elem(&nat_scratch, &zero);
+	if (!scratch)
+		return WEIR_R_INTERNAL;
+	nat_prepare(pkt, endpoint, &scratch->new);
+	/* Without a way there and back there is no flow. */
+	if (!endpoint->nexthop.egress || !scratch->new.client.egress)
+		return WEIR_R_NO_NEXT_HOP;
+	reason = nat_insert(&scratch->new);
+	nat_age(scratch->new.now);
+	flow = (struct nat_flow){ .endpoint = pkt->endpoint,
+				  .snat = scratch->new.client.snat,
+				  .port = scratch->new.back.dport };
+	pkt->new_flow = reason == GO_ON;
+	/* Spelled out: the verifier knows nothing of a function's result. */
+	if (reason == WEIR_R_NAT_RACE)
+		return nat_opened_by_other(&scratch->new, &flow) ? nat_forward(pkt, &flow)
+								 : WEIR_R_NAT_RACE;
+	if (reason != GO_ON)
+		return reason == WEIR_R_NAT_FULL      ? WEIR_R_NAT_FULL
+		       : reason == WEIR_R_NAT_NO_PORT ? WEIR_R_NAT_NO_PORT
+						      : WEIR_R_INTERNAL;
+	return nat_forward(pkt, &flow);
+}
+
+/* How long the endpoint took for its first answer. */
+__noinline int nat_count_latency(__u32 row, __u32 opened)
+{
+	struct weir_nat_latency *latency = bpf_map_lookup_elem(&nat_latency, &row);
+	__u32 took = (nat_microseconds() - opened) / WEIR_LATENCY_FIRST;
+
+	for (__u32 i = 0; latency && i < WEIR_LATENCY_ENTRIES; i++) {
+		if (took >> i && i < WEIR_LATENCY_ENTRIES - 1)
+			continue;
+		__sync_fetch_and_add(&latency->answers[i], 1);
+		break;
+	}
+	return 0;
+}
+
+static __always_inline void nat_touch_reply(const struct pkt *pkt, struct weir_nat_record *record,
+					    __u32 row, __u32 now)
+{
+	__u8 before = record->endpoint_state, state = flow_state(pkt, before);
+
+	if (record->seen != now)
+		record->seen = now;
+	if (before == state)
+		return;
+	record->endpoint_state = state;
+	if (before == WEIR_FLOW_SYN && state == WEIR_FLOW_OPEN && record->opened)
+		nat_count_latency(row, record->opened);
+}
+
+/* What an answer needs of its record. */
+struct nat_reply {
+	__u8 client_addr[16];
+	__u8 listener_addr[16];
+	__u16 client_port;
+	__u16 listener_port;
+	struct weir_nat_client client;
+};
+
+static __always_inline void nat_read_reply(const struct weir_nat_record *record,
+					   struct nat_reply *ret)
+{
+	addr_copy(ret->client_addr, record->client_addr);
+	addr_copy(ret->listener_addr, record->listener_addr);
+	ret->client_port = record->client_port;
+	ret->listener_port = record->listener_port;
+	*(__u64 *)&ret->client = *(const volatile __u64 *)&record->client;
 }
 
 /* From an endpoint to a SNAT address; *listener is set where the flow is known. */
 static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listener)
 {
-	struct weir_nat_reply *known = bpf_map_lookup_elem(&nat_replies, &pkt->flow);
-	__u32 now = clock_now(pkt->control);
+	__u64 hash = weir_hash_nat(&pkt->flow, pkt->control->nat_seed);
+	__u32 now = clock_now(pkt->control), row;
+	const struct weir_endpoint *endpoint;
+	struct weir_nat_record *record;
 	enum weir_reason reason;
-	__u8 state;
+	struct nat_match match;
+	struct nat_reply reply;
 
-	if (!known)
+	record = nat_find_reply(&pkt->flow, hash, &match);
+	if (!record || nat_is_over(record, match.word, now))
 		return WEIR_R_NAT_UNKNOWN;
-	*listener = known->listener;
+	nat_read_reply(record, &reply);
+	row = match.word.is.endpoint;
+	endpoint = bpf_map_lookup_elem(&endpoints, &row);
+	if (!endpoint)
+		return WEIR_R_INTERNAL;
+	*listener = endpoint->listener;
+	if (!nat_is_still(record, &match))
+		return WEIR_R_NAT_RACE;
 	if (nat_ttl_expires(pkt))
 		return WEIR_R_TTL_EXPIRED;
-	state = flow_state(pkt, known->state);
-	if (known->seen != now)
-		known->seen = now;
-	if (known->state != state)
-		known->state = state;
+	nat_touch_reply(pkt, record, row, now);
 	reason = nat_rewrite(pkt, &(struct nat_rewrite){
-					  .src = known->listener_addr,
-					  .dst = known->client_addr,
-					  .sport = known->listener_port,
-					  .dport = known->client_port,
+					  .src = reply.listener_addr,
+					  .dst = reply.client_addr,
+					  .sport = reply.listener_port,
+					  .dport = reply.client_port,
 				  });
 	if (reason != GO_ON)
 		return reason;
-	pkt->endpoint = known->endpoint;
-	reason = forward(pkt, nexthop_read(&known->nexthop));
+	pkt->endpoint = row;
+	reason = forward(pkt, nat_nexthop(&reply.client));
 	return reason == GO_ON ? WEIR_R_REPLIED : reason;
 }
 

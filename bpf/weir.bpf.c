@@ -17,6 +17,7 @@
 #include "nat.h"
 #include "dsr.h"
 #include "answer.h"
+#include "sweep.h"
 
 enum stage {
 	STAGE_UNUSUAL,
@@ -54,14 +55,14 @@ static __always_inline enum weir_reason to_selected(struct pkt *pkt,
 		return WEIR_R_INTERNAL;
 	if (endpoint->mode == WEIR_MODE_DSR)
 		return dsr_forward(pkt, endpoint);
-	return nat_open(pkt, listener, endpoint);
+	return nat_open(pkt, endpoint);
 }
 
 /* From a client to a listener. */
 static __always_inline enum weir_reason request(struct pkt *pkt,
 						const struct weir_listener *listener)
 {
-	struct weir_nat_flow *flow = NULL;
+	struct nat_flow flow = {};
 	enum weir_reason reason;
 
 	if (listener_bad_source(pkt))
@@ -72,8 +73,8 @@ static __always_inline enum weir_reason request(struct pkt *pkt,
 		reason = nat_known(pkt, &flow);
 		if (reason != GO_ON)
 			return reason;
-		if (flow)
-			return nat_forward(pkt, flow);
+		if (flow.snat)
+			return nat_forward(pkt, &flow);
 	}
 	return to_selected(pkt, listener);
 }

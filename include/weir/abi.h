@@ -8,7 +8,7 @@
  *
  * Configuration maps (control to endpoint_info) are written by user space only, through mmap, and
  * published by one store to control.generation; flow maps (exceptions, nat_*) are written by BPF,
- * and only deleted from by user space.
+ * and user space only deletes from exceptions. <weir/nat.h> has the NAT flow table.
  */
 #ifndef WEIR_ABI_H
 #define WEIR_ABI_H
@@ -79,6 +79,7 @@ struct weir_control {
 	__u32 clock_offset;	  /* s, added to CLOCK_MONOTONIC; 0 but in tests */
 	__u32 writing;		  /* odd while the daemon changes what readers piece together */
 	__u32 answers_per_second; /* of each kind (bpf/answer.h); 0: none */
+	__u32 nat_seed[2];	  /* of weir_hash_nat(); secret, random when the maps are made */
 	struct weir_half half[2];
 };
 
@@ -168,11 +169,12 @@ struct weir_endpoint {
 	__u16 port;
 	__u8 state; /* enum weir_endpoint_state */
 	__u8 pad0;
-	__u32 listener;	 /* id */
-	__u16 snat;	 /* first row in snat; 0: none */
-	__u16 snat_rows; /* consecutive rows to choose from */
-	__u8 mode;	 /* enum weir_mode */
-	__u8 pad[23];
+	__u32 listener;	    /* id */
+	__u16 snat;	    /* first row in snat; 0: none */
+	__u16 snat_rows;    /* consecutive rows to choose from */
+	__u32 idle_timeout; /* s, of its listener */
+	__u8 mode;	    /* enum weir_mode */
+	__u8 pad[19];
 };
 
 /* egress[]: an attached interface; the same index in tx_ports (DEVMAP) redirects to it. */
@@ -237,38 +239,6 @@ static inline __attribute__((always_inline)) int weir_exception_is_over(
 	return weir_is_over(now, exception->seen, timeout);
 }
 
-/* nat_flows: weir_flow (client to listener) to where it goes and as whom. */
-struct weir_nat_flow {
-	__u8 snat_addr[16];
-	__u16 snat_port;
-	__u8 state; /* enum weir_flow_state, of the client's direction */
-	__u8 pad0;
-	__u32 endpoint;	  /* row */
-	__u32 generation; /* of the row */
-	__u32 listener;
-	__u32 seen;	    /* s */
-	__u32 idle_timeout; /* s */
-	__u8 endpoint_addr[16];
-	__u16 endpoint_port;
-	__u8 pad[6];
-	struct weir_nexthop client; /* where its packets come from: nexthop of the reply */
-};
-
-/* nat_replies: weir_flow (endpoint to SNAT address) to the client it answers. */
-struct weir_nat_reply {
-	__u8 client_addr[16];
-	__u8 listener_addr[16];
-	__u16 client_port;
-	__u16 listener_port;
-	__u8 state; /* enum weir_flow_state, of the endpoint's direction; OPEN once it answered */
-	__u8 pad[3];
-	struct weir_nexthop nexthop; /* back to the client: where its packets came from */
-	__u32 endpoint;		     /* row */
-	__u32 listener;
-	__u32 seen; /* s */
-	__u32 pad2;
-};
-
 /* listener_stats and endpoint_stats, per CPU. */
 struct weir_traffic {
 	__u64 packets; /* from clients, forwarded */
@@ -285,6 +255,8 @@ struct weir_listener_stats {
 
 struct weir_endpoint_stats {
 	struct weir_traffic traffic;
+	__u64 nat_opened; /* records in the NAT table; those that are there are opened - closed */
+	__u64 nat_closed;
 };
 
 /* Cold halves, for people and for a starting daemon: what the hot rows have no room for. */
@@ -319,7 +291,7 @@ struct weir_endpoint_info {
 };
 
 #ifndef __cplusplus
-_Static_assert(sizeof(struct weir_control) == 56, "control");
+_Static_assert(sizeof(struct weir_control) == 64, "control is a cache line");
 _Static_assert(sizeof(struct weir_listener) == 64, "listener is a cache line");
 _Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");
 _Static_assert(sizeof(struct weir_slots_previous) == 64, "as slots");
@@ -329,8 +301,6 @@ _Static_assert(sizeof(struct weir_egress) == 32, "egress");
 _Static_assert(sizeof(struct weir_snat) == 64, "snat is a cache line");
 _Static_assert(sizeof(struct weir_flow) == 40, "flow key");
 _Static_assert(sizeof(struct weir_exception) == 24, "exception");
-_Static_assert(sizeof(struct weir_nat_flow) == 72, "nat flow");
-_Static_assert(sizeof(struct weir_nat_reply) == 64, "nat reply");
 _Static_assert(sizeof(struct weir_listener_info) == 128 + sizeof(struct weir_listener_stats),
 	       "listener info");
 _Static_assert(sizeof(struct weir_endpoint_info) == 160 + sizeof(struct weir_endpoint_stats),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The two hashes that both halves must compute alike. Multiply and fold: a few cycles, and good
+ * The hashes that both halves must compute alike. Multiply and fold: a few cycles, and good
  * enough for tables whose keys an attacker cannot choose after the seed (listeners) or gains
  * nothing by choosing (slots: he only picks his own endpoint).
  */
@@ -52,6 +52,25 @@ static inline __attribute__((always_inline)) __u32 weir_hash_flow(const struct w
 	h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93ull ^ (g ^ (g >> 29)) * 0x94d049bb133111ebull;
 	h = (h ^ (h >> 32)) * 0xff51afd7ed558ccdull;
 	return h >> 32;
+}
+
+/*
+ * Of a flow in the NAT table, either direction; all 64 bits are good. The seed is secret, and words
+ * go through multiplications that depend on it, so that nobody can aim flows at one bucket.
+ */
+static inline __attribute__((always_inline)) __u64 weir_hash_nat(const struct weir_flow *flow,
+								 const __u32 seed[2])
+{
+	__u64 ports = (__u64)flow->protocol << 32 | (__u32)flow->sport << 16 | flow->dport;
+	__u64 secret = (__u64)seed[1] << 32 | seed[0];
+	__u64 h = weir_mix(secret, weir_word(flow->src));
+	__u64 g = weir_mix(~secret, weir_word(flow->dst));
+
+	h = weir_mix(h, weir_word(flow->src + 8));
+	g = weir_mix(g, weir_word(flow->dst + 8) + ports * 0xbf58476d1ce4e5b9ull);
+	h = (h ^ g * 0x94d049bb133111ebull) * 0xd6e8feb86659fd93ull;
+	h = (h ^ (h >> 32)) * 0xff51afd7ed558ccdull;
+	return h ^ (h >> 32);
 }
 
 /* Of a flow whose listener keeps each client address on one endpoint, on whichever of its ports. */

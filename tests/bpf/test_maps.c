@@ -39,8 +39,10 @@ static const struct {
 	{ "stages", 4, 4, 2 },
 	{ "tx_ports", 4, 4, WEIR_MAX_EGRESS },
 	{ "exceptions", sizeof(struct weir_flow), sizeof(struct weir_exception), SIZED },
-	{ "nat_flows", sizeof(struct weir_flow), sizeof(struct weir_nat_flow), SIZED },
-	{ "nat_replies", sizeof(struct weir_flow), sizeof(struct weir_nat_reply), SIZED },
+	{ "nat_records", 4, sizeof(struct weir_nat_record), SIZED },
+	{ "nat_tags", 4, sizeof(struct weir_nat_tags), SIZED },
+	{ "nat_replies", 4, sizeof(struct weir_nat_replies), SIZED },
+	{ "nat_latency", 4, sizeof(struct weir_nat_latency), SIZED },
 	{ "nat_cursor", 4, OWN, SIZED },
 	{ "nat_scratch", 4, OWN, 1 },
 	{ "listener_stats", 4, sizeof(struct weir_listener_stats), SIZED },
@@ -68,7 +70,8 @@ static unsigned for_each_map(void each(const char *path, const struct bpf_map_in
 		unsigned size = sizeof(info);
 		int fd;
 
-		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, WEIR_PIN_PROGRAM))
+		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, WEIR_PIN_PROGRAM) ||
+		    !strcmp(entry->d_name, WEIR_PIN_SWEEP))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", rig.object->directory, entry->d_name);
 		fd = bpf_obj_get(path);

@@ -33,38 +33,38 @@ Test(nat_flow, only_a_syn_opens_a_tcp_flow)
 		}
 	}
 	cr_assert_eq(rig_counted("tcp", WEIR_R_NO_FLOW), 2 * COUNT(flags));
-	cr_assert_eq(rig_count_records(rig.object->nat_flows), 0);
-	cr_assert_eq(rig_count_records(rig.object->nat_replies), 0);
+	cr_assert_eq(rig_count_nat(), 0);
+	cr_assert_eq(rig_count_replies(), 0);
 }
 
 Test(nat_flow, a_syn_begins_anew_only_where_the_flow_was_closing)
 {
 	static const uint8_t ends[] = { TH_FIN | TH_ACK, TH_RST };
 	struct talk talk = TALK4(IPPROTO_TCP);
-	struct weir_nat_flow flow;
 
 	talk_configure(0);
 	talk_open(&talk);
 	cr_assert_eq(rig_traffic("tcp").flows, 1);
 	cr_assert_eq(talk_reason(&talk, TH_SYN), WEIR_R_FORWARDED); /* retransmitted */
 	cr_assert_eq(talk_reason(&talk, TH_ACK), WEIR_R_FORWARDED);
-	cr_assert(talk_find_flow(&talk, &flow) && flow.state == WEIR_FLOW_OPEN);
+	cr_assert_eq(talk_record(&talk)->client_state, WEIR_FLOW_OPEN);
 	cr_assert_eq(rig_traffic("tcp").flows, 1);
 	for (size_t i = 0; i < COUNT(ends); i++) {
-		struct talk before = talk;
-		struct weir_nat_reply gone;
+		struct packet late;
 
 		cr_assert_eq(talk_reason(&talk, ends[i]), WEIR_R_FORWARDED);
-		cr_assert(talk_find_flow(&talk, &flow));
-		cr_assert_eq(flow.state, i ? WEIR_FLOW_RESET : WEIR_FLOW_CLOSING);
+		cr_assert_eq(talk_record(&talk)->client_state,
+			     i ? WEIR_FLOW_RESET : WEIR_FLOW_CLOSING);
+		late = talk_reply(&talk, SPEC(.flags = TH_ACK));
 		if (ends[i] & TH_FIN) /* the last ones */
 			cr_assert_eq(talk_reason(&talk, TH_ACK), WEIR_R_FORWARDED);
 		talk_open(&talk);
 		cr_assert_eq(rig_traffic("tcp").flows, 2 + i);
-		cr_assert(talk_find_flow(&talk, &flow) && flow.state == WEIR_FLOW_SYN);
-		cr_assert(before.snat_port == talk.snat_port || !talk_find_reply(&before, &gone));
-		cr_assert_eq(rig_count_records(rig.object->nat_flows), 1);
-		cr_assert_eq(rig_count_records(rig.object->nat_replies), 1);
+		cr_assert_eq(talk_record(&talk)->client_state, WEIR_FLOW_SYN);
+		if (packet_get16(&late, late.l4 + 2) != talk.snat_port)
+			EXPECT_PASS(late, NAT_UNKNOWN);
+		cr_assert_eq(rig_count_nat(), 1);
+		cr_assert_eq(rig_count_replies(), 1);
 	}
 }
 
@@ -72,14 +72,13 @@ Test(nat_flow, a_syn_begins_anew_only_where_the_flow_was_closing)
 Test(nat_flow, a_reset_is_forgotten_when_its_sender_goes_on)
 {
 	struct talk talk = TALK4(IPPROTO_TCP);
-	struct weir_nat_flow flow;
 
 	talk_configure(0);
 	talk_open(&talk);
 	cr_assert_eq(talk_reason(&talk, TH_RST), WEIR_R_FORWARDED);
-	cr_assert(talk_find_flow(&talk, &flow) && flow.state == WEIR_FLOW_RESET);
+	cr_assert_eq(talk_record(&talk)->client_state, WEIR_FLOW_RESET);
 	cr_assert_eq(talk_reason(&talk, TH_ACK), WEIR_R_FORWARDED);
-	cr_assert(talk_find_flow(&talk, &flow) && flow.state == WEIR_FLOW_OPEN);
+	cr_assert_eq(talk_record(&talk)->client_state, WEIR_FLOW_OPEN);
 }
 
 /* Only B is left. */
@@ -110,8 +109,8 @@ Test(nat_flow, flows_of_a_removed_endpoint_end_or_begin_anew)
 	EXPECT_TO(syn, B4);
 	EXPECT_TO(ack, B4);
 	cr_assert_eq(rig_counted("tcp", WEIR_R_ENDPOINT_GONE), 1);
-	cr_assert_eq(rig_count_records(rig.object->nat_flows), 2);
-	cr_assert_eq(rig_count_records(rig.object->nat_replies), 2);
+	cr_assert_eq(rig_count_nat(), 2);
+	cr_assert_eq(rig_count_replies(), 2);
 }
 
 /* The row has another owner by now, who must not get the flow. */
@@ -157,38 +156,6 @@ Test(nat_flow, draining_keeps_flows_and_takes_none)
 	cr_assert_eq(rig_endpoint_traffic("tcp", B4).flows, 100);
 }
 
-Test(nat_flow, full_tables_refuse_new_flows_only)
-{
-	static const struct weir_nat_reply reply_value = {};
-	static const struct weir_nat_flow flow_value = {};
-	struct talk known = TALK4(IPPROTO_TCP), fresh = TALK4(IPPROTO_TCP);
-	struct packet ack = talk_request(&known, SPEC(.flags = TH_ACK)), syn, back;
-
-	talk_configure(0);
-	talk_open(&known);
-	back = talk_reply(&known, SPEC(.flags = TH_ACK));
-	fresh.client_port++;
-	syn = talk_request(&fresh, SPEC(.flags = TH_SYN));
-
-	cr_assert_eq(rig_fill(rig.object->nat_flows, &flow_value),
-		     rig.object->capacity.of[CAPACITY_NAT_FLOWS] - 1);
-	EXPECT_DROP(syn, NAT_FULL);
-	cr_assert_eq(rig_count_records(rig.object->nat_replies), 1); /* the port is free again */
-	EXPECT_TO(ack, A4);
-	cr_assert_eq(rig_send(&back).reason, WEIR_R_REPLIED);
-
-	rig_clear_flows();
-	talk_open(&known);
-	back = talk_reply(&known, SPEC(.flags = TH_ACK));
-	cr_assert_eq(rig_fill(rig.object->nat_replies, &reply_value),
-		     rig.object->capacity.of[CAPACITY_NAT_FLOWS] - 1);
-	EXPECT_DROP(syn, NAT_FULL);
-	cr_assert_eq(rig_count_records(rig.object->nat_flows), 1);
-	EXPECT_TO(ack, A4);
-	cr_assert_eq(rig_send(&back).reason, WEIR_R_REPLIED);
-	cr_assert_eq(rig_counted("tcp", WEIR_R_NAT_FULL), 2);
-}
-
 Test(nat_flow, without_a_next_hop_nothing_is_opened)
 {
 	struct talk talk = TALK4(IPPROTO_TCP);
@@ -198,8 +165,8 @@ Test(nat_flow, without_a_next_hop_nothing_is_opened)
 	rig_target(A4, NULL, 0);
 	talk_configure(0);
 	EXPECT_DROP(syn, NO_NEXT_HOP);
-	cr_assert_eq(rig_count_records(rig.object->nat_flows), 0);
-	cr_assert_eq(rig_count_records(rig.object->nat_replies), 0);
+	cr_assert_eq(rig_count_nat(), 0);
+	cr_assert_eq(rig_count_replies(), 0);
 
 	rig_target(A4, "02:00:00:00:00:0b", 0);
 	cr_assert(plan_resolve(rig.plan, &rig.facts));

@@ -397,7 +397,7 @@ Test(parse, fragments)
 	EXPECT_PASS(others, NOT_OURS);
 	cr_assert_eq(rig_counted("nat-tcp", WEIR_R_FRAGMENT), 2);
 	cr_assert_eq(rig_counted("dsr-udp", WEIR_R_FRAGMENT), 1);
-	cr_assert_eq(rig_count_records(rig.object->nat_flows), 0);
+	cr_assert_eq(rig_count_nat(), 0);
 }
 
 Test(parse, too_many_headers)
@@ -455,7 +455,7 @@ Test(parse, sources_that_cannot_be)
 	EXPECT_DROP(mapped, BAD_SOURCE);
 	cr_assert_eq(rig_counted("nat-tcp", WEIR_R_BAD_SOURCE), COUNT(bad4));
 	cr_assert_eq(rig_counted("dsr-udp", WEIR_R_BAD_SOURCE), COUNT(bad6));
-	cr_assert_eq(rig_count_records(rig.object->nat_flows), COUNT(good4));
+	cr_assert_eq(rig_count_nat(), COUNT(good4));
 }
 
 Test(parse, what_is_not_ip_passes)

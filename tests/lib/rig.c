@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "dataplane/counters.h"
 #include "dataplane/flows.h"
+#include "dataplane/nat.h"
 #include "dataplane/sync.h"
 
 struct rig rig;
@@ -71,19 +72,41 @@ static void clear_map(int map)
 	cr_assert_eq(errno, ENOENT, "%s", strerror(errno));
 }
 
-void rig_clear_flows(void)
-{
-	clear_map(rig.object->exceptions);
-	clear_map(rig.object->nat_flows);
-	clear_map(rig.object->nat_replies);
-}
-
 static void clear_counters(int map, uint32_t key, size_t size)
 {
 	void *zeros = calloc((size_t)libbpf_num_possible_cpus(), size);
 
 	cr_assert_eq(bpf_map_update_elem(map, &key, zeros, BPF_ANY), 0);
 	free(zeros);
+}
+
+/* The records that are counted are no more. */
+static void forget_opened(uint32_t row)
+{
+	size_t cpus = (size_t)libbpf_num_possible_cpus();
+	struct weir_endpoint_stats *stats = calloc(cpus, sizeof(*stats));
+
+	cr_assert_eq(bpf_map_lookup_elem(rig.object->endpoint_stats, &row, stats), 0);
+	for (size_t cpu = 0; cpu < cpus; cpu++)
+		stats[cpu].nat_opened = stats[cpu].nat_closed = 0;
+	cr_assert_eq(bpf_map_update_elem(rig.object->endpoint_stats, &row, stats, BPF_ANY), 0);
+	free(stats);
+}
+
+static uint32_t nat_buckets(void)
+{
+	return nat_size(rig.object) / WEIR_NAT_WAYS;
+}
+
+void rig_clear_flows(void)
+{
+	clear_map(rig.object->exceptions);
+	memset(rig.object->nat_records, 0, nat_size(rig.object) * sizeof(*rig.object->nat_records));
+	memset(rig.object->nat_tags, 0, nat_buckets() * sizeof(*rig.object->nat_tags));
+	memset(rig.object->nat_replies, 0, nat_buckets() * sizeof(*rig.object->nat_replies));
+	for (uint32_t row = 0; row < rig.object->capacity.of[CAPACITY_ROWS]; row++)
+		if (rig.object->endpoints[row].generation)
+			forget_opened(row);
 }
 
 /* As fresh as a new instance. */
@@ -114,6 +137,7 @@ static void clear_maps(void)
 	memset(object->snat, 0, WEIR_MAX_SNAT * sizeof(*object->snat));
 	memset(object->listener_info, 0, listeners * sizeof(*object->listener_info));
 	memset(object->endpoint_info, 0, rows * sizeof(*object->endpoint_info));
+	memset(object->nat_latency, 0, rows * sizeof(*object->nat_latency));
 	for (uint32_t kind = 0; kind < WEIR_ANSWER_KINDS; kind++)
 		bpf_map_update_elem(object->answer_pace, &kind, &(uint64_t){ 0 }, BPF_ANY);
 	rig_clear_flows();
@@ -628,6 +652,65 @@ uint64_t rig_counted(const char *listener, enum weir_reason reason)
 	cr_assert_eq(
 		counters_listener(rig.object, listener ? rig_listener(listener) : NULL, &stats), 0);
 	return stats.reason[reason];
+}
+
+uint32_t rig_count_nat(void)
+{
+	uint32_t count = 0, size = nat_size(rig.object);
+
+	for (uint32_t i = 0; i < size; i++)
+		count += rig.object->nat_records[i].word.is.state == WEIR_NAT_LIVE;
+	return count;
+}
+
+uint32_t rig_count_tags(void)
+{
+	uint32_t count = 0, size = nat_size(rig.object);
+
+	for (uint32_t i = 0; i < size; i++)
+		count += rig.object->nat_tags[i / WEIR_NAT_WAYS].tag[i % WEIR_NAT_WAYS] != 0;
+	return count;
+}
+
+uint32_t rig_count_replies(void)
+{
+	uint32_t count = 0, size = nat_size(rig.object);
+
+	for (uint32_t i = 0; i < size; i++)
+		count += rig.object->nat_replies[i / WEIR_NAT_WAYS].entry[i % WEIR_NAT_WAYS] != 0;
+	return count;
+}
+
+struct weir_nat_record *rig_nat_record(const struct weir_flow *flow)
+{
+	uint32_t size = nat_size(rig.object);
+
+	for (uint32_t i = 0; i < size; i++) {
+		struct weir_nat_record *record = &rig.object->nat_records[i];
+
+		if (record->word.is.state == WEIR_NAT_LIVE &&
+		    record->word.is.udp == (flow->protocol == IPPROTO_UDP) &&
+		    record->client_port == flow->sport && record->listener_port == flow->dport &&
+		    !memcmp(record->client_addr, flow->src, sizeof(flow->src)) &&
+		    !memcmp(record->listener_addr, flow->dst, sizeof(flow->dst)))
+			return record;
+	}
+	return NULL;
+}
+
+uint64_t rig_nat_open(void)
+{
+	uint64_t open = 0;
+
+	for (uint32_t row = 0; row < rig.object->capacity.of[CAPACITY_ROWS]; row++) {
+		struct weir_endpoint_stats stats;
+
+		if (!rig.object->endpoints[row].generation)
+			continue;
+		cr_assert_eq(counters_endpoint(rig.object, row, &stats), 0);
+		open += stats.nat_opened - stats.nat_closed;
+	}
+	return open;
 }
 
 uint32_t rig_count_records(int map)

@@ -141,6 +141,14 @@ struct weir_traffic rig_traffic(const char *listener);
 struct weir_traffic rig_endpoint_traffic(const char *listener, const char *endpoint);
 uint64_t rig_counted(const char *listener, enum weir_reason reason);
 uint32_t rig_count_records(int map);
+/* The NAT table: LIVE records, tags that are set, reply entries. They agree between packets. */
+uint32_t rig_count_nat(void);
+uint32_t rig_count_tags(void);
+uint32_t rig_count_replies(void);
+/* The record of a flow (client to listener) or NULL. */
+struct weir_nat_record *rig_nat_record(const struct weir_flow *flow);
+/* Opened - closed, of all endpoints. */
+uint64_t rig_nat_open(void);
 struct plan_listener *rig_listener(const char *name);
 /* By its name or address, in the listener's block. */
 struct plan_endpoint *rig_endpoint(const char *listener, const char *endpoint);

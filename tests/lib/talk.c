@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "talk.h"
 
-#include <bpf/bpf.h>
 #include <string.h>
 
 void talk_configure(int b)
@@ -95,18 +94,10 @@ enum weir_reason talk_reason(const struct talk *talk, uint8_t flags)
 	return rig_send(&packet).reason;
 }
 
-bool talk_find_flow(const struct talk *talk, struct weir_nat_flow *ret)
+struct weir_nat_record *talk_record(const struct talk *talk)
 {
 	struct packet packet = talk_request(talk, SPEC(0));
 	struct weir_flow key = rig_flow(&packet);
 
-	return !bpf_map_lookup_elem(rig.object->nat_flows, &key, ret);
-}
-
-bool talk_find_reply(const struct talk *talk, struct weir_nat_reply *ret)
-{
-	struct packet packet = talk_reply(talk, SPEC(0));
-	struct weir_flow key = rig_flow(&packet);
-
-	return !bpf_map_lookup_elem(rig.object->nat_replies, &key, ret);
+	return rig_nat_record(&key);
 }

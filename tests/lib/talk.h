@@ -52,8 +52,7 @@ struct rig_result talk_open(struct talk *talk);
 /* Sends a request: what became of it. */
 enum weir_reason talk_reason(const struct talk *talk, uint8_t flags);
 
-/* The records of both directions; false: there is none. */
-bool talk_find_flow(const struct talk *talk, struct weir_nat_flow *ret);
-bool talk_find_reply(const struct talk *talk, struct weir_nat_reply *ret);
+/* Its record, or NULL. */
+struct weir_nat_record *talk_record(const struct talk *talk);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <weir/abi.h>
+#include <weir/nat.h>
 
 #include "dataplane/cells.h"
 #include "plan/maglev.h"
@@ -18,27 +19,30 @@ static const struct {
 	[CAPACITY_ROWS] = { 256, WEIR_MAX_ENDPOINTS },
 	[CAPACITY_LINES] = { 1024, WEIR_MAX_SLOT_LINES },
 	[CAPACITY_EXCEPTIONS] = { 1, WEIR_MAX_EXCEPTIONS },
-	[CAPACITY_NAT_FLOWS] = { 1, WEIR_MAX_NAT_FLOWS },
+	[CAPACITY_NAT_FLOWS] = { WEIR_NAT_FLOWS_PER_BUCKET, WEIR_MAX_NAT_FLOWS },
 };
 
 /* clang-format off */
 static const struct {
 	const char *name;
 	enum capacity_of of;
-	uint32_t entries; /* for each */
+	uint32_t entries; /* for each ... */
+	uint32_t per;	  /* ... so many of it */
 } maps[] = {
-	{ "listeners", CAPACITY_CELLS, 2 },
-	{ "slots", CAPACITY_LINES, 1 },
-	{ "slots_previous", CAPACITY_LINES, 1 },
-	{ "endpoints", CAPACITY_ROWS, 1 },
-	{ "endpoint_info", CAPACITY_ROWS, 1 },
-	{ "endpoint_stats", CAPACITY_ROWS, 1 },
-	{ "nat_cursor", CAPACITY_ROWS, 1 },
-	{ "listener_info", CAPACITY_LISTENERS, 1 },
-	{ "listener_stats", CAPACITY_LISTENERS, 1 },
-	{ "exceptions", CAPACITY_EXCEPTIONS, 1 },
-	{ "nat_flows", CAPACITY_NAT_FLOWS, 1 },
-	{ "nat_replies", CAPACITY_NAT_FLOWS, 1 },
+	{ "listeners", CAPACITY_CELLS, 2, 1 },
+	{ "slots", CAPACITY_LINES, 1, 1 },
+	{ "slots_previous", CAPACITY_LINES, 1, 1 },
+	{ "endpoints", CAPACITY_ROWS, 1, 1 },
+	{ "endpoint_info", CAPACITY_ROWS, 1, 1 },
+	{ "endpoint_stats", CAPACITY_ROWS, 1, 1 },
+	{ "nat_cursor", CAPACITY_ROWS, 1, 1 },
+	{ "nat_latency", CAPACITY_ROWS, 1, 1 },
+	{ "listener_info", CAPACITY_LISTENERS, 1, 1 },
+	{ "listener_stats", CAPACITY_LISTENERS, 1, 1 },
+	{ "exceptions", CAPACITY_EXCEPTIONS, 1, 1 },
+	{ "nat_records", CAPACITY_NAT_FLOWS, WEIR_NAT_WAYS, WEIR_NAT_FLOWS_PER_BUCKET },
+	{ "nat_tags", CAPACITY_NAT_FLOWS, 1, WEIR_NAT_FLOWS_PER_BUCKET },
+	{ "nat_replies", CAPACITY_NAT_FLOWS, 1, WEIR_NAT_FLOWS_PER_BUCKET },
 };
 /* clang-format on */
 
@@ -134,11 +138,17 @@ struct capacity capacity_grown(const struct capacity *held, const struct capacit
 	return grown;
 }
 
+/* As many buckets as hold what is asked for. */
+static uint32_t entries_for(size_t map, uint32_t of)
+{
+	return (of + maps[map].per - 1) / maps[map].per * maps[map].entries;
+}
+
 uint32_t capacity_entries(const struct capacity *capacity, const char *map)
 {
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		if (!strcmp(maps[i].name, map))
-			return maps[i].entries * capacity->of[maps[i].of];
+			return entries_for(i, capacity->of[maps[i].of]);
 	return 0;
 }
 
@@ -150,8 +160,8 @@ bool capacity_learn(struct capacity *capacity, const char *map, uint32_t entries
 		if (strcmp(maps[i].name, map))
 			continue;
 		if (!*known)
-			*known = entries / maps[i].entries;
-		return *known * maps[i].entries == entries;
+			*known = entries / maps[i].entries * maps[i].per;
+		return entries_for(i, *known) == entries;
 	}
 	return true;
 }

@@ -4,30 +4,24 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <weir/hash.h>
 
-#define BATCH 4096 /* records per system call */
+#include "dataplane/nat.h"
 
-/* A reply record without its flow record is older than any insertion takes (s). */
-#define ORPHAN_AGE 30
+#define BATCH 4096 /* records per system call */
 
 struct batch {
 	struct weir_flow keys[BATCH];
-	union {
-		struct weir_exception exceptions[BATCH];
-		struct weir_nat_flow flows[BATCH];
-		struct weir_nat_reply replies[BATCH];
-	};
+	struct weir_exception exceptions[BATCH];
 	uint32_t count;
 };
 
-/* Calls `each` with every batch of a hash map; records that come and go meanwhile may be missed. */
-static int for_each_batch(int map, void *values_of(struct batch *),
-			  int each(const struct batch *, void *), void *user, struct err *err)
+/* Calls `each` with every batch of exceptions; those that come and go meanwhile may be missed. */
+static int for_each_batch(const struct object *object, int each(const struct batch *, void *),
+			  void *user, struct err *err)
 {
 	_cleanup_(freep) struct batch *batch = malloc(sizeof(*batch));
 	uint32_t position = 0, next = 0;
@@ -40,10 +34,11 @@ static int for_each_batch(int map, void *values_of(struct batch *),
 		bool last;
 
 		batch->count = BATCH;
-		last = bpf_map_lookup_batch(map, from, &next, batch->keys, values_of(batch),
-					    &batch->count, NULL);
+		last = bpf_map_lookup_batch(object->exceptions, from, &next, batch->keys,
+					    batch->exceptions, &batch->count, NULL);
 		if (last && errno != ENOENT)
-			return err_set(err, -errno, "cannot read a flow map: %s", strerror(errno));
+			return err_set(err, -errno, "cannot read the exceptions: %s",
+				       strerror(errno));
 		r = each(batch, user);
 		if (last)
 			break;
@@ -53,21 +48,6 @@ static int for_each_batch(int map, void *values_of(struct batch *),
 	return r;
 }
 
-static void *exception_values(struct batch *batch)
-{
-	return batch->exceptions;
-}
-
-static void *flow_values(struct batch *batch)
-{
-	return batch->flows;
-}
-
-static void *reply_values(struct batch *batch)
-{
-	return batch->replies;
-}
-
 struct scan {
 	const struct object *object;
 	struct flows *flows;
@@ -75,25 +55,25 @@ struct scan {
 	bool expire;
 };
 
-static void refer_row(struct flows *flows, uint32_t row)
+static void refer_row(struct flows *flows, uint32_t row, bool lives)
 {
 	if (row >= WEIR_MAX_ENDPOINTS)
 		return;
 	flows->references.rows[row] = true;
-	flows->by_row[row]++;
+	flows->by_row[row] += lives;
 }
 
 /* Deletes a record, if it is still the one that was judged: its key may have a new flow by now. A
  * scan that only looks takes it for deleted. */
-static bool expire(struct scan *scan, int map, const struct weir_flow *key, const void *judged,
-		   size_t size)
+static bool expire(struct scan *scan, const struct weir_flow *key,
+		   const struct weir_exception *judged)
 {
-	char now[sizeof(struct weir_nat_flow)];
+	struct weir_exception now;
 
 	if (!scan->expire)
 		return true;
-	if (bpf_map_lookup_elem(map, key, now) || memcmp(now, judged, size) ||
-	    bpf_map_delete_elem(map, key))
+	if (bpf_map_lookup_elem(scan->object->exceptions, key, &now) ||
+	    memcmp(&now, judged, sizeof(now)) || bpf_map_delete_elem(scan->object->exceptions, key))
 		return false;
 	scan->flows->expired++;
 	return true;
@@ -108,48 +88,12 @@ static int scan_exceptions(const struct batch *batch, void *user)
 
 		/* What could not be deleted has been touched meanwhile: it lives. */
 		if (weir_exception_is_over(exception, scan->now) &&
-		    expire(scan, scan->object->exceptions, &batch->keys[i], exception,
-			   sizeof(*exception)))
+		    expire(scan, &batch->keys[i], exception))
 			continue;
-		refer_row(scan->flows, exception->endpoint);
+		refer_row(scan->flows, exception->endpoint, true);
 		scan->flows->exceptions++;
 	}
 	return 0;
-}
-
-static struct weir_flow reply_key(const struct weir_flow *key, const struct weir_nat_flow *flow)
-{
-	struct weir_flow back = {
-		.sport = flow->endpoint_port,
-		.dport = flow->snat_port,
-		.protocol = key->protocol,
-	};
-
-	memcpy(back.src, flow->endpoint_addr, sizeof(back.src));
-	memcpy(back.dst, flow->snat_addr, sizeof(back.dst));
-	return back;
-}
-
-/* One direction speaks for a living flow; only a silent one has the other asked. */
-static bool nat_is_over(const struct scan *scan, const struct weir_flow *key,
-			const struct weir_nat_flow *flow)
-{
-	struct weir_flow back = reply_key(key, flow);
-	struct weir_nat_reply reply = {};
-	uint32_t seen = flow->seen;
-
-	if (!weir_is_over(scan->now, flow->seen, WEIR_TIMEOUT_CLOSING))
-		return false;
-	if (!bpf_map_lookup_elem(scan->object->nat_replies, &back, &reply) &&
-	    (int32_t)(reply.seen - seen) > 0)
-		seen = reply.seen;
-	if (flow->state == WEIR_FLOW_RESET || reply.state == WEIR_FLOW_RESET ||
-	    (flow->state == WEIR_FLOW_CLOSING && reply.state == WEIR_FLOW_CLOSING))
-		return weir_is_over(scan->now, seen, WEIR_TIMEOUT_CLOSING);
-	if (flow->state == WEIR_FLOW_SYN ||
-	    (key->protocol == IPPROTO_TCP && reply.state == WEIR_FLOW_SYN))
-		return weir_is_over(scan->now, seen, WEIR_TIMEOUT_SYN);
-	return weir_is_over(scan->now, seen, flow->idle_timeout);
 }
 
 static int refer_snat(struct flows *flows, const uint8_t bytes[16])
@@ -163,56 +107,28 @@ static int refer_snat(struct flows *flows, const uint8_t bytes[16])
 	return vec_push(&flows->references.snat_addresses, address);
 }
 
-static int scan_nat(const struct batch *batch, void *user)
+/* What is over but still there holds its row, too: it will be counted as closed there. */
+static int scan_nat(struct scan *scan)
 {
-	struct scan *scan = user;
+	const struct object *object = scan->object;
+	struct flows *flows = scan->flows;
+	uint32_t size = nat_size(object);
 	int r = 0;
 
-	for (uint32_t i = 0; !r && i < batch->count; i++) {
-		const struct weir_nat_flow *flow = &batch->flows[i];
-		struct weir_flow back;
+	for (uint32_t i = 0; !r && i < size; i++) {
+		struct weir_nat_record record;
+		bool lives;
 
-		if (nat_is_over(scan, &batch->keys[i], flow) &&
-		    expire(scan, scan->object->nat_flows, &batch->keys[i], flow, sizeof(*flow))) {
-			back = reply_key(&batch->keys[i], flow);
-			if (scan->expire)
-				bpf_map_delete_elem(scan->object->nat_replies, &back);
+		if (!nat_read(object, i, &record))
 			continue;
-		}
-		refer_row(scan->flows, flow->endpoint);
-		if (flow->client.egress < WEIR_MAX_EGRESS)
-			scan->flows->references.egress[flow->client.egress] = true;
-		r = refer_snat(scan->flows, flow->snat_addr);
-		scan->flows->nat++;
+		lives = !nat_is_over(object, &record, scan->now);
+		flows->nat += lives;
+		refer_row(flows, record.word.is.endpoint, lives);
+		if (record.client.egress < WEIR_MAX_EGRESS)
+			flows->references.egress[record.client.egress] = true;
+		r = refer_snat(flows, object->snat[record.client.snat].addr);
 	}
 	return r;
-}
-
-/* Replies whose flow is gone: a writer was interrupted between the two deletions. */
-static int scan_replies(const struct batch *batch, void *user)
-{
-	struct scan *scan = user;
-
-	for (uint32_t i = 0; i < batch->count; i++) {
-		const struct weir_nat_reply *reply = &batch->replies[i];
-		struct weir_nat_flow flow;
-		struct weir_flow key = {
-			.sport = reply->client_port,
-			.dport = reply->listener_port,
-			.protocol = batch->keys[i].protocol,
-		};
-
-		if (!weir_is_over(scan->now, reply->seen, ORPHAN_AGE))
-			continue;
-		memcpy(key.src, reply->client_addr, sizeof(key.src));
-		memcpy(key.dst, reply->listener_addr, sizeof(key.dst));
-		if (!bpf_map_lookup_elem(scan->object->nat_flows, &key, &flow) &&
-		    flow.snat_port == batch->keys[i].dport &&
-		    !memcmp(flow.snat_addr, batch->keys[i].dst, sizeof(flow.snat_addr)))
-			continue;
-		expire(scan, scan->object->nat_replies, &batch->keys[i], reply, sizeof(*reply));
-	}
-	return 0;
 }
 
 void flows_fini(struct flows *flows)
@@ -228,19 +144,21 @@ int flows_scan(const struct object *object, uint32_t now, bool expire, struct fl
 {
 	_cleanup_(flows_fini) struct flows flows = {};
 	struct scan scan = { .object = object, .flows = &flows, .now = now, .expire = expire };
+	uint32_t removed = 0;
 	int r;
 
 	flows.by_row = calloc(WEIR_MAX_ENDPOINTS, sizeof(*flows.by_row));
 	flows.references.rows = calloc(WEIR_MAX_ENDPOINTS, sizeof(*flows.references.rows));
 	if (!flows.by_row || !flows.references.rows)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = for_each_batch(object->exceptions, exception_values, scan_exceptions, &scan, err);
-	if (!r)
-		r = for_each_batch(object->nat_flows, flow_values, scan_nat, &scan, err);
+	r = for_each_batch(object, scan_exceptions, &scan, err);
 	if (!r && expire)
-		r = for_each_batch(object->nat_replies, reply_values, scan_replies, &scan, err);
+		r = nat_sweep(object, now, &removed, err);
+	if (!r && scan_nat(&scan))
+		r = err_set(err, -ENOMEM, "out of memory");
 	if (r < 0)
 		return r;
+	flows.expired += removed;
 	*ret = flows;
 	flows = (struct flows){};
 	return 0;
@@ -316,8 +234,7 @@ int flows_differ(const struct object *object, const struct plan *plan, uint32_t 
 			any = true;
 		}
 	}
-	r = any ? for_each_batch(object->exceptions, exception_values, find_differences, &find, err)
-		: 0;
+	r = any ? for_each_batch(object, find_differences, &find, err) : 0;
 	if (r < 0)
 		return r;
 	*ret = found;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The flow maps from outside: ageing, and what flows still refer to. BPF writes records, this only
- * deletes those whose time is over; a packet that comes between finds no record and is treated as
- * the idle flow that it is.
+ * The flow maps from outside: ageing, and what flows still refer to. BPF writes records; of the
+ * exceptions this deletes those whose time is over, and a packet that comes between finds no record
+ * and is treated as the idle flow that it is. NAT records are removed by BPF alone (nat.h).
  */
 #ifndef WEIR_DATAPLANE_FLOWS_H
 #define WEIR_DATAPLANE_FLOWS_H

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -28,12 +29,18 @@ struct map_place {
 	size_t offset; /* in struct object: of a pointer if `value_size`, else of a descriptor */
 	size_t value_size; /* of a map to be mapped, else 0 */
 	uint32_t entries;  /* of a map whose size is always the same, else 0 */
+	bool flows;	   /* never copied: a record's place depends on the size */
 };
 
 #define MAPPED(field, count)                                                                       \
 	{                                                                                          \
 #field, offsetof(struct object, field), sizeof(*((struct object *)0)->field),      \
 			count                                                                      \
+	}
+#define MAPPED_FLOWS(field)                                                                        \
+	{                                                                                          \
+#field, offsetof(struct object, field), sizeof(*((struct object *)0)->field), 0,   \
+			true                                                                       \
 	}
 #define OPENED(field)                                                                              \
 	{                                                                                          \
@@ -50,11 +57,13 @@ static const struct map_place map_places[] = {
 	MAPPED(snat, WEIR_MAX_SNAT),
 	MAPPED(listener_info, 0),
 	MAPPED(endpoint_info, 0),
+	MAPPED(nat_latency, 0),
+	MAPPED_FLOWS(nat_records),
+	MAPPED_FLOWS(nat_tags),
+	MAPPED_FLOWS(nat_replies),
 	OPENED(stages),
 	OPENED(tx_ports),
 	OPENED(exceptions),
-	OPENED(nat_flows),
-	OPENED(nat_replies),
 	OPENED(answer_pace),
 	OPENED(listener_stats),
 	OPENED(endpoint_stats),
@@ -103,6 +112,7 @@ static struct object *object_new(void)
 	if (!object)
 		return NULL;
 	object->program = -1;
+	object->sweep = -1;
 	for (size_t i = 0; i < MAP_PLACES; i++)
 		if (!map_places[i].value_size)
 			*(int *)((char *)object + map_places[i].offset) = -1;
@@ -122,6 +132,7 @@ void object_close(struct object *object)
 			munmap(*(void **)field, object->maps[i].bytes);
 	}
 	closep(&object->program);
+	closep(&object->sweep);
 	free(object);
 }
 
@@ -179,13 +190,13 @@ static int open_map(struct object *object, size_t place, struct err *err)
 	return 0;
 }
 
-static int open_program(struct object *object, struct err *err)
+static int open_program(const struct object *object, const char *name, int *ret, struct err *err)
 {
 	char path[OBJECT_PATH_MAX + 64];
 
-	sets_path(object->directory, object->set, WEIR_PIN_PROGRAM, path);
-	object->program = bpf_obj_get(path);
-	return object->program < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+	sets_path(object->directory, object->set, name, path);
+	*ret = bpf_obj_get(path);
+	return *ret < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
 int object_open_set(const char *directory, uint32_t set, enum object_access access,
@@ -202,7 +213,9 @@ int object_open_set(const char *directory, uint32_t set, enum object_access acce
 	for (size_t place = 0; !r && place < MAP_PLACES; place++)
 		r = open_map(object, place, err);
 	if (!r && object->writable)
-		r = open_program(object, err);
+		r = open_program(object, WEIR_PIN_PROGRAM, &object->program, err);
+	if (!r && object->writable)
+		r = open_program(object, WEIR_PIN_SWEEP, &object->sweep, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(object);
@@ -284,7 +297,8 @@ int object_open_writable(const char *instance, struct object **ret, struct err *
 void object_copy_contents(const struct object *from, struct object *to)
 {
 	for (size_t i = 0; i < MAP_PLACES; i++)
-		if (map_places[i].value_size && to->maps[i].id != from->maps[i].id)
+		if (map_places[i].value_size && !map_places[i].flows &&
+		    to->maps[i].id != from->maps[i].id)
 			memcpy(*(void **)((char *)to + map_places[i].offset),
 			       *(void *const *)((const char *)from + map_places[i].offset),
 			       from->maps[i].bytes);
@@ -326,6 +340,8 @@ static int load(const char *directory, const struct capacity *capacity, struct o
 	r = r ?: sets_make(directory, current, current ? &current->capacity : capacity, &next, err);
 	if (r < 0)
 		return r;
+	if (!current && getrandom(next->control->nat_seed, sizeof(next->control->nat_seed), 0) < 0)
+		return err_set(err, -errno, "getrandom: %s", strerror(errno));
 	next->control->abi_version = WEIR_ABI_VERSION;
 	r = sets_go_over(current, next, err);
 	if (r < 0)
@@ -357,7 +373,7 @@ static int check_flows(const struct object *object, const struct capacity *need,
 {
 	uint32_t held = object->capacity.of[of];
 
-	if (held <= 1 || need->of[of] <= held)
+	if (held <= WEIR_NAT_FLOWS_PER_BUCKET || need->of[of] <= held) /* one bucket: never used */
 		return 0;
 	return err_set(err, -EBUSY,
 		       "%s: the table holds %u and cannot grow to %u while flows may be in it; "

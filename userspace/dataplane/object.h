@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include <weir/nat.h>
 
 #include "dataplane/capacity.h"
 #include "util/cleanup.h"
@@ -23,6 +24,7 @@ struct object {
 	char directory[OBJECT_PATH_MAX]; /* /sys/fs/bpf/INSTANCE */
 	uint32_t set;			 /* the folder in it, see dataplane/sets.h */
 	int program;			 /* fd; -1 in an object opened for reading */
+	int sweep;			 /* fd of the program that removes NAT records; -1 ... */
 	bool writable;
 	struct capacity capacity; /* of its maps */
 
@@ -36,13 +38,15 @@ struct object {
 	struct weir_snat *snat;			    /* WEIR_MAX_SNAT */
 	struct weir_listener_info *listener_info;   /* CAPACITY_LISTENERS */
 	struct weir_endpoint_info *endpoint_info;   /* CAPACITY_ROWS */
+	struct weir_nat_record *nat_records;	    /* nat_size() */
+	struct weir_nat_tags *nat_tags;		    /* by bucket */
+	struct weir_nat_replies *nat_replies;	    /* by bucket */
+	struct weir_nat_latency *nat_latency;	    /* CAPACITY_ROWS */
 
 	/* Descriptors of the others. */
 	int stages; /* empties itself when nobody has it open or pinned */
 	int tx_ports;
 	int exceptions;
-	int nat_flows;
-	int nat_replies;
 	int answer_pace;
 	int listener_stats;
 	int endpoint_stats;

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include <weir/names.h>
+#include <weir/nat.h>
 
 #include "dataplane/sets.h"
 #include "weir.skel.h"
@@ -61,6 +62,18 @@ static int pin(int fd, const char *directory, uint32_t set, const char *name)
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
+/* What the programs have to know before they are verified. */
+static void set_constants(struct weir *skeleton)
+{
+	uint32_t buckets = bpf_map__max_entries(skeleton->maps.nat_tags), mask = 1;
+
+	while (mask <= buckets * WEIR_NAT_WAYS)
+		mask = mask << 1 | 1;
+	skeleton->rodata->nat_cpus = libbpf_num_possible_cpus();
+	skeleton->rodata->nat_buckets = buckets;
+	skeleton->rodata->nat_index_mask = mask;
+}
+
 int program_load(const char *directory, uint32_t set, const struct object *from,
 		 const struct capacity *capacity, struct err *err)
 {
@@ -72,13 +85,14 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 	skeleton = weir__open();
 	if (!skeleton)
 		return load_error(-errno, err);
-	skeleton->rodata->nat_cpus = libbpf_num_possible_cpus();
 	bpf_object__for_each_map(map, skeleton->obj) if (!bpf_map__is_internal(map)) r =
 		r ?: take_or_size(map, from, capacity);
+	set_constants(skeleton);
 	r = r ?: weir__load(skeleton);
 	bpf_object__for_each_map(map, skeleton->obj) if (!bpf_map__is_internal(map)) r =
 		r ?: pin(bpf_map__fd(map), directory, set, bpf_map__name(map));
 	r = r ?: pin(bpf_program__fd(skeleton->progs.weir), directory, set, WEIR_PIN_PROGRAM);
+	r = r ?: pin(bpf_program__fd(skeleton->progs.weir_sweep), directory, set, WEIR_PIN_SWEEP);
 	weir__destroy(skeleton);
 	return r ? load_error(r, err) : 0;
 }

@@ -182,12 +182,14 @@ static void write_new_endpoint(struct object *object, const struct plan_listener
 	if (row->generation)
 		clear_stats(object->endpoint_stats, endpoint->row,
 			    sizeof(struct weir_endpoint_stats));
+	object->nat_latency[endpoint->row] = (struct weir_nat_latency){};
 	__atomic_store_n(&row->state, WEIR_ENDPOINT_FREE, __ATOMIC_SEQ_CST);
 	memcpy(row->addr, endpoint->address.bytes, sizeof(row->addr));
 	row->generation = endpoint->generation;
 	row->port = endpoint->port;
 	row->listener = listener->id;
 	row->mode = listener->mode;
+	row->idle_timeout = listener->idle_timeout;
 	write_snat(row, endpoint);
 	write_nexthop(row, endpoint);
 	object->endpoint_info[endpoint->row] = (struct weir_endpoint_info){};
@@ -206,6 +208,7 @@ static void write_known_endpoint(struct object *object, const struct plan_listen
 {
 	struct weir_endpoint *row = &object->endpoints[endpoint->row];
 
+	__atomic_store_n(&row->idle_timeout, listener->idle_timeout, __ATOMIC_RELAXED);
 	write_nexthop(row, endpoint);
 	write_snat(row, endpoint);
 	__atomic_store_n(&row->mode, listener->mode, __ATOMIC_RELAXED);
