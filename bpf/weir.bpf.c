@@ -12,6 +12,7 @@
 #include "parse.h"
 #include "parse_all.h"
 #include "listener.h"
+#include "acl.h"
 #include "stats.h"
 #include "select.h"
 #include "nat.h"
@@ -58,6 +59,20 @@ static __always_inline enum weir_reason to_selected(struct pkt *pkt,
 	return nat_open(pkt, endpoint);
 }
 
+/* What the listener demands of its clients: of every packet, so that a change of its lists ends
+ * connections, too. */
+static __always_inline enum weir_reason admit(const struct pkt *pkt,
+					      const struct weir_listener *listener)
+{
+	const struct weir_guard *guard;
+	__u32 row = listener->guard;
+
+	if (!row)
+		return GO_ON;
+	guard = bpf_map_lookup_elem(&guards, &row);
+	return guard ? acl_check(pkt, guard) : WEIR_R_INTERNAL;
+}
+
 /* From a client to a listener. */
 static __always_inline enum weir_reason request(struct pkt *pkt,
 						const struct weir_listener *listener)
@@ -67,6 +82,9 @@ static __always_inline enum weir_reason request(struct pkt *pkt,
 
 	if (listener_bad_source(pkt))
 		return WEIR_R_BAD_SOURCE;
+	reason = admit(pkt, listener);
+	if (reason != GO_ON)
+		return reason;
 	if (pkt->flags & PKT_FIRST_FRAGMENT)
 		return WEIR_R_FRAGMENT;
 	if (listener->flags & WEIR_CELL_NAT) {

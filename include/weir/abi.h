@@ -23,18 +23,19 @@
 
 /* Bounds. How much the maps of an instance hold is chosen when they are made, and grows: see
  * userspace/dataplane/capacity.h. */
-#define WEIR_MAX_LISTENERS  4096u  /* listener ids; id 0 counts what belongs to no listener */
-#define WEIR_MAX_CELLS	    65536u /* cells of one generation of the listener table */
-#define WEIR_MAX_PROBES	    8u	   /* cells looked at for one key; the writer keeps to it */
-#define WEIR_MAX_ENDPOINTS  16384u /* endpoint rows */
-#define WEIR_MAX_SLOT_LINES 65536u /* 2 Mi slots */
-#define WEIR_SLOTS_PER_LINE 32u
-#define WEIR_MAX_TABLE	    65536u /* slots of one table unless it has > 512 endpoints */
-#define WEIR_MAX_EGRESS	    64u	   /* interfaces; index 0 means none */
-#define WEIR_MAX_SNAT	    256u   /* SNAT addresses; index 0 means none */
-#define WEIR_MAX_EXCEPTIONS 16777216u
-#define WEIR_MAX_NAT_FLOWS  16777216u
-#define WEIR_SNAT_RANGES    8u
+#define WEIR_MAX_LISTENERS   4096u  /* listener ids; id 0 counts what belongs to no listener */
+#define WEIR_MAX_CELLS	     65536u /* cells of one generation of the listener table */
+#define WEIR_MAX_PROBES	     8u	    /* cells looked at for one key; the writer keeps to it */
+#define WEIR_MAX_ENDPOINTS   16384u /* endpoint rows */
+#define WEIR_MAX_SLOT_LINES  65536u /* 2 Mi slots */
+#define WEIR_SLOTS_PER_LINE  32u
+#define WEIR_MAX_TABLE	     65536u  /* slots of one table unless it has > 512 endpoints */
+#define WEIR_MAX_EGRESS	     64u     /* interfaces; index 0 means none */
+#define WEIR_MAX_SNAT	     256u    /* SNAT addresses; index 0 means none */
+#define WEIR_MAX_BOUND_LINES 262144u /* of address ranges */
+#define WEIR_MAX_EXCEPTIONS  16777216u
+#define WEIR_MAX_NAT_FLOWS   16777216u
+#define WEIR_SNAT_RANGES     8u
 
 /* How long a flow's record lives after its last packet, where that is not the idle timeout (s). */
 #define WEIR_TIMEOUT_SYN     30u
@@ -53,6 +54,13 @@ enum weir_answer {
 	WEIR_ANSWER_TOO_BIG = 3,
 	WEIR_ANSWER_ECHO = 4, /* has none */
 	WEIR_ANSWER_KINDS
+};
+
+/* Whom a listener's lists of addresses let in. */
+enum weir_access {
+	WEIR_ACCESS_ALL = 0,   /* it has none */
+	WEIR_ACCESS_ALLOW = 1, /* who is in one of them */
+	WEIR_ACCESS_DENY = 2,  /* who is in none of them */
 };
 
 /* The listener table of one generation: open addressing inside `listeners`, linear probing. */
@@ -116,7 +124,48 @@ struct weir_listener {
 	 * its packets need one probe; 0: it has none */
 	__u16 first_port;
 	__u8 first_protocol;
-	__u8 pad[15];
+	__u8 pad0[3];
+	__u32 guard; /* row of guards; 0: everybody is let in, at once */
+	__u8 pad[8];
+};
+
+/*
+ * bounds[]: ranges of addresses as a sorted list of bounds, of which every other one begins a range
+ * and the next ends it: an address is in a range if the last bound that is not above it has an odd
+ * index. The first bound is 0 and so before any range; the last cell is filled up with ones.
+ *
+ * The list is the lowest level of a tree of lines. The bounds of a line above it are the first ones
+ * of its children; the children of line i are the lines WIDTH * i + 1 and following, from the
+ * tree's first line on, and every level but the lowest has all of its lines.
+ */
+#define WEIR_BOUNDS_IP4	   16u /* in a line: its WIDTH */
+#define WEIR_BOUNDS_IP6	   4u
+#define WEIR_BOUNDS_LEVELS 9u /* at most; of IPv4 half of them do */
+
+struct weir_bound6 {
+	__u64 high; /* host order */
+	__u64 low;
+};
+
+struct weir_bounds {
+	union {
+		__u32 ip4[WEIR_BOUNDS_IP4]; /* host order */
+		struct weir_bound6 ip6[WEIR_BOUNDS_IP6];
+	} of;
+};
+
+/* A tree in bounds. */
+struct weir_ranges {
+	__u32 line;   /* its first */
+	__u32 levels; /* 0: there is none */
+};
+
+/* guards[]: what a listener demands of a client before anything else is done for it. A row never
+ * changes while a cell in force names it; each listener has two, by turns. */
+struct weir_guard {
+	struct weir_ranges ranges[2]; /* that `access` is about, by the client's family */
+	__u8 access;		      /* enum weir_access */
+	__u8 pad[47];
 };
 
 /*
@@ -272,7 +321,8 @@ struct weir_listener_info {
 	__u32 endpoint_base;  /* its block of rows, as last written; the cells tell which counts */
 	__u32 endpoint_count; /* size of the block, a power of two; 0: no block */
 	__u32 deadline[2];    /* s, by client family: MOVING slots become PINNED then; 0: none is */
-	struct weir_traffic retired;	    /* of its endpoints whose rows are free again */
+	char lists[WEIR_NAME_MAX];   /* that its guard's `access` is about, as people name them */
+	struct weir_traffic retired; /* of its endpoints whose rows are free again */
 	struct weir_listener_stats carried; /* counted in smaller maps, before these; to be added */
 };
 
@@ -293,6 +343,8 @@ struct weir_endpoint_info {
 #ifndef __cplusplus
 _Static_assert(sizeof(struct weir_control) == 64, "control is a cache line");
 _Static_assert(sizeof(struct weir_listener) == 64, "listener is a cache line");
+_Static_assert(sizeof(struct weir_bounds) == 64, "bounds come by the cache line");
+_Static_assert(sizeof(struct weir_guard) == 64, "guard is a cache line");
 _Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");
 _Static_assert(sizeof(struct weir_slots_previous) == 64, "as slots");
 _Static_assert(sizeof(struct weir_nexthop) == 8, "next hop is one word");
@@ -301,7 +353,7 @@ _Static_assert(sizeof(struct weir_egress) == 32, "egress");
 _Static_assert(sizeof(struct weir_snat) == 64, "snat is a cache line");
 _Static_assert(sizeof(struct weir_flow) == 40, "flow key");
 _Static_assert(sizeof(struct weir_exception) == 24, "exception");
-_Static_assert(sizeof(struct weir_listener_info) == 128 + sizeof(struct weir_listener_stats),
+_Static_assert(sizeof(struct weir_listener_info) == 192 + sizeof(struct weir_listener_stats),
 	       "listener info");
 _Static_assert(sizeof(struct weir_endpoint_info) == 160 + sizeof(struct weir_endpoint_stats),
 	       "endpoint info");

@@ -37,6 +37,9 @@
 	X(BAD_SOURCE, DROP, "bad_source",                                                          \
 	  "source is the listener itself, loopback, multicast or unspecified",                     \
 	  "spoofed packets: filter them at the network's edge (BCP 38)")                           \
+	X(ACL_DENIED, DROP, "acl_denied",                                                          \
+	  "from an address that the listener's 'allow' or 'deny' keeps out",                      \
+	  "weir show listeners names the lists; the configuration has what is in them")            \
 	X(FRAGMENT, DROP, "fragment", "the first fragment of a packet to a listener",                      \
 	  "lower the sender's packet size or MTU: fragments have no ports to select by")           \
 	X(TOO_MANY_HEADERS, DROP, "too_many_headers", "more IPv6 extension headers than are walked", \

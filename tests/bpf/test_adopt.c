@@ -50,6 +50,23 @@ static void expect_same_endpoint(const struct plan_endpoint *a, const struct pla
 	cr_assert_arr_eq(a->want, b->want, sizeof(a->want), "%s: %s", when, a->name);
 }
 
+static void expect_same_access(const struct plan_listener *a, const struct plan_listener *b,
+			       const char *when)
+{
+	cr_assert_eq(a->access, b->access, "%s: %s", when, a->name);
+	cr_assert_eq(a->guard, b->guard, "%s: %s", when, a->name);
+	cr_assert_str_eq(a->lists, b->lists, "%s: %s", when, a->name);
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		cr_assert_eq(!a->ranges[family], !b->ranges[family], "%s: %s", when, a->name);
+		if (!a->ranges[family])
+			continue;
+		cr_assert(bounds_equal(a->ranges[family], b->ranges[family]), "%s: %s", when,
+			  a->name);
+		cr_assert_eq(a->ranges[family]->line, b->ranges[family]->line, "%s: %s", when,
+			     a->name);
+	}
+}
+
 static void expect_same_table(const struct plan_table *a, const struct plan_table *b,
 			      const char *when)
 {
@@ -87,6 +104,7 @@ static void expect_same_listener(const struct plan_listener *a, const struct pla
 		cr_assert(same, "%s: %s: row %u", when, endpoint->name, endpoint->row);
 		expect_same_endpoint(endpoint, same, when);
 	}
+	expect_same_access(a, b, when);
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		expect_same_table(&a->table[family], &b->table[family], when);
 }
@@ -237,6 +255,8 @@ struct wish {
 	bool ip6;
 	unsigned ports;
 	unsigned idle_timeout;
+	unsigned access; /* a set of two acls, and whether it is theirs to allow; 0: none */
+	unsigned length; /* of the acls' prefixes */
 	int weight[HOSTS_MAX];
 };
 
@@ -246,7 +266,7 @@ static void change_wishes(struct wish wishes[LISTENERS_MAX])
 		unsigned which = random_below(LISTENERS_MAX);
 		struct wish *wish = &wishes[which];
 
-		switch (random_below(6)) {
+		switch (random_below(7)) {
 		case 0:
 			wish->there = !wish->there;
 			break;
@@ -263,6 +283,10 @@ static void change_wishes(struct wish wishes[LISTENERS_MAX])
 				if (random_below(2))
 					wish->weight[host] = -1;
 			break;
+		case 4:
+			wish->access = random_below(8);
+			wish->length = 25 + random_below(3);
+			break;
 		default:
 			wish->weight[random_below(HOSTS_MAX)] = (int)random_below(7) * 40 - 40;
 			break;
@@ -273,13 +297,24 @@ static void change_wishes(struct wish wishes[LISTENERS_MAX])
 
 static void print_wish(FILE *out, unsigned which, const struct wish *wish)
 {
+	static const char *const access[8] = {
+		"",
+		"deny: x0,",
+		"deny: x1,",
+		"deny: [x0, x1],",
+		"allow: [], allow_nobody: true,",
+		"allow: x0, allow_nobody: true,",
+		"allow: x1, allow_nobody: true,",
+		"allow: [x1, x0],",
+	};
 	const char *separator = "";
 
 	fprintf(out,
 		"- {name: l%u, protocol: %s, address: [192.0.2.%u%s], port: 80-%u, mode: %s, "
-		"idle_timeout: %us, endpoint_groups: [{name: all, endpoints: [",
+		"%s idle_timeout: %us, endpoint_groups: [{name: all, endpoints: [",
 		which, wish->udp ? "udp" : "tcp", which + 1, wish->ip6 ? ", '2001:db8::5'" : "",
-		79 + wish->ports, wish->dsr ? "dsr" : "nat", wish->idle_timeout);
+		79 + wish->ports, wish->dsr ? "dsr" : "nat", access[wish->access],
+		wish->idle_timeout);
 	for (int host = 0; host < HOSTS_MAX; host++) {
 		if (wish->weight[host] < 0)
 			continue;
@@ -297,7 +332,12 @@ static void configure_wishes(const struct wish wishes[LISTENERS_MAX])
 	char *text;
 	FILE *out = open_memstream(&text, &size);
 
-	fprintf(out, "version: 1\nlisteners:\n");
+	fprintf(out,
+		"version: 1\n"
+		"acls: [{ name: x0, prefixes: 198.51.100.0/%u },"
+		" { name: x1, prefixes: '2001:db8:8000::/%u' }]\n"
+		"listeners:\n",
+		wishes[0].length, 8 + wishes[0].length);
 	for (unsigned i = 0; i < LISTENERS_MAX; i++)
 		if (wishes[i].there)
 			print_wish(out, i, &wishes[i]);
@@ -347,6 +387,7 @@ Test(adopt, any_sequence_of_changes, .timeout = 120)
 					   .idle_timeout = 60 };
 		memset(wishes[i].weight, -1, sizeof(wishes[i].weight));
 		wishes[i].weight[0] = 100;
+		wishes[i].length = 25;
 	}
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		char when[32];

@@ -31,6 +31,8 @@ static const struct {
 	{ "listeners", 4, sizeof(struct weir_listener), SIZED },
 	{ "slots", 4, sizeof(struct weir_slots), SIZED },
 	{ "slots_previous", 4, sizeof(struct weir_slots_previous), SIZED },
+	{ "guards", 4, sizeof(struct weir_guard), SIZED },
+	{ "bounds", 4, sizeof(struct weir_bounds), SIZED },
 	{ "endpoints", 4, sizeof(struct weir_endpoint), SIZED },
 	{ "egress", 4, sizeof(struct weir_egress), WEIR_MAX_EGRESS },
 	{ "snat", 4, sizeof(struct weir_snat), WEIR_MAX_SNAT },

@@ -132,6 +132,9 @@ static void clear_maps(void)
 	memset(object->slots, 0, object->capacity.of[CAPACITY_LINES] * sizeof(*object->slots));
 	memset(object->slots_previous, 0,
 	       object->capacity.of[CAPACITY_LINES] * sizeof(*object->slots_previous));
+	memset(object->guards, 0, 2 * listeners * sizeof(*object->guards));
+	memset(object->bounds, 0,
+	       object->capacity.of[CAPACITY_BOUND_LINES] * sizeof(*object->bounds));
 	memset(object->endpoints, 0, rows * sizeof(*object->endpoints));
 	memset(object->egress, 0, WEIR_MAX_EGRESS * sizeof(*object->egress));
 	memset(object->snat, 0, WEIR_MAX_SNAT * sizeof(*object->snat));

@@ -320,7 +320,7 @@ Test(config, keys)
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
 		  "node, interfaces, snat, steal_ports, hash_seed, nat_flows, recorded_flows, "
-		  "answers_per_second, listeners\n" },
+		  "answers_per_second, acls, listeners\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -76,7 +76,36 @@ static void random_endpoints(struct random *random, struct listener *listener,
 	}
 }
 
-static void random_listener(struct random *random, unsigned number, struct listener *listener)
+static void random_acl(struct random *random, unsigned number, struct model *model)
+{
+	bool v6 = below(random, 2);
+	struct acl acl = {};
+
+	random_name(random, number, acl.name);
+	for (unsigned i = 0; i < below(random, 5); i++) {
+		unsigned cut = below(random, 2) * 16;
+		struct addr_prefix prefix = {
+			.addr = make_addr(v6, 1 + i, cut ? 0 : 1),
+			.bits = 128 - cut,
+		};
+
+		vec_push(&acl.prefixes, prefix);
+	}
+	vec_push(&model->acls, acl);
+}
+
+static void random_access(struct random *random, const struct model *model,
+			  struct listener *listener)
+{
+	listener->access = below(random, 3);
+	listener->allow_nobody = listener->access == WEIR_ACCESS_ALLOW;
+	for (unsigned i = 0; listener->access && i < model->acls.count; i++)
+		if (below(random, 2))
+			vec_push(&listener->acls, model->acls.count - 1 - i);
+}
+
+static void random_listener(struct random *random, unsigned number, const struct model *model,
+			    struct listener *listener)
 {
 	struct endpoint_group group = {};
 
@@ -91,6 +120,7 @@ static void random_listener(struct random *random, unsigned number, struct liste
 	random_ports(random, listener);
 	for (unsigned i = 0; i < below(random, 3); i++)
 		vec_push(&listener->snat, make_addr(below(random, 2), 200, 1 + i));
+	random_access(random, model, listener);
 	random_name(random, 0, group.name);
 	random_name(random, 1, group.region);
 	random_endpoints(random, listener, &group);
@@ -114,10 +144,12 @@ static struct model *random_model(struct random *random)
 		vec_push(&model->interfaces, strdup(interfaces[i]));
 	for (unsigned i = 0; i < below(random, 3); i++)
 		vec_push(&model->snat, make_addr(below(random, 2), 201, 1 + i));
+	for (unsigned i = 0; i < below(random, 4); i++)
+		random_acl(random, i, model);
 	for (unsigned i = 0; i < below(random, 8); i++) {
 		struct listener listener = {};
 
-		random_listener(random, i, &listener);
+		random_listener(random, i, model, &listener);
 		vec_push(&model->listeners, listener);
 	}
 	return model;
@@ -162,11 +194,22 @@ Test(config_print, copies_are_equal_and_apart)
 Test(config_print, differences_are_seen)
 {
 	static const char *const texts[] = {
-		"interfaces: [a]",	 "interfaces: [b]",   "interfaces: [a, b]",
-		"snat: 10.0.0.1",	 "snat: 10.0.0.2",    "steal_ports: true",
-		"hash_seed: 1",		 "node: { name: a }", "node: { region: a }",
-		"nat_flows: 1024",	 "nat_flows: 1025",   "recorded_flows: 1024",
+		"interfaces: [a]",
+		"interfaces: [b]",
+		"interfaces: [a, b]",
+		"snat: 10.0.0.1",
+		"snat: 10.0.0.2",
+		"steal_ports: true",
+		"hash_seed: 1",
+		"node: { name: a }",
+		"node: { region: a }",
+		"nat_flows: 1024",
+		"nat_flows: 1025",
+		"recorded_flows: 1024",
 		"answers_per_second: 0",
+		"acls: [{ name: a, prefixes: 10.0.0.0/8 }]",
+		"acls: [{ name: a, prefixes: 10.0.0.0/9 }]",
+		"acls: [{ name: b, prefixes: 10.0.0.0/8 }]",
 	};
 	enum {
 		COUNT = sizeof(texts) / sizeof(texts[0])
@@ -294,7 +337,7 @@ Test(config_print, report_layout)
 		"vers: 1", true,
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
 		"has: version, node, interfaces, snat, steal_ports, hash_seed, nat_flows, "
-		"recorded_flows, answers_per_second, listeners\n"
+		"recorded_flows, answers_per_second, acls, listeners\n"
 		"    1 | vers: 1\n"
 		"      | \033[1;32m^~~~\033[0m\n"
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "

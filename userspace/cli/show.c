@@ -31,6 +31,18 @@ static json_t *table_json(const struct plan_table *table)
 			 slots_count(table->slots, table->size, WEIR_PINNED));
 }
 
+static const char *access_rule(const struct plan_listener *listener)
+{
+	switch (listener->access) {
+	case WEIR_ACCESS_ALLOW:
+		return "allow";
+	case WEIR_ACCESS_DENY:
+		return "deny";
+	default:
+		return "all";
+	}
+}
+
 static json_t *listener_json(const struct report_listener *listener)
 {
 	const struct plan_listener *plan = listener->plan;
@@ -40,13 +52,14 @@ static json_t *listener_json(const struct report_listener *listener)
 	vec_foreach(address, &plan->addresses)
 		json_array_append_new(addresses, json_string(addr_print(address, text)));
 	report_ports(plan, text, sizeof(text));
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:o, s:o}", "listener",
-			 plan->name, "protocol", output_protocol(plan->protocol), "addresses",
-			 addresses, "ports", text, "mode", output_mode(plan->mode),
-			 "client_affinity", plan->client_affinity ? "source_ip" : "none",
-			 "idle_timeout", plan->idle_timeout, "endpoints",
-			 (int)listener->endpoints.count, "ipv4", table_json(&plan->table[PLAN_IP4]),
-			 "ipv6", table_json(&plan->table[PLAN_IP6]));
+	return json_pack(
+		"{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:o, s:i, s:o, s:o}", "listener", plan->name,
+		"protocol", output_protocol(plan->protocol), "addresses", addresses, "ports", text,
+		"mode", output_mode(plan->mode), "client_affinity",
+		plan->client_affinity ? "source_ip" : "none", "idle_timeout", plan->idle_timeout,
+		"access", json_pack("{s:s, s:s}", "rule", access_rule(plan), "acls", plan->lists),
+		"endpoints", (int)listener->endpoints.count, "ipv4",
+		table_json(&plan->table[PLAN_IP4]), "ipv6", table_json(&plan->table[PLAN_IP6]));
 }
 
 static void table_head(struct table *table, const char *const *names)
@@ -57,10 +70,10 @@ static void table_head(struct table *table, const char *const *names)
 
 static void print_listeners(const struct report *report)
 {
-	static const char *const head[] = { "LISTENER",	  "PROTO", "ADDRESSES", "PORTS",
-					    "MODE",	  "IDLE",  "ENDPOINTS", "IPv4 SLOTS",
-					    "IPv6 SLOTS", NULL };
-	struct table table = { .align = "lllllrrll" };
+	static const char *const head[] = { "LISTENER",	  "PROTO",  "ADDRESSES", "PORTS",
+					    "MODE",	  "IDLE",   "ENDPOINTS", "IPv4 SLOTS",
+					    "IPv6 SLOTS", "ACCESS", NULL };
+	struct table table = { .align = "lllllrrlll" };
 
 	table_head(&table, head);
 	vec_foreach(listener, &report->listeners) {
@@ -81,6 +94,8 @@ static void print_listeners(const struct report *report)
 		table_add(&table, "%zu", listener->endpoints.count);
 		table_add(&table, "%s", ip4);
 		table_add(&table, "%s", ip6);
+		table_add(&table, "%s%s%s", access_rule(plan), *plan->lists ? " " : "",
+			  plan->lists);
 	}
 	table_print(&table, stdout);
 }

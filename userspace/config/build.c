@@ -51,6 +51,22 @@ static int build_addresses(const struct tree_node *map, struct listener *ret)
 	return 0;
 }
 
+/* access_check() has found out which acls the names mean. */
+static int build_access(const struct tree_node *map, struct listener *ret)
+{
+	bool allow = fields_get(map, LISTENER_ALLOW), deny = fields_get(map, LISTENER_DENY);
+	_cleanup_(fields_items_fini) struct node_list names = {};
+
+	ret->access = allow ? WEIR_ACCESS_ALLOW : deny ? WEIR_ACCESS_DENY : WEIR_ACCESS_ALL;
+	ret->allow_nobody = allow && fields_number(map, LISTENER_ALLOW_NOBODY);
+	if (fields_items(map, allow ? LISTENER_ALLOW : LISTENER_DENY, &names) < 0)
+		return -ENOMEM;
+	vec_foreach(name, &names.nodes)
+		if (vec_push(&ret->acls, (*name)->value.number) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 static struct endpoint build_endpoint(const struct tree_node *map)
 {
 	struct endpoint endpoint = {
@@ -115,9 +131,37 @@ static int build_listener(const struct tree_node *map, const struct model *model
 	ret->vip_route = fields_number(map, LISTENER_VIP);
 	ret->client_affinity = fields_number(map, LISTENER_CLIENT_AFFINITY);
 	ret->idle_timeout = idle_timeout(map, ret->protocol);
-	if (build_addresses(map, ret) < 0 || build_ports(map, ret) < 0)
+	if (build_addresses(map, ret) < 0 || build_ports(map, ret) < 0 ||
+	    build_access(map, ret) < 0)
 		return -ENOMEM;
 	return build_groups(map, model, ret);
+}
+
+static int build_acl(const struct tree_node *map, struct acl *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list prefixes = {};
+
+	copy_name(ret->name, fields_text(map, ACL_NAME));
+	if (fields_items(map, ACL_PREFIXES, &prefixes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &prefixes.nodes)
+		if (vec_push(&ret->prefixes, (*node)->value.prefix) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int build_acls(const struct tree_node *root, struct model *model)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(root, ROOT_ACLS, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes) {
+		if (vec_push(&model->acls, (struct acl){}) < 0 ||
+		    build_acl(*node, &model->acls.items[model->acls.count - 1]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int build_listeners(const struct tree_node *root, struct model *model)
@@ -182,7 +226,7 @@ struct model *build_model(const struct tree_node *root)
 	model->recorded_flows = fields_number(root, ROOT_RECORDED_FLOWS);
 	model->answers_per_second = fields_number(root, ROOT_ANSWERS_PER_SECOND);
 	if (build_interfaces(root, model) < 0 || build_snat(root, model) < 0 ||
-	    build_listeners(root, model) < 0)
+	    build_acls(root, model) < 0 || build_listeners(root, model) < 0)
 		return NULL;
 	return take_ptr(model);
 }

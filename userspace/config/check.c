@@ -329,6 +329,7 @@ void check_tree(struct report *report, struct tree_node *root)
 
 	check_items(report, root, ROOT_INTERFACES, "interface");
 	check_items(report, root, ROOT_SNAT, "snat address");
+	check_names(report, root, ROOT_ACLS, ACL_NAME, "acl name");
 	check_names(report, root, ROOT_LISTENERS, LISTENER_NAME, "listener name");
 	if (fields_items(root, ROOT_LISTENERS, &listeners) < 0) {
 		report->error = -ENOMEM;

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "config/access.h"
 #include "config/build.h"
 #include "config/check.h"
 #include "config/conflict.h"
@@ -38,6 +39,7 @@ static void examine(struct report *report, struct tree_node **ret)
 	if (r < 0 || !((*ret)->flags & TREE_GOOD))
 		return;
 	check_tree(report, *ret);
+	access_check(report, *ret);
 	conflict_check(report, *ret);
 }
 
@@ -92,6 +94,37 @@ static void print_ports(struct str *out, const struct listener *listener)
 	str_add(out, "\"\n");
 }
 
+/* "allow: [office]" of a listener. */
+static void print_access(struct str *out, const struct model *model,
+			 const struct listener *listener)
+{
+	const char *comma = "";
+
+	if (listener->access == WEIR_ACCESS_ALL)
+		return;
+	str_add(out, "    %s: [", listener->access == WEIR_ACCESS_ALLOW ? "allow" : "deny");
+	vec_foreach(acl, &listener->acls) {
+		str_add(out, "%s%s", comma, model->acls.items[*acl].name);
+		comma = ", ";
+	}
+	str_add(out, "]\n");
+	if (listener->allow_nobody)
+		str_add(out, "    allow_nobody: true\n");
+}
+
+static void print_acl(struct str *out, const struct acl *acl)
+{
+	char text[ADDR_PREFIX_MAX];
+	const char *comma = "";
+
+	str_add(out, "  - name: %s\n    prefixes: [", acl->name);
+	vec_foreach(prefix, &acl->prefixes) {
+		str_add(out, "%s\"%s\"", comma, addr_prefix_print(prefix, text));
+		comma = ", ";
+	}
+	str_add(out, "]\n");
+}
+
 static void print_endpoint(struct str *out, const struct endpoint *endpoint)
 {
 	char text[ADDR_PORT_TEXT_MAX];
@@ -108,7 +141,8 @@ static void print_endpoint(struct str *out, const struct endpoint *endpoint)
 	str_add(out, "            weight: %u\n", endpoint->weight);
 }
 
-static void print_listener(struct str *out, const struct listener *listener)
+static void print_listener(struct str *out, const struct model *model,
+			   const struct listener *listener)
 {
 	str_add(out, "  - name: %s\n", listener->name);
 	str_add(out, "    protocol: %s\n", listener->protocol == IPPROTO_UDP ? "udp" : "tcp");
@@ -123,6 +157,7 @@ static void print_listener(struct str *out, const struct listener *listener)
 		str_add(out, "    snat: ");
 		print_addresses(out, listener->snat.items, listener->snat.count);
 	}
+	print_access(out, model, listener);
 	str_add(out, "    endpoint_groups:\n");
 	vec_foreach(group, &listener->groups) {
 		str_add(out, "      - name: %s\n", group->name);
@@ -168,9 +203,13 @@ char *config_print(const struct model *model)
 	str_add(&out, "nat_flows: %u\n", model->nat_flows);
 	str_add(&out, "recorded_flows: %u\n", model->recorded_flows);
 	str_add(&out, "answers_per_second: %u\n", model->answers_per_second);
+	if (model->acls.count)
+		str_add(&out, "acls:\n");
+	vec_foreach(acl, &model->acls)
+		print_acl(&out, acl);
 	if (model->listeners.count)
 		str_add(&out, "listeners:\n");
 	vec_foreach(listener, &model->listeners)
-		print_listener(&out, listener);
+		print_listener(&out, model, listener);
 	return str_take(&out);
 }

@@ -11,6 +11,7 @@ static void listener_fini(struct listener *listener)
 	vec_free(&listener->addresses);
 	vec_free(&listener->ports);
 	vec_free(&listener->snat);
+	vec_free(&listener->acls);
 }
 
 void model_free(struct model *model)
@@ -21,6 +22,9 @@ void model_free(struct model *model)
 		listener_fini(listener);
 	vec_foreach(interface, &model->interfaces)
 		free(*interface);
+	vec_foreach(acl, &model->acls)
+		vec_free(&acl->prefixes);
+	vec_free(&model->acls);
 	vec_free(&model->listeners);
 	vec_free(&model->interfaces);
 	vec_free(&model->snat);
@@ -53,9 +57,11 @@ static int copy_listener(const struct listener *from, struct listener *to)
 	memset(&to->addresses, 0, sizeof(to->addresses));
 	memset(&to->ports, 0, sizeof(to->ports));
 	memset(&to->snat, 0, sizeof(to->snat));
+	memset(&to->acls, 0, sizeof(to->acls));
 	memset(&to->groups, 0, sizeof(to->groups));
 	if (append_all(&to->addresses, &from->addresses) < 0 ||
-	    append_all(&to->ports, &from->ports) < 0 || append_all(&to->snat, &from->snat) < 0)
+	    append_all(&to->ports, &from->ports) < 0 || append_all(&to->snat, &from->snat) < 0 ||
+	    append_all(&to->acls, &from->acls) < 0)
 		return -ENOMEM;
 	vec_foreach(group, &from->groups) {
 		if (vec_push(&to->groups, (struct endpoint_group){}) < 0 ||
@@ -77,6 +83,21 @@ static int copy_interfaces(const struct model *from, struct model *to)
 	return 0;
 }
 
+static int copy_acls(const struct model *from, struct model *to)
+{
+	vec_foreach(acl, &from->acls) {
+		struct acl copy = *acl;
+
+		copy.prefixes = (struct addr_prefixes){};
+		if (append_all(&copy.prefixes, &acl->prefixes) < 0 ||
+		    vec_push(&to->acls, copy) < 0) {
+			vec_free(&copy.prefixes);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
 struct model *model_copy(const struct model *model)
 {
 	_cleanup_(model_freep) struct model *copy = calloc(1, sizeof(*copy));
@@ -86,8 +107,10 @@ struct model *model_copy(const struct model *model)
 	*copy = *model;
 	memset(&copy->interfaces, 0, sizeof(copy->interfaces));
 	memset(&copy->snat, 0, sizeof(copy->snat));
+	memset(&copy->acls, 0, sizeof(copy->acls));
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
-	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0)
+	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0 ||
+	    copy_acls(model, copy) < 0)
 		return NULL;
 	vec_foreach(listener, &model->listeners) {
 		if (vec_push(&copy->listeners, (struct listener){}) < 0 ||
@@ -116,6 +139,17 @@ static bool same_ports(const struct port_range *a, const struct port_range *b)
 	return a->first == b->first && a->last == b->last;
 }
 
+static bool same_index(const uint32_t *a, const uint32_t *b)
+{
+	return *a == *b;
+}
+
+static bool same_acl(const struct acl *a, const struct acl *b)
+{
+	return !strcmp(a->name, b->name) &&
+	       equal_all(&a->prefixes, &b->prefixes, addr_prefix_equal);
+}
+
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
 	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
@@ -132,7 +166,8 @@ static bool same_listener(const struct listener *a, const struct listener *b)
 {
 	return !strcmp(a->name, b->name) && a->protocol == b->protocol && a->mode == b->mode &&
 	       a->vip_route == b->vip_route && a->client_affinity == b->client_affinity &&
-	       a->idle_timeout == b->idle_timeout &&
+	       a->idle_timeout == b->idle_timeout && a->access == b->access &&
+	       a->allow_nobody == b->allow_nobody && equal_all(&a->acls, &b->acls, same_index) &&
 	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
 	       equal_all(&a->ports, &b->ports, same_ports) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&
@@ -147,5 +182,6 @@ bool model_equal(const struct model *a, const struct model *b)
 	       a->answers_per_second == b->answers_per_second &&
 	       equal_all(&a->interfaces, &b->interfaces, same_text) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&
+	       equal_all(&a->acls, &b->acls, same_acl) &&
 	       equal_all(&a->listeners, &b->listeners, same_listener);
 }

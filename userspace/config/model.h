@@ -21,6 +21,12 @@ struct port_range {
 	uint16_t last;	/* >= first */
 };
 
+struct addr_prefixes {
+	struct addr_prefix *items;
+	size_t count;
+	size_t capacity;
+};
+
 struct endpoint {
 	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
 	struct addr address;
@@ -34,6 +40,12 @@ struct endpoint_group {
 	VEC(struct endpoint) endpoints; /* >= 1 */
 };
 
+/* A list of addresses for listeners to name. */
+struct acl {
+	char name[WEIR_NAME_MAX];      /* unique in the file */
+	struct addr_prefixes prefixes; /* all of one IP version, maybe none */
+};
+
 struct listener {
 	char name[WEIR_NAME_MAX]; /* unique in the file */
 	uint8_t protocol;	  /* IPPROTO_TCP, IPPROTO_UDP */
@@ -41,9 +53,12 @@ struct listener {
 	bool vip_route;		  /* weir makes the addresses reachable (vip: route) */
 	bool client_affinity;	  /* one endpoint per client address (client_affinity: source_ip) */
 	uint32_t idle_timeout;	  /* s */
+	uint8_t access;		  /* enum weir_access */
+	bool allow_nobody;	  /* a list of no address is meant so */
 	VEC(struct addr) addresses;
 	VEC(struct port_range) ports;	   /* sorted, not overlapping */
 	VEC(struct addr) snat;		   /* empty: the model's */
+	VEC(uint32_t) acls;		   /* whom `access` is about: indices in the model's */
 	VEC(struct endpoint_group) groups; /* exactly one so far: the default group */
 };
 
@@ -57,6 +72,7 @@ struct model {
 	uint32_t answers_per_second; /* of each kind of packet that weir itself sends; 0: none */
 	VEC(char *) interfaces;	     /* owned */
 	VEC(struct addr) snat;	     /* empty: the route's preferred source */
+	VEC(struct acl) acls;
 	VEC(struct listener) listeners;
 };
 

@@ -162,6 +162,27 @@ static const struct schema_key listener_keys[] = {
 		.absent = "the file's snat",
 		.help = "source addresses towards the endpoints, with mode nat",
 	},
+	[LISTENER_ALLOW] = {
+		.name = "allow",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_LIST,
+		.absent = "everybody",
+		.help = "acls: only clients that are in one of them reach the listener",
+	},
+	[LISTENER_DENY] = {
+		.name = "deny",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_LIST,
+		.absent = "nobody",
+		.help = "acls: clients that are in one of them do not reach the listener",
+	},
+	[LISTENER_ALLOW_NOBODY] = {
+		.name = "allow_nobody",
+		.type = SCHEMA_BOOL,
+		.fallback = false,
+		.absent = "false",
+		.help = "true: 'allow' may have no address of an IP version, or none at all",
+	},
 	[LISTENER_GROUPS] = {
 		.name = "endpoint_groups",
 		.type = SCHEMA_OBJECT,
@@ -173,6 +194,22 @@ static const struct schema_key listener_keys[] = {
 	},
 };
 static const struct schema_object listener = { .name = "listener", KEYS(listener_keys) };
+
+static const struct schema_key acl_keys[] = {
+	[ACL_NAME] = {
+		.name = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.help = "name of the acl, unique in the file",
+	},
+	[ACL_PREFIXES] = {
+		.name = "prefixes",
+		.type = SCHEMA_NETWORK,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
+		.help = "its addresses, all of one IP version: 192.0.2.0/24, 198.51.100.7",
+	},
+};
+static const struct schema_object acl = { .name = "acl", KEYS(acl_keys) };
 
 static const struct schema_key node_keys[] = {
 	[NODE_NAME] = {
@@ -260,6 +297,13 @@ static const struct schema_key root_keys[] = {
 		.fallback = 1000,
 		.absent = "1000",
 		.help = "most resets, and most ICMP errors of a kind, that weir itself sends; 0: none",
+	},
+	[ROOT_ACLS] = {
+		.name = "acls",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.object = &acl,
+		.help = "lists of addresses, for 'allow' and 'deny' of listeners",
 	},
 	[ROOT_LISTENERS] = {
 		.name = "listeners",

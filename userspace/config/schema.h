@@ -16,6 +16,7 @@ enum schema_type {
 	SCHEMA_NAME,	  /* [A-Za-z][A-Za-z0-9._-]{0,62} */
 	SCHEMA_INTERFACE, /* of a network interface */
 	SCHEMA_ADDRESS,	  /* an IP address that a host can have */
+	SCHEMA_NETWORK,	  /* ADDRESS/LENGTH: any addresses that begin alike, or ADDRESS */
 	SCHEMA_NUMBER,
 	SCHEMA_BOOL,
 	SCHEMA_CHOICE,	 /* one of some words */
@@ -66,12 +67,18 @@ enum schema_root_keys {
 	ROOT_NAT_FLOWS,
 	ROOT_RECORDED_FLOWS,
 	ROOT_ANSWERS_PER_SECOND,
+	ROOT_ACLS,
 	ROOT_LISTENERS,
 };
 
 enum schema_node_keys {
 	NODE_NAME,
 	NODE_REGION,
+};
+
+enum schema_acl_keys {
+	ACL_NAME,
+	ACL_PREFIXES,
 };
 
 enum schema_listener_keys {
@@ -84,6 +91,9 @@ enum schema_listener_keys {
 	LISTENER_CLIENT_AFFINITY,
 	LISTENER_IDLE_TIMEOUT,
 	LISTENER_SNAT,
+	LISTENER_ALLOW,
+	LISTENER_DENY,
+	LISTENER_ALLOW_NOBODY,
 	LISTENER_GROUPS,
 };
 

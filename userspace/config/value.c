@@ -294,6 +294,24 @@ static int read_address(struct reading *reading, union value *ret)
 	return 0;
 }
 
+static int read_network(struct reading *reading, union value *ret)
+{
+	struct addr_prefix prefix;
+	char meant[ADDR_PREFIX_MAX];
+	int r = addr_prefix_parse(reading->text, &prefix);
+
+	if (r == -ERANGE)
+		return err_set(reading->err, -EINVAL,
+			       "'%s' has bits beyond the prefix; write %s, or the address alone",
+			       reading->quoted, addr_prefix_print(&prefix, meant));
+	if (r < 0)
+		return err_set(reading->err, -EINVAL,
+			       "'%s' is neither a prefix like 192.0.2.0/24 nor an IP address",
+			       reading->quoted);
+	ret->prefix = prefix;
+	return 0;
+}
+
 static int no_value(struct reading *reading)
 {
 	bool list = reading->key->type == SCHEMA_CHOICE || reading->key->max;
@@ -305,10 +323,11 @@ static int no_value(struct reading *reading)
 int value_read(const struct schema_key *key, const char *text, union value *ret, struct err *err)
 {
 	static int (*const readers[])(struct reading *, union value *) = {
-		[SCHEMA_NAME] = read_name,     [SCHEMA_INTERFACE] = read_interface,
-		[SCHEMA_NUMBER] = read_number, [SCHEMA_ADDRESS] = read_address,
-		[SCHEMA_BOOL] = read_bool,     [SCHEMA_CHOICE] = read_choice,
-		[SCHEMA_PORTS] = read_ports,   [SCHEMA_DURATION] = read_duration,
+		[SCHEMA_NAME] = read_name,	 [SCHEMA_INTERFACE] = read_interface,
+		[SCHEMA_NUMBER] = read_number,	 [SCHEMA_ADDRESS] = read_address,
+		[SCHEMA_BOOL] = read_bool,	 [SCHEMA_CHOICE] = read_choice,
+		[SCHEMA_PORTS] = read_ports,	 [SCHEMA_DURATION] = read_duration,
+		[SCHEMA_NETWORK] = read_network,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

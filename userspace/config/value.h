@@ -12,9 +12,10 @@
 
 /* Which member holds the value follows from the key's type; NAME and INTERFACE: none, the text. */
 union value {
-	int64_t number;		 /* NUMBER, BOOL, CHOICE; DURATION in ms */
-	struct port_range ports; /* PORTS */
-	struct addr addr;	 /* ADDRESS */
+	int64_t number;		   /* NUMBER, BOOL, CHOICE; DURATION in ms */
+	struct port_range ports;   /* PORTS */
+	struct addr addr;	   /* ADDRESS */
+	struct addr_prefix prefix; /* NETWORK */
 };
 
 /* Reads one scalar (NUL-terminated) of the key's type. 0, or -EINVAL with the text in err. */

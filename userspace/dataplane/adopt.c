@@ -38,6 +38,7 @@ static int read_infos(const struct object *object, struct plan *plan)
 		    object->capacity.of[CAPACITY_ROWS])
 			return -EPROTO;
 		snprintf(listener.name, sizeof(listener.name), "%s", info->name);
+		snprintf(listener.lists, sizeof(listener.lists), "%s", info->lists);
 		for (int family = 0; family < PLAN_FAMILIES; family++) {
 			listener.table[family].line = PLAN_NO_LINE;
 			listener.table[family].deadline = info->deadline[family];
@@ -80,6 +81,67 @@ static int read_table(const struct object *object, const struct weir_listener *c
 	return 0;
 }
 
+/* A tree that a listener read before has, too. */
+static struct bounds *find_bounds(const struct plan *plan, int family, uint32_t line)
+{
+	vec_foreach(listener, &plan->listeners)
+		if (listener->ranges[family] && listener->ranges[family]->line == line)
+			return listener->ranges[family];
+	return NULL;
+}
+
+static int read_bounds(const struct object *object, const struct plan *plan,
+		       const struct weir_ranges *ranges, int family, struct bounds **ret)
+{
+	const struct weir_bounds *from = &object->bounds[ranges->line];
+	struct bounds *known = find_bounds(plan, family, ranges->line);
+	uint32_t held = object->capacity.of[CAPACITY_BOUND_LINES], count;
+	_cleanup_(freep) struct weir_bounds *lines = NULL;
+	int r;
+
+	if (known) {
+		*ret = bounds_ref(known);
+		return 0;
+	}
+	if (ranges->line >= held)
+		return -EPROTO;
+	count = bounds_measure(from, held - ranges->line, ranges->levels, family == PLAN_IP6);
+	if (!count)
+		return -EPROTO;
+	lines = malloc(count * sizeof(*lines));
+	if (!lines)
+		return -ENOMEM;
+	memcpy(lines, from, count * sizeof(*lines));
+	r = bounds_adopt(family == PLAN_IP6, ranges->levels, ranges->line, lines, count, ret);
+	if (!r)
+		take_ptr(lines);
+	return r;
+}
+
+/* Whom it lets in. */
+static int read_guard(const struct object *object, const struct plan *plan,
+		      struct plan_listener *listener, uint32_t row)
+{
+	const struct weir_guard *guard = &object->guards[row];
+
+	if (!row || listener->guard == row)
+		return 0;
+	if (listener->guard || row / 2 != listener->id)
+		return -EPROTO;
+	listener->guard = row;
+	listener->access = guard->access;
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		int r = guard->ranges[family].levels
+				? read_bounds(object, plan, &guard->ranges[family], family,
+					      &listener->ranges[family])
+				: 0;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int add_address(struct plan_listener *listener, const struct addr *address)
 {
 	vec_foreach(known, &listener->addresses)
@@ -109,6 +171,7 @@ static int read_cell(const struct object *object, const struct weir_listener *ce
 	listener->idle_timeout = cell->idle_timeout;
 	listener->client_affinity = cell->flags & WEIR_CELL_CLIENT_AFFINITY;
 	r = read_table(object, cell, &listener->table[family]);
+	r = r ?: read_guard(object, plan, listener, cell->guard);
 	if (r)
 		return r;
 	if (vec_push(&listener->ports, port))

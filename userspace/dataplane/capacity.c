@@ -7,6 +7,7 @@
 #include <weir/nat.h>
 
 #include "dataplane/cells.h"
+#include "plan/bounds.h"
 #include "plan/maglev.h"
 
 /* Between the least that is worth its while and what the plan's indices can name. */
@@ -18,6 +19,7 @@ static const struct {
 	[CAPACITY_CELLS] = { 256, WEIR_MAX_CELLS },
 	[CAPACITY_ROWS] = { 256, WEIR_MAX_ENDPOINTS },
 	[CAPACITY_LINES] = { 1024, WEIR_MAX_SLOT_LINES },
+	[CAPACITY_BOUND_LINES] = { 64, WEIR_MAX_BOUND_LINES },
 	[CAPACITY_EXCEPTIONS] = { 1, WEIR_MAX_EXCEPTIONS },
 	[CAPACITY_NAT_FLOWS] = { WEIR_NAT_FLOWS_PER_BUCKET, WEIR_MAX_NAT_FLOWS },
 };
@@ -32,11 +34,13 @@ static const struct {
 	{ "listeners", CAPACITY_CELLS, 2, 1 },
 	{ "slots", CAPACITY_LINES, 1, 1 },
 	{ "slots_previous", CAPACITY_LINES, 1, 1 },
+	{ "bounds", CAPACITY_BOUND_LINES, 1, 1 },
 	{ "endpoints", CAPACITY_ROWS, 1, 1 },
 	{ "endpoint_info", CAPACITY_ROWS, 1, 1 },
 	{ "endpoint_stats", CAPACITY_ROWS, 1, 1 },
 	{ "nat_cursor", CAPACITY_ROWS, 1, 1 },
 	{ "nat_latency", CAPACITY_ROWS, 1, 1 },
+	{ "guards", CAPACITY_LISTENERS, 2, 1 },
 	{ "listener_info", CAPACITY_LISTENERS, 1, 1 },
 	{ "listener_stats", CAPACITY_LISTENERS, 1, 1 },
 	{ "exceptions", CAPACITY_EXCEPTIONS, 1, 1 },
@@ -98,6 +102,14 @@ static uint64_t count_rows(const struct listener *listener)
 	return rows;
 }
 
+/* All are of one IP version. */
+static uint64_t count_bounds(const struct addr_prefixes *prefixes)
+{
+	bool ip6 = prefixes->count && addr_family(&prefixes->items[0].addr) == AF_INET6;
+
+	return bounds_most(prefixes->count, ip6);
+}
+
 struct capacity capacity_for(const struct model *model)
 {
 	uint64_t need[CAPACITIES] = { [CAPACITY_LISTENERS] = model->listeners.count + 1 };
@@ -115,6 +127,8 @@ struct capacity capacity_for(const struct model *model)
 		else
 			need[CAPACITY_EXCEPTIONS] = model->recorded_flows;
 	}
+	vec_foreach(acl, &model->acls)
+		need[CAPACITY_BOUND_LINES] += count_bounds(&acl->prefixes);
 	for (int of = 0; of < CAPACITIES; of++)
 		capacity.of[of] = roomy(of, need[of]);
 	return capacity;

@@ -16,11 +16,12 @@
 #include "config/model.h"
 
 enum capacity_of {
-	CAPACITY_LISTENERS,  /* ids, from 0 on */
-	CAPACITY_CELLS,	     /* of one half of the listener table */
-	CAPACITY_ROWS,	     /* of endpoints */
-	CAPACITY_LINES,	     /* of slots */
-	CAPACITY_EXCEPTIONS, /* flows that are recorded while their slots change */
+	CAPACITY_LISTENERS,   /* ids, from 0 on */
+	CAPACITY_CELLS,	      /* of one half of the listener table */
+	CAPACITY_ROWS,	      /* of endpoints */
+	CAPACITY_LINES,	      /* of slots */
+	CAPACITY_BOUND_LINES, /* of address ranges */
+	CAPACITY_EXCEPTIONS,  /* flows that are recorded while their slots change */
 	CAPACITY_NAT_FLOWS,
 	CAPACITIES,
 };

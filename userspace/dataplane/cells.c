@@ -55,6 +55,7 @@ static void fill_listener(struct weir_listener *cell, const struct plan_listener
 	cell->mode = listener->mode;
 	cell->idle_timeout = listener->idle_timeout;
 	cell->endpoint_base = listener->block;
+	cell->guard = listener->guard;
 	if (listener->client_affinity)
 		cell->flags |= WEIR_CELL_CLIENT_AFFINITY;
 	if (listener->mode == WEIR_MODE_NAT)

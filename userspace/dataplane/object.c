@@ -52,6 +52,8 @@ static const struct map_place map_places[] = {
 	MAPPED(listeners, 0),
 	MAPPED(slots, 0),
 	MAPPED(slots_previous, 0),
+	MAPPED(guards, 0),
+	MAPPED(bounds, 0),
 	MAPPED(endpoints, 0),
 	MAPPED(egress, WEIR_MAX_EGRESS),
 	MAPPED(snat, WEIR_MAX_SNAT),

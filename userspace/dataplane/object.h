@@ -33,6 +33,8 @@ struct object {
 	struct weir_listener *listeners;	    /* 2 * capacity.of[CAPACITY_CELLS] */
 	struct weir_slots *slots;		    /* CAPACITY_LINES */
 	struct weir_slots_previous *slots_previous; /* the same */
+	struct weir_guard *guards;		    /* 2 * CAPACITY_LISTENERS */
+	struct weir_bounds *bounds;		    /* CAPACITY_BOUND_LINES */
 	struct weir_endpoint *endpoints;	    /* CAPACITY_ROWS */
 	struct weir_egress *egress;		    /* WEIR_MAX_EGRESS */
 	struct weir_snat *snat;			    /* WEIR_MAX_SNAT */

@@ -27,12 +27,12 @@ static void take_lines(bool *taken, const struct plan *plan)
 	}
 }
 
-/* The first free run of lines, or PLAN_NO_LINE. */
-static uint32_t free_lines(const bool *taken, uint32_t count)
+/* The first free run of lines among `lines`, or PLAN_NO_LINE. */
+static uint32_t free_lines(const bool *taken, uint32_t lines, uint32_t count)
 {
 	uint32_t run = 0;
 
-	for (uint32_t line = 0; line < WEIR_MAX_SLOT_LINES; line++) {
+	for (uint32_t line = 0; line < lines; line++) {
 		run = taken[line] ? 0 : run + 1;
 		if (run == count)
 			return line + 1 - count;
@@ -77,7 +77,8 @@ static int place_tables(const struct plan *in_force, struct plan *next, uint32_t
 
 			if (!table->slots || table->line != PLAN_NO_LINE)
 				continue;
-			table->line = free_lines(taken, table_lines(table->size));
+			table->line =
+				free_lines(taken, WEIR_MAX_SLOT_LINES, table_lines(table->size));
 			if (table->line == PLAN_NO_LINE)
 				return err_set(err, -ENOSPC,
 					       "listener %s: no room for its table of %u slots; "
@@ -106,12 +107,111 @@ static void write_tables(struct object *object, struct plan *next)
 	}
 }
 
+static void take_bounds(bool *taken, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			const struct bounds *ranges = listener->ranges[family];
+
+			if (ranges && ranges->line != BOUNDS_NO_LINE)
+				memset(taken + ranges->line, true, ranges->count);
+		}
+	}
+}
+
+/* Gives every new tree of ranges lines that nobody reads; *ret_lines is behind the last. */
+static int place_bounds(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
+			struct err *err)
+{
+	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_BOUND_LINES, sizeof(*taken));
+	uint32_t lines = 0;
+
+	if (!taken)
+		return err_set(err, -ENOMEM, "out of memory");
+	take_bounds(taken, in_force);
+	take_bounds(taken, next);
+	vec_foreach(listener, &next->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct bounds *ranges = listener->ranges[family];
+
+			if (!ranges || ranges->line != BOUNDS_NO_LINE)
+				continue;
+			ranges->line = free_lines(taken, WEIR_MAX_BOUND_LINES, ranges->count);
+			if (ranges->line == BOUNDS_NO_LINE)
+				return err_set(err, -ENOSPC,
+					       "listener %s: no room for the ranges of its acls; "
+					       "name fewer or larger prefixes",
+					       listener->name);
+			memset(taken + ranges->line, true, ranges->count);
+			ranges->fresh = true;
+			if (ranges->line + ranges->count > lines)
+				lines = ranges->line + ranges->count;
+		}
+	}
+	*ret_lines = lines;
+	return 0;
+}
+
+static void write_bounds(struct object *object, struct plan *next)
+{
+	vec_foreach(listener, &next->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct bounds *ranges = listener->ranges[family];
+
+			if (!ranges || !ranges->fresh)
+				continue;
+			memcpy(&object->bounds[ranges->line], ranges->lines,
+			       ranges->count * sizeof(*ranges->lines));
+			ranges->fresh = false;
+		}
+	}
+}
+
+/* Of a listener whose trees have their lines. */
+static struct weir_guard guard_of(const struct plan_listener *listener)
+{
+	struct weir_guard guard = { .access = listener->access };
+
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		const struct bounds *ranges = listener->ranges[family];
+
+		if (ranges)
+			guard.ranges[family] = (struct weir_ranges){ ranges->line, ranges->levels };
+	}
+	return guard;
+}
+
+/* The row in force, if it says what it should; else the listener's other one. */
+static void place_guards(const struct object *object, struct plan *next)
+{
+	vec_foreach(listener, &next->listeners) {
+		struct weir_guard guard = guard_of(listener);
+
+		if (listener->access == WEIR_ACCESS_ALL)
+			listener->guard = 0;
+		else if (!listener->guard)
+			listener->guard = 2 * listener->id;
+		else if (memcmp(&object->guards[listener->guard], &guard, sizeof(guard)))
+			listener->guard ^= 1;
+	}
+}
+
+static void write_guards(struct object *object, const struct plan *next)
+{
+	vec_foreach(listener, &next->listeners) {
+		struct weir_guard guard = guard_of(listener);
+		struct weir_guard *row = &object->guards[listener->guard];
+
+		if (listener->guard && memcmp(row, &guard, sizeof(guard)))
+			*row = guard;
+	}
+}
+
 /* What the maps have to hold for the plan, beside what is in force. */
-static struct capacity needed(const struct plan *next, uint32_t lines, const struct weir_half *half)
+static struct capacity needed(const struct plan *next, const struct weir_half *half)
 {
 	struct capacity need = {
 		.of = {
-			[CAPACITY_LINES] = lines,
 			[CAPACITY_CELLS] = half->mask + 1,
 			[CAPACITY_EXCEPTIONS] = next->exceptions,
 			[CAPACITY_NAT_FLOWS] = next->nat_flows,
@@ -230,6 +330,7 @@ static void write_listener_info(struct object *object, const struct plan_listene
 	info->idle_timeout = listener->idle_timeout;
 	info->endpoint_base = listener->block;
 	info->endpoint_count = listener->block_size;
+	memcpy(info->lists, listener->lists, sizeof(info->lists));
 }
 
 /* The window of a change begins when it can be seen. */
@@ -376,15 +477,21 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 {
 	_cleanup_(freep) struct weir_listener *cells = NULL;
 	struct weir_half half = {};
+	uint32_t slot_lines = 0, bound_lines = 0;
 	struct capacity need;
-	uint32_t lines = 0;
 	int r;
 
-	r = place_tables(in_force, next, &lines, err);
-	r = r ?: cells_build(next, object->capacity.of[CAPACITY_CELLS], &half, &cells, err);
+	r = place_tables(in_force, next, &slot_lines, err);
+	r = r ?: place_bounds(in_force, next, &bound_lines, err);
 	if (r < 0)
 		return r;
-	need = needed(next, lines, &half);
+	place_guards(object, next);
+	r = cells_build(next, object->capacity.of[CAPACITY_CELLS], &half, &cells, err);
+	if (r < 0)
+		return r;
+	need = needed(next, &half);
+	need.of[CAPACITY_LINES] = slot_lines;
+	need.of[CAPACITY_BOUND_LINES] = bound_lines;
 	if (capacity_exceeds(&need, &object->capacity))
 		r = object_grow(object, &need, err);
 	if (r < 0)
@@ -392,6 +499,8 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	half.first = idle_cells(object);
 	begin_writing(object);
 	write_tables(object, next);
+	write_bounds(object, next);
+	write_guards(object, next);
 	memcpy(object->listeners + half.first, cells, (half.mask + 1) * sizeof(*cells));
 	write_new(object, next);
 	flip(object, &half);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define V4_OFFSET 12 /* of the IPv4 address in bytes */
+#define V4_BITS	  (8 * V4_OFFSET)
 
 /* ::ffff:0:0/96, RFC 4291, section 2.5.5.2 */
 static const uint8_t v4_mapped[V4_OFFSET] = { [10] = 0xff, [11] = 0xff };
@@ -50,6 +51,97 @@ const char *addr_print_port(const struct addr *addr, uint16_t port, char *text)
 	else
 		snprintf(text, ADDR_PORT_TEXT_MAX, format, plain, port);
 	return text;
+}
+
+/* Clears what lies beyond the prefix; true if anything did. */
+static bool cut(struct addr *addr, unsigned bits)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < sizeof(addr->bytes); i++) {
+		unsigned kept = bits > 8 * i ? bits - 8 * i : 0;
+		uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00 >> kept);
+
+		any |= addr->bytes[i] & ~mask;
+		addr->bytes[i] &= mask;
+	}
+	return any;
+}
+
+/* "0" to `max`, without a leading zero. -1 for anything else. */
+static int parse_length(const char *text, int max)
+{
+	int length = 0;
+
+	if (!*text || (text[0] == '0' && text[1]))
+		return -1;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -1;
+		length = length * 10 + (*text - '0');
+		if (length > max)
+			return -1;
+	}
+	return length;
+}
+
+int addr_prefix_parse(const char *text, struct addr_prefix *ret)
+{
+	const char *slash = strchr(text, '/');
+	struct addr_prefix prefix = { .bits = 128 };
+	char plain[ADDR_TEXT_MAX] = "";
+	int length, first;
+
+	if (!slash) {
+		if (addr_parse(text, &prefix.addr) < 0)
+			return -EINVAL;
+		*ret = prefix;
+		return 0;
+	}
+	if ((size_t)(slash - text) >= sizeof(plain))
+		return -EINVAL;
+	memcpy(plain, text, (size_t)(slash - text));
+	if (addr_parse(plain, &prefix.addr) < 0)
+		return -EINVAL;
+	first = addr_family(&prefix.addr) == AF_INET ? V4_BITS : 0;
+	/* Of a mapped address, nobody knows which of the two lengths is meant. */
+	if (first && strchr(plain, ':'))
+		return -EINVAL;
+	length = parse_length(slash + 1, 128 - first);
+	if (length < 0)
+		return -EINVAL;
+	prefix.bits = (uint8_t)(first + length);
+	length = cut(&prefix.addr, prefix.bits) ? -ERANGE : 0;
+	*ret = prefix;
+	return length;
+}
+
+const char *addr_prefix_print(const struct addr_prefix *prefix, char *text)
+{
+	unsigned first = addr_family(&prefix->addr) == AF_INET ? V4_BITS : 0;
+	char plain[ADDR_TEXT_MAX];
+
+	addr_print(&prefix->addr, plain);
+	if (prefix->bits == 128)
+		snprintf(text, ADDR_PREFIX_MAX, "%s", plain);
+	else
+		snprintf(text, ADDR_PREFIX_MAX, "%s/%u", plain, prefix->bits - first);
+	return text;
+}
+
+bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *addr)
+{
+	struct addr copy = *addr;
+
+	if (addr_family(addr) != addr_family(&prefix->addr)) /* ::/0 has no IPv4 address */
+		return false;
+	cut(&copy, prefix->bits);
+	return addr_equal(&copy, &prefix->addr);
+}
+
+bool addr_prefix_equal(const struct addr_prefix *a, const struct addr_prefix *b)
+{
+	return a->bits == b->bits && addr_equal(&a->addr, &b->addr);
 }
 
 int addr_compare(const struct addr *a, const struct addr *b)

@@ -12,9 +12,16 @@
 
 #define ADDR_TEXT_MAX	   46 /* INET6_ADDRSTRLEN */
 #define ADDR_PORT_TEXT_MAX 54 /* "[v6]:65535" */
+#define ADDR_PREFIX_MAX	   50 /* "v6/128" */
 
 struct addr {
 	uint8_t bytes[16];
+};
+
+/* All addresses whose first bits are those of `addr`, whose other bits are zero. */
+struct addr_prefix {
+	struct addr addr;
+	uint8_t bits; /* of the 16 bytes: 10.0.0.0/8 has 96 + 8 */
 };
 
 /* AF_INET or AF_INET6. */
@@ -29,6 +36,18 @@ const char *addr_print(const struct addr *addr, char *text);
 
 /* "10.0.0.1:80", "[2001:db8::1]:80"; with port 0 the bare address. Room for ADDR_PORT_TEXT_MAX. */
 const char *addr_print_port(const struct addr *addr, uint16_t port, char *text);
+
+/* Strict: "10.0.0.0/8", "2001:db8::/32", or an address, which is a prefix of one. 0, -EINVAL, or
+ * -ERANGE if bits beyond the prefix are set: then *ret is the prefix that was perhaps meant. */
+int addr_prefix_parse(const char *text, struct addr_prefix *ret);
+
+/* Canonical text; of a single address without its length. Returns `text`, with room for
+ * ADDR_PREFIX_MAX. */
+const char *addr_prefix_print(const struct addr_prefix *prefix, char *text);
+
+/* Is the address one of the prefix's? */
+bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *addr);
+bool addr_prefix_equal(const struct addr_prefix *a, const struct addr_prefix *b);
 
 /* Order of the bytes: <0, 0, >0. */
 int addr_compare(const struct addr *a, const struct addr *b);

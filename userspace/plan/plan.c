@@ -23,6 +23,8 @@ static void listener_fini(struct plan_listener *listener)
 	vec_free(&listener->endpoints);
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		free(listener->table[family].slots);
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		bounds_unref(listener->ranges[family]);
 }
 
 void plan_free(struct plan *plan)
@@ -56,6 +58,8 @@ static int listener_copy(const struct plan_listener *from, struct plan_listener 
 	memset(&copy.endpoints, 0, sizeof(copy.endpoints));
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		copy.table[family].slots = NULL;
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		bounds_ref(copy.ranges[family]);
 
 	r |= COPY_ITEMS(&copy.addresses, &from->addresses);
 	r |= COPY_ITEMS(&copy.ports, &from->ports);

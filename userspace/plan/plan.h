@@ -22,6 +22,7 @@
 
 #include "config/model.h"
 #include "net/addr.h"
+#include "plan/bounds.h"
 #include "plan/facts.h"
 #include "plan/override.h"
 #include "plan/slots.h"
@@ -71,7 +72,11 @@ struct plan_listener {
 	bool vip_route;
 	bool client_affinity;
 	uint32_t idle_timeout;
-	VEC(struct addr) addresses; /* empty: removed, waiting for its last flows */
+	uint8_t access;			      /* enum weir_access */
+	char lists[WEIR_NAME_MAX];	      /* the names of the acls that it is about */
+	struct bounds *ranges[PLAN_FAMILIES]; /* a reference; NULL: everybody, or no address */
+	uint32_t guard;			      /* row in guards, once written; 0: needs none */
+	VEC(struct addr) addresses;	      /* empty: removed, waiting for its last flows */
 	VEC(struct port_range) ports;
 	uint32_t block; /* first row of the block that slots count from */
 	uint32_t block_size;

@@ -9,6 +9,7 @@
 
 #include "plan/maglev.h"
 #include "plan/plan.h"
+#include "plan/plan_access.h"
 #include "plan/plan_places.h"
 
 static void mark_leaving(struct plan *plan)
@@ -265,6 +266,14 @@ static void drop_table(struct plan_table *table)
 	*table = (struct plan_table){ .line = PLAN_NO_LINE };
 }
 
+/* It is left without addresses. */
+static void drop_listener(struct plan_listener *listener)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		drop_table(&listener->table[family]);
+	plan_access_drop(listener);
+}
+
 static int build_table(struct plan_listener *listener, enum plan_family family, uint32_t now)
 {
 	struct plan_table *table = &listener->table[family];
@@ -349,7 +358,7 @@ static int check_affinity(const struct plan_listener *in_force, const struct lis
 
 static int build_listener(struct plan *plan, const struct listener *from, const struct model *model,
 			  const struct overrides *overrides, const struct facts *facts,
-			  struct err *err)
+			  struct plan_access *access, struct err *err)
 {
 	struct plan_listener *to;
 	int r;
@@ -371,6 +380,9 @@ static int build_listener(struct plan *plan, const struct listener *from, const 
 	vec_foreach(range, &from->ports)
 		if (vec_push(&to->ports, *range))
 			return -ENOMEM;
+	r = plan_access_listener(access, from, to, err);
+	if (r < 0)
+		return r;
 	r = build_endpoints(plan, to, from, model, overrides, facts, err);
 	if (r < 0)
 		return r;
@@ -409,6 +421,10 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	       struct err *err)
 {
 	_cleanup_(plan_freep) struct plan *plan = plan_copy(in_force);
+	_cleanup_(plan_access_fini) struct plan_access access = {
+		.model = model,
+		.in_force = in_force,
+	};
 	int r;
 
 	if (!plan)
@@ -424,7 +440,7 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	if (r < 0)
 		return r;
 	vec_foreach(listener, &model->listeners) {
-		r = build_listener(plan, listener, model, overrides, facts, err);
+		r = build_listener(plan, listener, model, overrides, facts, &access, err);
 		if (r == -ENOMEM)
 			return err_set(err, -ENOMEM, "out of memory");
 		if (r < 0)
@@ -432,8 +448,7 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	}
 	vec_foreach(listener, &plan->listeners)
 		if (!listener->addresses.count)
-			for (int family = 0; family < PLAN_FAMILIES; family++)
-				drop_table(&listener->table[family]);
+			drop_listener(listener);
 	*ret = take_ptr(plan);
 	return 0;
 }
