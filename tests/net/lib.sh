@@ -9,7 +9,8 @@
 #   lb eth0 ──────┘    └─── lb (eth1) ────┴── ep3 eth0      lb's eth1 on br2, 10.78.0.0/24 and
 #                                                           fd78::/64; fabric routes between them.
 #
-# Last byte of an address: 1 fabric, 2 client, 10 lb, 11 12 13 ep1 ep2 ep3, 100 the listeners' VIP.
+# Last byte of an address: 1 fabric, 2 client, 10 lb, 11 12 13 ep1 ep2 ep3, 100 the listeners' VIP,
+# 20 a second balancer, lb2 on br1, where there is one.
 # Endpoints: nginx on TCP 80 (keep-alive) and 8080 (none), both answer "NAME\n" to every path but
 # /client (who asks, as they see it) and /big (64 MiB); tests/peer/serve on TCP and UDP 53.
 
@@ -31,6 +32,7 @@ DAEMONS=0
 VIP4=10.77.0.100
 VIP6=fd77::100
 ENDPOINTS=(ep1 ep2 ep3)
+BALANCER=lb # whose weir the functions below speak of: lb or lb2
 FAILURES=0
 
 # ---- words ----
@@ -153,7 +155,7 @@ connect() {
 	# XDP cannot finish a checksum that the sender left to its "hardware" (nor split TSO).
 	on "$node" ethtool -K "$if" tx off >/dev/null
 	# Frames from XDP_TX and XDP_REDIRECT are taken only if the peer runs a program, too.
-	if [[ $node == lb ]]; then
+	if [[ $node == lb* ]]; then
 		on fabric ethtool -K "$port" tx off >/dev/null
 		on fabric bpftool net attach xdpdrv pinned "/sys/fs/bpf/$LAB-pass" dev "$port"
 	fi
@@ -255,15 +257,32 @@ endpoint_answers() {
 		--connections 1 | grep -q '"failed":0'
 }
 
-# lab_up [--two-arm] [--dsr] [--name NAME]: makes the lab and waits until its servers answer. From
-# here on it goes away when the script ends, however that comes about.
+# A second balancer, on the one arm. Packets to the VIPs take the way that a route says.
+lab_second() {
+	ip netns add "$LAB-lb2"
+	node_sysctls lb2
+	connect br1 lb2 lb2 eth0 20
+	way_over lb
+}
+
+# way_over lb|lb2: the client reaches the VIPs through this balancer.
+way_over() {
+	local host=10
+	[[ $1 == lb ]] || host=20
+	ip -n "$LAB-client" route replace $VIP4 via 10.77.0.$host
+	ip -n "$LAB-client" -6 route replace $VIP6 via fd77::$host
+}
+
+# lab_up [--two-arm] [--dsr] [--second] [--name NAME]: makes the lab and waits until its servers
+# answer. From here on it goes away when the script ends, however that comes about.
 lab_up() {
-	local name='' dsr='' node bridge=br1 i
+	local name='' dsr='' second='' node bridge=br1 i
 	LAB_TWO_ARM=
 	while (($#)); do
 		case $1 in
 		--two-arm) LAB_TWO_ARM=1 ;;
 		--dsr) dsr=1 ;;
+		--second) second=1 ;;
 		--name) shift && name=$1 ;;
 		*) die "lab_up: unknown option $1" ;;
 		esac
@@ -312,6 +331,7 @@ lab_up() {
 	done
 	[[ -z $LAB_TWO_ARM ]] || lab_routes
 	[[ -z $dsr ]] || lab_vips
+	[[ -z $second ]] || lab_second
 
 	for node in "${ENDPOINTS[@]}"; do endpoint_start "$node"; done
 	for node in "${ENDPOINTS[@]}"; do
@@ -324,13 +344,16 @@ lab_down() {
 	local node
 	[[ -n $LAB && -d $LAB_DIR ]] || return 0
 	kill_recorded
-	if [[ -d /sys/fs/bpf/$LAB && -x $WEIR && -e /run/netns/$LAB-lb ]]; then
-		weir down >/dev/null 2>&1 || echo "weir down failed" >&2
-	fi
-	for node in $(lab_nodes); do
+	for BALANCER in lb2 lb; do
+		if [[ -d /sys/fs/bpf/$(instance) && -x $WEIR && -e /run/netns/$LAB-$BALANCER ]]; then
+			weir down >/dev/null 2>&1 || echo "weir down failed" >&2
+		fi
+		rm -rf "/sys/fs/bpf/$(instance)" "/var/lib/$(instance)" "/run/$(instance)"
+	done
+	for node in $(lab_nodes) lb2; do
 		[[ ! -e /run/netns/$LAB-$node ]] || ip netns del "$LAB-$node" || true
 	done
-	rm -rf "/sys/fs/bpf/$LAB" "/sys/fs/bpf/$LAB-pass" "/var/lib/$LAB" "/run/$LAB" "$LAB_DIR"
+	rm -rf "/sys/fs/bpf/$LAB-pass" "$LAB_DIR"
 	rmdir "$LABS" 2>/dev/null || true
 	LAB=
 }
@@ -376,8 +399,11 @@ lab_reap() {
 
 # ---- weir in the lab ----
 
-# weir ARGS...: the CLI, in the balancer's namespace, of this lab's instance.
-weir() { on lb env WEIR_INSTANCE="$LAB" "$WEIR" "$@"; }
+# The instance of weir: one for each balancer, since they share bpffs here.
+instance() { [[ $BALANCER == lb ]] && echo "$LAB" || echo "$LAB-$BALANCER"; }
+
+# weir ARGS...: the CLI, in the balancer's namespace, of its instance.
+weir() { on "$BALANCER" env WEIR_INSTANCE="$(instance)" "$WEIR" "$@"; }
 
 # lab_listener NAME PROTOCOL PORT MODE WEIGHT...: one listener on both VIPs; the first weight is
 # ep1's and ep1-v6's, and so on. IDLE_TIMEOUT (s) if it is set.
@@ -419,7 +445,8 @@ daemon_start() {
 	[[ ${2-native} == native ]] || option=(--generic)
 	DAEMONS=$((DAEMONS + 1))
 	DAEMON_LOG=$LAB_DIR/daemon-$DAEMONS.log
-	spawn "$DAEMON_LOG" lb env WEIR_INSTANCE="$LAB" "$WEIR" run -c "$config" "${option[@]}"
+	spawn "$DAEMON_LOG" "$BALANCER" env WEIR_INSTANCE="$(instance)" \
+		"$WEIR" run -c "$config" "${option[@]}"
 	DAEMON=$SPAWNED
 	wait_for daemon_ready_or_dead 20 || die "the daemon is not ready after 20 s"
 	kill -0 "$DAEMON" 2>/dev/null || die "the daemon did not start: $(tail -n 3 "$DAEMON_LOG")"
