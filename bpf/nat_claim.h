@@ -140,7 +140,8 @@ __noinline int nat_claim_port(struct nat_new *new)
 
 	if (!new)
 		return WEIR_R_INTERNAL;
-	cursor = bpf_map_lookup_elem(&nat_cursor, &new->endpoint);
+	row = new->endpoint; /* Linux 6.1 takes no key that lies where an argument points to */
+	cursor = bpf_map_lookup_elem(&nat_cursor, &row);
 	if (!cursor)
 		return WEIR_R_INTERNAL;
 	row = nat_snat_row(new);
@@ -241,7 +242,7 @@ static __always_inline bool nat_remove_if_over(__u32 index, __u32 now)
 }
 
 /* Frees one way of two full buckets, if one is over. Returns whether there is room now. */
-__noinline bool nat_make_room(__u32 first, __u32 second, __u32 now)
+static __always_inline bool nat_make_room(__u32 first, __u32 second, __u32 now)
 {
 	for (__u32 i = 0; i < 2 * WEIR_NAT_WAYS; i++) {
 		__u32 bucket = i < WEIR_NAT_WAYS ? first : second;
@@ -297,7 +298,7 @@ static __always_inline bool nat_claim_record(__u32 index, const struct nat_new *
 }
 
 /* Claims a free way for new->flow: new->index, in the emptier bucket. An enum weir_reason. */
-__noinline int nat_claim_way(struct nat_new *new)
+static __always_inline int nat_claim_way(struct nat_new *new)
 {
 	const struct weir_nat_tags *first, *second;
 	struct nat_places at;
@@ -399,11 +400,13 @@ __noinline int nat_insert(struct nat_new *new)
 	struct weir_endpoint_stats *stats;
 	struct weir_nat_record *record;
 	union weir_nat_word word;
+	__u32 row;
 	int reason;
 
 	if (!new)
 		return WEIR_R_INTERNAL;
-	stats = bpf_map_lookup_elem(&endpoint_stats, &new->endpoint);
+	row = new->endpoint; /* see nat_claim_port() */
+	stats = bpf_map_lookup_elem(&endpoint_stats, &row);
 	if (!stats)
 		return WEIR_R_INTERNAL;
 	reason = nat_claim_way(new);

@@ -220,6 +220,7 @@ static __always_inline __u32 nat_reply_lowest(const struct weir_nat_replies *rep
 	__u32 bit = lowest_bit(ways);
 	__u32 entry = 2 * (31 - (bit & 31)) + (bit >> 5);
 
+	asm volatile("" : "+r"(entry)); /* or the compiler takes the bound below apart */
 	return (((const volatile __u32 *)replies->entry)[entry % WEIR_NAT_WAYS] & nat_index_mask) -
 	       1;
 }
