@@ -60,7 +60,8 @@ __noinline int bounds_find(const struct bounds_search *search)
 	if (!search)
 		return -1;
 	width = search->ip6 ? WEIR_BOUNDS_IP6 : WEIR_BOUNDS_IP4;
-	for (__u32 level = 0; level < WEIR_BOUNDS_LEVELS; level++) {
+	/* 64 bits: Linux 6.1 forgets the value of a smaller counter that is put on the stack. */
+	for (__u64 level = 0; level < WEIR_BOUNDS_LEVELS; level++) {
 		__u32 index = search->line + node;
 		const struct weir_bounds *line;
 
