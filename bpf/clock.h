@@ -3,14 +3,16 @@
 #ifndef WEIR_BPF_CLOCK_H
 #define WEIR_BPF_CLOCK_H
 
+#include <weir/clock.h>
+
 #include "pkt.h"
 
 #define NANOSECONDS 1000000000ull
 
-/* Seconds, as user space reads them from CLOCK_MONOTONIC_COARSE. */
+/* Seconds, as user space makes them of CLOCK_MONOTONIC_COARSE. */
 static __always_inline __u32 clock_now(const struct weir_control *control)
 {
-	return bpf_ktime_get_coarse_ns() / NANOSECONDS + control->clock_offset;
+	return weir_seconds(bpf_ktime_get_coarse_ns()) + control->clock_offset;
 }
 
 #endif

@@ -13,6 +13,12 @@ static __always_inline void mac_copy(__u8 to[ETH_ALEN], const __u8 from[ETH_ALEN
 	*(__u16 *)(to + 4) = *(const __u16 *)(from + 4);
 }
 
+static __always_inline bool mac_same(const __u8 a[ETH_ALEN], const __u8 b[ETH_ALEN])
+{
+	return *(const __u32 *)a == *(const __u32 *)b &&
+	       *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
+}
+
 /* The next hop is passed as one word, read once: the daemon may change it meanwhile. */
 static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nexthop nexthop)
 {

@@ -63,12 +63,13 @@ FLOW_MAP(nat_tags, struct weir_nat_tags);
 FLOW_MAP(nat_replies, struct weir_nat_replies);
 FLOW_MAP(nat_latency, struct weir_nat_latency);
 
-/* Where a flow's record may be: two buckets, and its tag. */
+/* Where a flow's record may be: two buckets; its way in the first unless it was taken; its tag. */
 struct nat_places {
 	__u32 first;
 	__u32 second;
+	__u8 home;
 	__u8 tag; /* never 0 */
-	__u8 pad[3];
+	__u8 pad[2];
 };
 
 /* A new flow while it is put together: too large for the stack. */

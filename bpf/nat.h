@@ -22,7 +22,8 @@
 
 /* Where a flow's packets go and as whom. */
 struct nat_flow {
-	__u32 endpoint; /* row */
+	const struct weir_endpoint *to;
+	__u32 endpoint; /* its row */
 	__u32 snat;	/* row; 0: there is no flow */
 	__u16 port;
 };
@@ -69,8 +70,7 @@ static __always_inline bool nat_client_is_where_it_was(const struct pkt *pkt,
 	__u32 index = was.egress;
 	const struct weir_egress *way = bpf_map_lookup_elem(&egress, &index);
 
-	return *(const __u32 *)was.mac == *(const __u32 *)pkt->eth->h_source &&
-	       *(const __u16 *)(was.mac + 4) == *(const __u16 *)(pkt->eth->h_source + 4) && way &&
+	return mac_same(was.mac, pkt->eth->h_source) && way &&
 	       way->ifindex == pkt->ctx->ingress_ifindex;
 }
 
@@ -97,8 +97,8 @@ static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_rec
 static __always_inline enum weir_reason nat_known(const struct pkt *pkt, struct nat_flow *ret)
 {
 	__u64 hash = weir_hash_nat(&pkt->flow, pkt->control->nat_seed);
-	__u32 now = clock_now(pkt->control), row;
 	const struct weir_endpoint *endpoint;
+	__u32 now = clock_now(pkt->control);
 	struct weir_nat_record *record;
 	struct weir_nat_client client;
 	struct nat_match match;
@@ -110,11 +110,9 @@ static __always_inline enum weir_reason nat_known(const struct pkt *pkt, struct 
 		return GO_ON;
 	*(__u64 *)&client = *(const volatile __u64 *)&record->client;
 	port = record->snat_port;
-	row = match.word.is.endpoint;
-	endpoint = bpf_map_lookup_elem(&endpoints, &row);
-	keeps = endpoint && (__u16)endpoint->generation == match.word.is.endpoint_generation &&
-		endpoint_keeps(endpoint, endpoint->generation, false);
-	over = nat_is_over(record, match.word, now);
+	endpoint = nat_endpoint(match.word);
+	keeps = endpoint && endpoint_keeps(endpoint, endpoint->generation, false);
+	over = nat_is_over(record, match.word, endpoint, now);
 	if (nat_begins(pkt, record, keeps && !over)) {
 		nat_remove(match.index, match.word.all);
 		return GO_ON;
@@ -128,20 +126,22 @@ static __always_inline enum weir_reason nat_known(const struct pkt *pkt, struct 
 	if (!keeps)
 		return WEIR_R_ENDPOINT_GONE;
 	nat_touch(pkt, record, client, now);
-	*ret = (struct nat_flow){ .endpoint = row, .snat = client.snat, .port = port };
+	*ret = (struct nat_flow){ .to = endpoint,
+				  .endpoint = match.word.is.endpoint,
+				  .snat = client.snat,
+				  .port = port };
 	return GO_ON;
 }
 
 /* Of a recorded flow, to its endpoint. */
 static __always_inline enum weir_reason nat_forward(struct pkt *pkt, const struct nat_flow *flow)
 {
-	const struct weir_endpoint *endpoint;
-	__u32 row = flow->endpoint, snat_row = flow->snat;
+	const struct weir_endpoint *endpoint = flow->to;
 	const struct weir_snat *from;
+	__u32 snat_row = flow->snat;
 	enum weir_reason reason;
 
-	pkt->endpoint = row;
-	endpoint = bpf_map_lookup_elem(&endpoints, &row);
+	pkt->endpoint = flow->endpoint;
 	from = bpf_map_lookup_elem(&snat, &snat_row);
 	if (!endpoint || !from)
 		return WEIR_R_INTERNAL;
@@ -188,7 +188,8 @@ static __always_inline bool nat_opened_by_other(const struct nat_new *new, struc
 	record = nat_record(match.index);
 	if (!record)
 		return false;
-	*ret = (struct nat_flow){ .endpoint = match.word.is.endpoint,
+	*ret = (struct nat_flow){ .to = nat_endpoint(match.word),
+				  .endpoint = match.word.is.endpoint,
 				  .snat = record->client.snat,
 				  .port = record->snat_port };
 	return nat_is_still(record, &match);
@@ -216,7 +217,8 @@ static __always_inline enum weir_reason nat_open(struct pkt *pkt,
 		return WEIR_R_NO_NEXT_HOP;
 	reason = nat_insert(&scratch->new);
 	nat_age(scratch->new.now);
-	flow = (struct nat_flow){ .endpoint = pkt->endpoint,
+	flow = (struct nat_flow){ .to = endpoint,
+				  .endpoint = pkt->endpoint,
 				  .snat = scratch->new.client.snat,
 				  .port = scratch->new.back.dport };
 	pkt->new_flow = reason == GO_ON;
@@ -283,27 +285,26 @@ static __always_inline void nat_read_reply(const struct weir_nat_record *record,
 static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listener)
 {
 	__u64 hash = weir_hash_nat(&pkt->flow, pkt->control->nat_seed);
-	__u32 now = clock_now(pkt->control), row;
 	const struct weir_endpoint *endpoint;
+	__u32 now = clock_now(pkt->control);
 	struct weir_nat_record *record;
 	enum weir_reason reason;
 	struct nat_match match;
 	struct nat_reply reply;
 
 	record = nat_find_reply(&pkt->flow, hash, &match);
-	if (!record || nat_is_over(record, match.word, now))
+	if (!record)
+		return WEIR_R_NAT_UNKNOWN;
+	endpoint = nat_endpoint(match.word);
+	if (!endpoint || nat_is_over(record, match.word, endpoint, now))
 		return WEIR_R_NAT_UNKNOWN;
 	nat_read_reply(record, &reply);
-	row = match.word.is.endpoint;
-	endpoint = bpf_map_lookup_elem(&endpoints, &row);
-	if (!endpoint)
-		return WEIR_R_INTERNAL;
 	*listener = endpoint->listener;
 	if (!nat_is_still(record, &match))
 		return WEIR_R_NAT_RACE;
 	if (nat_ttl_expires(pkt))
 		return WEIR_R_TTL_EXPIRED;
-	nat_touch_reply(pkt, record, row, now);
+	nat_touch_reply(pkt, record, match.word.is.endpoint, now);
 	reason = nat_rewrite(pkt, &(struct nat_rewrite){
 					  .src = reply.listener_addr,
 					  .dst = reply.client_addr,
@@ -312,7 +313,7 @@ static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listen
 				  });
 	if (reason != GO_ON)
 		return reason;
-	pkt->endpoint = row;
+	pkt->endpoint = match.word.is.endpoint;
 	reason = forward(pkt, nat_nexthop(&reply.client));
 	return reason == GO_ON ? WEIR_R_REPLIED : reason;
 }

@@ -53,10 +53,11 @@ enum nat_port_claim {
 };
 
 /*
- * Enters `entry` into a bucket, unless there is one with its tag: perhaps of the same port, and
- * then there must not be two. Who finds another one after he has entered his own steps back, too.
+ * Enters `entry` into a bucket, at `home` if that is free, unless there is one with its tag:
+ * perhaps of the same port, and then there must not be two. Who finds another one after he has
+ * entered his own steps back, too.
  */
-__noinline int nat_claim_entry(__u32 bucket, __u32 entry)
+__noinline int nat_claim_entry(__u32 bucket, __u32 entry, __u32 home)
 {
 	struct weir_nat_replies *replies = bpf_map_lookup_elem(&nat_replies, &bucket);
 	__u32 tag = entry & ~nat_index_mask;
@@ -66,15 +67,15 @@ __noinline int nat_claim_entry(__u32 bucket, __u32 entry)
 	if (nat_reply_ways(replies, tag))
 		return NAT_PORT_TAKEN;
 	for (__u32 i = 0; i < WEIR_NAT_WAYS; i++) {
+		__u32 *mine = &replies->entry[(home + i) % WEIR_NAT_WAYS];
 		__u64 ways;
 
-		if (*(volatile __u32 *)&replies->entry[i] ||
-		    __sync_val_compare_and_swap(&replies->entry[i], 0, entry))
+		if (*(volatile __u32 *)mine || __sync_val_compare_and_swap(mine, 0, entry))
 			continue;
 		ways = nat_reply_ways(replies, tag);
 		if (!(ways & (ways - 1)))
 			return NAT_PORT_CLAIMED;
-		*(volatile __u32 *)&replies->entry[i] = 0;
+		*(volatile __u32 *)mine = 0;
 		return NAT_PORT_TAKEN;
 	}
 	return NAT_PORT_NO_WAY;
@@ -159,7 +160,8 @@ __noinline int nat_claim_port(struct nat_new *new)
 			continue;
 		addr_copy(new->back.dst, from->addr);
 		hash = nat_hash(&new->back);
-		if (nat_claim_entry(nat_reply_bucket(hash), nat_reply_tag(hash) | (new->index + 1)))
+		if (nat_claim_entry(nat_reply_bucket(hash), nat_reply_tag(hash) | (new->index + 1),
+				    nat_reply_home(hash)))
 			continue;
 		new->client.snat = row;
 		return GO_ON;
@@ -216,16 +218,25 @@ __noinline bool nat_remove(__u32 index, __u64 all)
 	return true;
 }
 
-/* Is a record's time over at `now`? Also, soon, that of a flow whose endpoint is no more. */
-static __always_inline bool nat_is_over(const struct weir_nat_record *record,
-					union weir_nat_word word, __u32 now)
+/* The endpoint that a record's word names, NULL if it is no more: the row may have a new owner. */
+static __always_inline const struct weir_endpoint *nat_endpoint(union weir_nat_word word)
 {
-	__u32 row = word.is.endpoint, idle_timeout = WEIR_TIMEOUT_CLOSING;
+	__u32 row = word.is.endpoint;
 	const struct weir_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &row);
 
-	if (endpoint && (__u16)endpoint->generation == word.is.endpoint_generation)
-		idle_timeout = endpoint->idle_timeout;
-	return weir_nat_is_over(record, word.is.udp, idle_timeout, now);
+	return endpoint && (__u16)endpoint->generation == word.is.endpoint_generation ? endpoint
+										      : NULL;
+}
+
+/* Is a record's time over at `now`? Also, soon, that of a flow whose endpoint is no more (NULL). */
+static __always_inline bool nat_is_over(const struct weir_nat_record *record,
+					union weir_nat_word word,
+					const struct weir_endpoint *endpoint, __u32 now)
+{
+	if (record->seen == now)
+		return false;
+	return weir_nat_is_over(record, word.is.udp,
+				endpoint ? endpoint->idle_timeout : WEIR_TIMEOUT_CLOSING, now);
 }
 
 /* Removes a record if it is over, for so long that no packet still takes it for alive. */
@@ -237,7 +248,8 @@ static __always_inline bool nat_remove_if_over(__u32 index, __u32 now)
 	if (!record)
 		return false;
 	word = nat_word(record);
-	return word.is.state == WEIR_NAT_LIVE && nat_is_over(record, word, now - WEIR_NAT_GRACE) &&
+	return word.is.state == WEIR_NAT_LIVE &&
+	       nat_is_over(record, word, nat_endpoint(word), now - WEIR_NAT_GRACE) &&
 	       nat_remove(index, word.all);
 }
 
@@ -297,12 +309,23 @@ static __always_inline bool nat_claim_record(__u32 index, const struct nat_new *
 	return free.is.state == WEIR_NAT_FREE && nat_seize(record, free, busy);
 }
 
-/* Claims a free way for new->flow: new->index, in the emptier bucket. An enum weir_reason. */
+/* Some of the free ways, to take one of: the one at home, else those of the emptier bucket. */
+static __always_inline __u64 nat_better(const struct nat_places *at, __u64 ways)
+{
+	__u64 home = 1ull << (at->home % (WEIR_NAT_WAYS / 2) * 8 + at->home / (WEIR_NAT_WAYS / 2));
+	__u64 first = ways & NAT_WAYS_FIRST, second = ways & NAT_WAYS_SECOND;
+
+	if (ways & home)
+		return home;
+	return nat_count(second) > nat_count(first) || !first ? second : first;
+}
+
+/* Claims a free way for new->flow: new->index. An enum weir_reason. */
 static __always_inline int nat_claim_way(struct nat_new *new)
 {
 	const struct weir_nat_tags *first, *second;
 	struct nat_places at;
-	__u64 ways, better;
+	__u64 ways;
 
 	if (!new)
 		return WEIR_R_INTERNAL;
@@ -314,18 +337,15 @@ static __always_inline int nat_claim_way(struct nat_new *new)
 	ways = nat_ways(first, second, 0);
 	if (!ways && nat_make_room(at.first, at.second, new->now))
 		ways = nat_ways(first, second, 0);
-	better = nat_count(ways & NAT_WAYS_SECOND) > nat_count(ways & NAT_WAYS_FIRST)
-			 ? NAT_WAYS_SECOND
-			 : NAT_WAYS_FIRST;
 	for (int i = 0; ways && i < NAT_CLAIM_TRIES; i++) {
-		__u64 from = ways & better ?: ways;
+		__u64 better = nat_better(&at, ways);
 
-		new->index = nat_lowest(&at, from);
+		new->index = nat_lowest(&at, better);
 		if (nat_claim_record(new->index, new)) {
 			nat_set_tag(new->index, at.tag);
 			return GO_ON;
 		}
-		ways &= ~(from & -from);
+		ways &= ~(better & -better);
 	}
 	return WEIR_R_NAT_FULL;
 }

@@ -54,13 +54,21 @@ static __always_inline enum weir_reason nat_rewrite_ip(struct pkt *pkt,
 	return GO_ON;
 }
 
+/* What the new addresses change in the checksum of layer 4. */
+static __always_inline __u64 nat_pseudo_delta(const struct pkt *pkt, const struct nat_rewrite *to)
+{
+	if (pkt->version == 4)
+		return csum_delta32(addr_to_ip4(pkt->flow.src), addr_to_ip4(to->src)) +
+		       csum_delta32(addr_to_ip4(pkt->flow.dst), addr_to_ip4(to->dst));
+	return csum_delta_addr(pkt->flow.src, to->src) + csum_delta_addr(pkt->flow.dst, to->dst);
+}
+
 static __always_inline enum weir_reason nat_rewrite(struct pkt *pkt, const struct nat_rewrite *to)
 {
 	__be16 sport = bpf_htons(to->sport), dport = bpf_htons(to->dport);
-	__u64 delta =
-		csum_delta_addr(pkt->flow.src, to->src) + csum_delta_addr(pkt->flow.dst, to->dst);
 	const void *end = (void *)(long)pkt->ctx->data_end;
 	enum weir_reason reason = nat_rewrite_ip(pkt, to);
+	__u64 delta = nat_pseudo_delta(pkt, to);
 
 	if (reason != GO_ON)
 		return reason;

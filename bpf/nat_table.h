@@ -3,9 +3,9 @@
  * The NAT flow table: finding a record by either direction. include/weir/nat.h says how it lies in
  * memory and by which rules it is written, nat_claim.h writes it, nat.h is the mode that uses it.
  *
- * Candidates come as bits of a word, without a branch for each way; the first one is looked at
- * inline, and nearly always it is the one. Beyond that a function of its own goes on, as
- * parse_extensions(): the verifier walks its loop once.
+ * Mostly it is at home, in the way that the hash names: there it is looked for inline, so that a
+ * processor can fetch the record before it knows the tag. Elsewhere a function of its own looks, as
+ * parse_extensions(), with candidates as bits of a word instead of a branch for each way.
  */
 #ifndef WEIR_BPF_NAT_TABLE_H
 #define WEIR_BPF_NAT_TABLE_H
@@ -56,23 +56,28 @@ static __always_inline struct nat_places nat_places(__u64 hash)
 	return (struct nat_places){
 		.first = ((hash & 0xffffffff) * nat_buckets) >> 32,
 		.second = ((hash >> 32) * nat_buckets) >> 32,
+		.home = (hash >> 8) % WEIR_NAT_WAYS,
 		.tag = (__u8)hash ?: 1,
 	};
 }
 
 /*
- * The ways of two buckets whose tag is `tag`, 0 for those that are free: bit 8 * w + j is way w of
- * the first bucket's lower half for j = 0, of its upper half for j = 1, then of the second's.
+ * The ways of a bucket whose tag is `tag`, 0 for those that are free: bit 8 * w is way w of its
+ * lower half, bit 8 * w + 1 of its upper half.
  */
+static __always_inline __u64 nat_bucket_ways(const struct weir_nat_tags *bucket, __u8 tag)
+{
+	const volatile __u64 *words = (const volatile __u64 *)bucket->tag;
+	__u64 pattern = tag * 0x0101010101010101ull;
+
+	return zero_bytes(words[0] ^ pattern) >> 7 | zero_bytes(words[1] ^ pattern) >> 6;
+}
+
+/* The same of two buckets, the second's two bits higher. */
 static __always_inline __u64 nat_ways(const struct weir_nat_tags *first,
 				      const struct weir_nat_tags *second, __u8 tag)
 {
-	const volatile __u64 *a = (const volatile __u64 *)first->tag;
-	const volatile __u64 *b = (const volatile __u64 *)second->tag;
-	__u64 pattern = tag * 0x0101010101010101ull;
-
-	return zero_bytes(a[0] ^ pattern) >> 7 | zero_bytes(a[1] ^ pattern) >> 6 |
-	       zero_bytes(b[0] ^ pattern) >> 5 | zero_bytes(b[1] ^ pattern) >> 4;
+	return nat_bucket_ways(first, tag) | nat_bucket_ways(second, tag) << 2;
 }
 
 #define NAT_WAYS_FIRST	0x0303030303030303ull /* of the first bucket */
@@ -170,31 +175,32 @@ static __always_inline struct weir_nat_record *nat_find(const struct weir_flow *
 {
 	struct nat_places at = nat_places(hash);
 	const struct weir_nat_tags *first = nat_bucket_tags(at.first);
-	const struct weir_nat_tags *second = nat_bucket_tags(at.second);
 	struct weir_nat_record *record;
-	__u64 ways;
 
-	if (!first || !second)
+	if (!first)
 		return NULL;
-	ways = nat_ways(first, second, at.tag);
-	if (!ways)
-		return NULL;
-	ret->index = nat_lowest(&at, ways);
-	record = nat_record(ret->index);
-	if (!record)
-		return NULL;
-	ret->word = nat_word(record);
-	if (nat_is_of(record, ret->word, flow))
-		return record;
-	if (!(ways & (ways - 1)) || !nat_search(flow, hash, ret))
-		return NULL;
-	return nat_record(ret->index);
+	if (((const volatile __u8 *)first->tag)[at.home] == at.tag) {
+		ret->index = at.first * WEIR_NAT_WAYS + at.home;
+		record = nat_record(ret->index);
+		if (!record)
+			return NULL;
+		ret->word = nat_word(record);
+		if (nat_is_of(record, ret->word, flow))
+			return record;
+	}
+	return nat_search(flow, hash, ret) ? nat_record(ret->index) : NULL;
 }
 
 /* Where the reply entry of a flow is, and the tag that it has there: in place, never 0. */
 static __always_inline __u32 nat_reply_bucket(__u64 hash)
 {
 	return ((hash >> 32) * nat_buckets) >> 32;
+}
+
+/* The entry that it has unless it was taken: of bits that tell apart what has the same tag, too. */
+static __always_inline __u32 nat_reply_home(__u64 hash)
+{
+	return hash % WEIR_NAT_WAYS;
 }
 
 static __always_inline __u32 nat_reply_tag(__u64 hash)
@@ -257,23 +263,21 @@ static __always_inline struct weir_nat_record *nat_find_reply(const struct weir_
 	__u32 bucket = nat_reply_bucket(hash);
 	const struct weir_nat_replies *replies = bpf_map_lookup_elem(&nat_replies, &bucket);
 	struct weir_nat_record *record;
-	__u64 ways;
+	__u32 entry;
 
 	if (!replies)
 		return NULL;
-	ways = nat_reply_ways(replies, nat_reply_tag(hash));
-	if (!ways)
-		return NULL;
-	ret->index = nat_reply_lowest(replies, ways);
-	record = nat_record(ret->index);
-	if (record) {
-		ret->word = nat_word(record);
-		if (nat_is_answered_by(record, ret->word, back))
-			return record;
+	entry = ((const volatile __u32 *)replies->entry)[nat_reply_home(hash)];
+	if ((entry & ~nat_index_mask) == nat_reply_tag(hash)) {
+		ret->index = (entry & nat_index_mask) - 1;
+		record = nat_record(ret->index);
+		if (record) {
+			ret->word = nat_word(record);
+			if (nat_is_answered_by(record, ret->word, back))
+				return record;
+		}
 	}
-	if (!(ways & (ways - 1)) || !nat_search_reply(back, hash, ret))
-		return NULL;
-	return nat_record(ret->index);
+	return nat_search_reply(back, hash, ret) ? nat_record(ret->index) : NULL;
 }
 
 /* Has the record stayed the same since it was found? Only then is what was read of it good. */

@@ -55,20 +55,21 @@ static inline __attribute__((always_inline)) __u32 weir_hash_flow(const struct w
 }
 
 /*
- * Of a flow in the NAT table, either direction; all 64 bits are good. The seed is secret, and words
- * go through multiplications that depend on it, so that nobody can aim flows at one bucket.
+ * Of a flow in the NAT table, either direction; all 64 bits are good. The seed is secret, and what
+ * it multiplies cannot be known, so that nobody can aim flows at one bucket. Two chains that meet
+ * at the end, as weir_hash_flow().
  */
 static inline __attribute__((always_inline)) __u64 weir_hash_nat(const struct weir_flow *flow,
 								 const __u32 seed[2])
 {
 	__u64 ports = (__u64)flow->protocol << 32 | (__u32)flow->sport << 16 | flow->dport;
 	__u64 secret = (__u64)seed[1] << 32 | seed[0];
-	__u64 h = weir_mix(secret, weir_word(flow->src));
-	__u64 g = weir_mix(~secret, weir_word(flow->dst));
+	__u64 other = (__u64)seed[0] << 32 | seed[1];
+	__u64 h =
+		(weir_word(flow->src) + secret) * 0x9e3779b97f4a7c15ull + weir_word(flow->src + 8);
+	__u64 g = (weir_word(flow->dst) ^ ports) * 0xbf58476d1ce4e5b9ull + weir_word(flow->dst + 8);
 
-	h = weir_mix(h, weir_word(flow->src + 8));
-	g = weir_mix(g, weir_word(flow->dst + 8) + ports * 0xbf58476d1ce4e5b9ull);
-	h = (h ^ g * 0x94d049bb133111ebull) * 0xd6e8feb86659fd93ull;
+	h = (h ^ (h >> 32)) * (secret | 1) ^ (g ^ (g >> 29)) * (other | 1);
 	h = (h ^ (h >> 32)) * 0xff51afd7ed558ccdull;
 	return h ^ (h >> 32);
 }

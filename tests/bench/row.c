@@ -43,6 +43,7 @@ static const struct row rows[] = {
 	{ "dsr-tcp4-1m-10k", "dsr-10k", .flows = M, DATA, SENT, .goal = 1.6 },
 	{ "dsr-tcp4-1m-10k-spread", "dsr-10k", .flows = M, .spread = true, DATA, SENT, .goal = 6 },
 	{ "dsr-tcp4-moving", "dsr-moving", ROW_RECORDED, .flows = 64 * K, DATA, SENT },
+	{ "nat-tcp4-1", "nat", ROW_RECORDED, .flows = 1, DATA, SENT },
 	{ "nat-tcp4-1k", "nat", ROW_RECORDED, .flows = K, DATA, SENT, .goal = 2.4 },
 	{ "nat-tcp6-1k", "nat", ROW_RECORDED, .flows = K, .ip6 = true, DATA, SENT },
 	{ "nat-rev4-1k", "nat", ROW_REPLIES, .flows = K, DATA, ANSWERED },

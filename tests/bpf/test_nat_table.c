@@ -22,6 +22,7 @@ RIG_SUITE(nat_table);
 /* As the data plane computes them. */
 struct places {
 	uint32_t bucket[2];
+	uint32_t home; /* way in the first */
 	uint8_t tag;
 	uint64_t hash;
 };
@@ -36,6 +37,7 @@ static struct places places_of(const struct talk *talk)
 	return (struct places){
 		.bucket = { (uint32_t)((hash & 0xffffffff) * buckets >> 32),
 			    (uint32_t)((hash >> 32) * buckets >> 32) },
+		.home = hash >> 8 & 15,
 		.tag = (uint8_t)hash ? (uint8_t)hash : 1,
 		.hash = hash,
 	};
@@ -109,7 +111,27 @@ Test(nat_table, each_flow_has_one_record_one_tag_and_one_port)
 	EXPECT_RECORDS(900);
 }
 
-Test(nat_table, the_emptier_bucket_is_taken)
+Test(nat_table, the_way_at_home_is_taken_if_it_is_free)
+{
+	struct talk talk = TALK4(IPPROTO_TCP);
+
+	talk_configure(0);
+	for (uint16_t port = 1; port < 200; port++) {
+		struct places at;
+
+		rig_clear_flows();
+		talk.client_port = port;
+		at = places_of(&talk);
+		for (uint32_t way = 0; way < WEIR_NAT_WAYS; way++)
+			if (way != at.home)
+				plant(at.bucket[0], way, object_now(rig.object));
+		talk_open(&talk);
+		cr_assert_eq(talk_record(&talk),
+			     &rig.object->nat_records[at.bucket[0] * WEIR_NAT_WAYS + at.home]);
+	}
+}
+
+Test(nat_table, else_one_of_the_emptier_bucket)
 {
 	struct talk talk = TALK4(IPPROTO_TCP);
 
@@ -121,8 +143,10 @@ Test(nat_table, the_emptier_bucket_is_taken)
 		rig_clear_flows();
 		talk.client_port = port;
 		at = places_of(&talk);
-		for (uint32_t way = 0; way < 3; way++)
-			plant(at.bucket[!emptier], way, object_now(rig.object));
+		plant(at.bucket[0], at.home, object_now(rig.object));
+		for (uint32_t way = 0; way < 5; way++)
+			plant(at.bucket[!emptier], (at.home + way) % WEIR_NAT_WAYS,
+			      object_now(rig.object));
 		talk_open(&talk);
 		index = (uint32_t)(talk_record(&talk) - rig.object->nat_records);
 		cr_assert_eq(index / WEIR_NAT_WAYS, at.bucket[emptier]);

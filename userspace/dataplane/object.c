@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#include <weir/clock.h>
 #include <weir/names.h>
 
 #include "dataplane/sets.h"
@@ -456,7 +457,8 @@ uint32_t object_now(const struct object *object)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec + object->control->clock_offset;
+	return weir_seconds(now.tv_sec * 1000000000ull + now.tv_nsec) +
+	       object->control->clock_offset;
 }
 
 /* Where membarrier(2) is refused (nohz_full, a seccomp filter): updating a map in a map from user
