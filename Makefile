@@ -70,7 +70,7 @@ $(O)/%.o: %.c | packages
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Whoever uses the skeleton needs it first; -MMD knows the rest from then on.
-$(O)/userspace/dataplane/program.o: $(SKELETONS)
+$(O)/userspace/dataplane/program.o $(O)/userspace/dataplane/decap.o: $(SKELETONS)
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | packages
 	$(call say,BPF,$<)

@@ -27,6 +27,14 @@ static __always_inline __u64 csum_delta_addr(const __u8 from[16], const __u8 to[
 	       csum_delta32(a[3], b[3]);
 }
 
+/* Of an address as it is in a pseudo header. */
+static __always_inline __u64 csum_addr(const __u8 addr[16])
+{
+	const __u32 *word = (const __u32 *)addr;
+
+	return (__u64)word[0] + word[1] + word[2] + word[3];
+}
+
 static __always_inline __sum16 csum_apply(__sum16 check, __u64 delta)
 {
 	__u64 sum = (__u16)~check + delta;

@@ -21,12 +21,7 @@
 #define IP6_FRAGMENT_OFFSET  0xfff8
 #define IP6_MORE_FRAGMENTS   0x0001
 
-/* UAPI headers name neither of these. */
-struct vlan_header {
-	__be16 tci;
-	__be16 ethertype;
-};
-
+/* No UAPI header names it. */
 struct ip6_extension {
 	__u8 next;
 	__u8 length;	 /* units depend on the header */

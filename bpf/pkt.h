@@ -23,6 +23,19 @@
 /* What a stage returns to say "go on": a packet that reaches the end has been forwarded. */
 #define GO_ON WEIR_R_FORWARDED
 
+/* UAPI headers name none of these. */
+struct vlan_header {
+	__be16 tci;
+	__be16 ethertype;
+};
+
+/* Generic UDP Encapsulation, version 0 without options (draft-ietf-intarea-gue, section 3). */
+struct gue_header {
+	__u8 version_length; /* version, control bit, words of options */
+	__u8 protocol;	     /* of what follows: IPPROTO_IPIP, IPPROTO_IPV6 */
+	__be16 flags;
+};
+
 enum pkt_flags {
 	PKT_SYN = 1, /* TCP SYN without ACK: wants a new connection */
 	PKT_FIN = 2,
@@ -52,6 +65,8 @@ struct pkt {
 	__u8 action;	       /* of a forwarded packet: XDP_TX or XDP_REDIRECT */
 	bool new_flow;	       /* a forwarded packet is the first of its flow */
 	__u32 endpoint;	       /* of a forwarded packet: the endpoint's row */
+	__u32 hash;	       /* of the flow, once an endpoint is selected; its low bits chose */
+	__u32 room;	       /* of a packet that is too big: the largest that is not */
 };
 
 /* Bytes from one place in a packet to another. Kept in 64 bits: the verifier knows pointers only
@@ -83,6 +98,11 @@ static __always_inline void addr_copy_ip6(void *to, const void *from)
 {
 	((__u64 *)to)[0] = ((const __u64 *)from)[0];
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
+static __always_inline bool addr_is_ip4(const __u8 addr[16])
+{
+	return ((const __u64 *)addr)[0] == 0 && ((const __u32 *)addr)[2] == bpf_htonl(0xffff);
 }
 
 static __always_inline void addr_from_ip4(__u8 to[16], __be32 from)

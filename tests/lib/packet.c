@@ -106,6 +106,7 @@ static void add_ip4(struct packet *packet, const struct packet_spec *spec, const
 {
 	uint8_t header[20] = {
 		[0] = (uint8_t)(0x40 | (20 + spec->ip_options) / 4),
+		[1] = spec->tos,
 		[4] = 0x12, /* identification */
 		[5] = 0x34,
 		[6] = (uint8_t)(spec->fragment >> 8),
@@ -124,7 +125,8 @@ static void add_ip4(struct packet *packet, const struct packet_spec *spec, const
 static void add_ip6(struct packet *packet, const struct packet_spec *spec, const struct addr *src,
 		    const struct addr *dst)
 {
-	uint8_t header[8] = { 0x60, 0x01, 0x23, 0x45, [7] = spec->ttl ?: DEFAULT_TTL };
+	uint8_t header[8] = { (uint8_t)(0x60 | spec->tos >> 4), (uint8_t)(spec->tos << 4 | 0x01),
+			      0x23, 0x45, [7] = spec->ttl ?: DEFAULT_TTL };
 	size_t next = packet->size + 6;
 
 	add(packet, header, sizeof(header));
@@ -454,6 +456,102 @@ void packet_sum(struct packet *packet)
 	put_sum(packet, field, sum_bytes(sum, packet->bytes + packet->l4, length));
 	if (udp && !packet_get16(packet, field))
 		packet_set16(packet, field, 0xffff); /* RFC 768 */
+}
+
+static size_t inner_length(const struct packet *packet)
+{
+	if (packet->bytes[packet->l3] >> 4 == 4)
+		return packet_get16(packet, packet->l3 + 2);
+	return 40u + packet_get16(packet, packet->l3 + 4);
+}
+
+static void add_outer_ip4(struct packet *packet, const struct packet_outer *outer, uint8_t protocol,
+			  const struct addr *src, const struct addr *dst)
+{
+	uint8_t header[20] = {
+		[0] = 0x45,
+		[1] = outer->tos,
+		[4] = (uint8_t)(outer->id >> 8),
+		[5] = (uint8_t)outer->id,
+		[6] = (uint8_t)(outer->fragment >> 8),
+		[7] = (uint8_t)outer->fragment,
+		[8] = outer->ttl ?: DEFAULT_TTL,
+		[9] = protocol,
+	};
+
+	memcpy(header + 12, src->bytes + 12, 4);
+	memcpy(header + 16, dst->bytes + 12, 4);
+	add(packet, header, sizeof(header));
+}
+
+static void add_outer_ip6(struct packet *packet, const struct packet_outer *outer, uint8_t protocol,
+			  const struct addr *src, const struct addr *dst)
+{
+	uint32_t word = 6u << 28 | (uint32_t)outer->tos << 20 | outer->label;
+
+	add16(packet, (uint16_t)(word >> 16));
+	add16(packet, (uint16_t)word);
+	add16(packet, 0); /* length */
+	add16(packet, (uint16_t)(protocol << 8 | (outer->ttl ?: DEFAULT_TTL)));
+	add(packet, src->bytes, 16);
+	add(packet, dst->bytes, 16);
+}
+
+static void sum_outer(struct packet *packet, const struct packet_outer *outer, size_t udp, bool ip4)
+{
+	uint32_t sum;
+
+	if (ip4) {
+		packet_set16(packet, packet->l3 + 2, (uint16_t)(packet->size - packet->l3));
+		put_sum(packet, packet->l3 + 10,
+			sum_bytes(0, packet->bytes + packet->l3, udp - packet->l3));
+	} else {
+		packet_set16(packet, packet->l3 + 4, (uint16_t)(packet->size - udp));
+	}
+	if (!outer->gue)
+		return;
+	packet_set16(packet, udp + 4, (uint16_t)(packet->size - udp));
+	if (outer->without_checksum)
+		return;
+	sum = pseudo_sum(packet->bytes + packet->l3, IPPROTO_UDP, packet->size - udp);
+	put_sum(packet, udp + 6, sum_bytes(sum, packet->bytes + udp, packet->size - udp));
+	if (!packet_get16(packet, udp + 6))
+		packet_set16(packet, udp + 6, 0xffff);
+}
+
+struct packet packet_tunnel(const struct packet *inner, const struct packet_outer *outer)
+{
+	uint8_t protocol = inner->bytes[inner->l3] >> 4 == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	uint8_t next = outer->gue ? IPPROTO_UDP : protocol;
+	struct packet packet = { .l3 = inner->l3 };
+	struct ether_addr mac;
+	struct addr src, dst;
+	size_t udp;
+	bool ip4;
+
+	cr_assert_eq(addr_parse(outer->src, &src), 0, "%s", outer->src);
+	cr_assert_eq(addr_parse(outer->dst, &dst), 0, "%s", outer->dst);
+	ip4 = addr_family(&dst) == AF_INET;
+	add(&packet, inner->bytes, inner->l3);
+	cr_assert(ether_aton_r(outer->to_mac ?: PACKET_TO, &mac));
+	memcpy(packet.bytes, &mac, ETH_ALEN);
+	cr_assert(ether_aton_r(outer->from_mac ?: PACKET_FROM, &mac));
+	memcpy(packet.bytes + ETH_ALEN, &mac, ETH_ALEN);
+	packet_set16(&packet, packet.l3 - 2, ip4 ? ETH_P_IP : ETH_P_IPV6);
+	(ip4 ? add_outer_ip4 : add_outer_ip6)(&packet, outer, next, &src, &dst);
+	udp = packet.size;
+	if (outer->gue) {
+		add16(&packet, outer->sport);
+		add16(&packet, outer->dport ?: 6080);
+		add(&packet, NULL, 4); /* length, checksum */
+		add16(&packet, protocol);
+		add16(&packet, 0);
+	}
+	packet.l4 = packet.size;
+	packet.data = packet.size + inner->l4 - inner->l3;
+	add(&packet, inner->bytes + inner->l3, inner_length(inner));
+	sum_outer(&packet, outer, udp, ip4);
+	return packet;
 }
 
 long packet_difference(const struct packet *a, const struct packet *b)

@@ -40,6 +40,7 @@ struct packet_spec {
 	uint8_t protocol;     /* set by TCP(), UDP(), ICMP(); others have no layer 4 header */
 	uint8_t flags;	      /* TH_SYN, ... of TCP */
 	uint8_t ttl;	      /* 64 */
+	uint8_t tos;	      /* or traffic class */
 	const char *from_mac; /* PACKET_FROM */
 	const char *to_mac;   /* PACKET_TO */
 	uint16_t vlan[3];     /* tags, outermost first; 0 ends */
@@ -81,6 +82,27 @@ struct packet packet_build(const struct packet_spec *spec);
 struct packet packet_reset(const struct packet *to);
 struct packet packet_icmp_error(const struct packet *to, uint8_t type, uint8_t code, uint32_t rest);
 struct packet packet_echo_reply(const struct packet *to);
+
+/* What a tunnel puts around a packet. */
+struct packet_outer {
+	const char *src; /* address; required, of the family of dst */
+	const char *dst;
+	const char *from_mac; /* PACKET_FROM */
+	const char *to_mac;   /* PACKET_TO */
+	uint8_t ttl;	      /* 64 */
+	uint8_t tos;
+	uint16_t id;	   /* IPv4 */
+	uint16_t fragment; /* IPv4: flags and offset as on the wire, in host order */
+	uint32_t label;	   /* IPv6: flow label */
+	bool gue;
+	uint16_t sport;	       /* gue */
+	uint16_t dport;	       /* gue: 6080 */
+	bool without_checksum; /* gue: zero */
+};
+
+/* `inner` as it travels in a tunnel: the same Ethernet tags, and no trailer. `l3` is the outer
+ * header's, `l4` and `data` are the inner packet's l3 and l4. */
+struct packet packet_tunnel(const struct packet *inner, const struct packet_outer *outer);
 
 /* The checksums again, after a test has changed what they cover; lengths are left alone. */
 void packet_sum(struct packet *packet);

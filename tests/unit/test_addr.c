@@ -147,3 +147,71 @@ Test(addr, raw)
 	cr_expect_eq(addr_from_raw(v4, 3, &addr), -EINVAL);
 	cr_expect_eq(addr_from_raw(v4, 0, &addr), -EINVAL);
 }
+
+Test(addr, prefixes)
+{
+	static const struct {
+		const char *text;
+		int error;
+		unsigned bits;
+		const char *printed;
+	} cases[] = {
+		{ "10.0.0.0/8", 0, 104, "10.0.0.0/8" },
+		{ "10.9.8.7", 0, 128, "10.9.8.7" },
+		{ "10.9.8.7/32", 0, 128, "10.9.8.7" },
+		{ "0.0.0.0/0", 0, 96, "0.0.0.0/0" },
+		{ "10.0.0.128/25", 0, 121, "10.0.0.128/25" },
+		{ "10.0.0.129/25", -ERANGE, 121, "10.0.0.128/25" },
+		{ "2001:db8::/32", 0, 32, "2001:db8::/32" },
+		{ "2001:DB8::1/128", 0, 128, "2001:db8::1" },
+		{ "2001:db8::1/127", -ERANGE, 127, "2001:db8::/127" },
+		{ "::/0", 0, 0, "::/0" },
+		{ "10.0.0.0/33", -EINVAL },
+		{ "10.0.0.0/08", -EINVAL },
+		{ "10.0.0.0/-1", -EINVAL },
+		{ "10.0.0.0/", -EINVAL },
+		{ "10.0.0.0/8/8", -EINVAL },
+		{ "10.0.0.0/99999999999", -EINVAL },
+		{ "2001:db8::/129", -EINVAL },
+		{ "::ffff:10.0.0.0/104", -EINVAL },
+		{ "/8", -EINVAL },
+		{ "", -EINVAL },
+		{ "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa/8", -EINVAL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct addr_prefix prefix = {};
+		char text[ADDR_PREFIX_MAX];
+
+		cr_expect_eq(addr_prefix_parse(cases[i].text, &prefix), cases[i].error, "%s",
+			     cases[i].text);
+		if (cases[i].error == -EINVAL)
+			continue;
+		cr_expect_eq(prefix.bits, cases[i].bits, "%s", cases[i].text);
+		cr_expect_str_eq(addr_prefix_print(&prefix, text), cases[i].printed);
+	}
+}
+
+Test(addr, prefixes_have_addresses)
+{
+	static const struct {
+		const char *prefix, *addr;
+		bool has;
+	} cases[] = {
+		{ "10.0.0.0/25", "10.0.0.127", true }, { "10.0.0.0/25", "10.0.0.128", false },
+		{ "10.0.0.1", "10.0.0.1", true },      { "10.0.0.1", "10.0.0.2", false },
+		{ "0.0.0.0/0", "255.1.1.1", true },    { "0.0.0.0/0", "2001:db8::1", false },
+		{ "::/0", "2001:db8::1", true },       { "::/0", "10.0.0.1", false },
+		{ "fd00::/8", "fdff::1", true },       { "fd00::/9", "fd80::1", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct addr_prefix prefix;
+		struct addr addr;
+
+		cr_assert_eq(addr_prefix_parse(cases[i].prefix, &prefix), 0);
+		cr_assert_eq(addr_parse(cases[i].addr, &addr), 0);
+		cr_expect_eq(addr_prefix_has(&prefix, &addr), cases[i].has, "%s %s",
+			     cases[i].prefix, cases[i].addr);
+	}
+}

@@ -12,6 +12,7 @@
 #include "daemon/state.h"
 #include "daemon/world.h"
 #include "dataplane/attach.h"
+#include "dataplane/decap.h"
 #include "dataplane/sync.h"
 
 #define STOP_WAIT_MS 5000
@@ -117,13 +118,22 @@ static int change(const struct cli *cli, const char *name, bool attach, bool gen
 	return 0;
 }
 
+static bool has_option(const struct cli *cli, const char *option)
+{
+	for (int i = 1; i < cli->argc; i++)
+		if (!strcmp(cli->argv[i], option))
+			return true;
+	return false;
+}
+
 int cli_attach(const struct cli *cli, struct err *err)
 {
-	bool generic = false;
+	bool generic = has_option(cli, "--generic");
 	int names = 0, r = 0;
 
-	for (int i = 1; i < cli->argc; i++)
-		generic |= !strcmp(cli->argv[i], "--generic");
+	if (has_option(cli, "--decap"))
+		return cli_attach_decap(cli, err);
+
 	for (int i = 1; !r && i < cli->argc; i++) {
 		if (!strcmp(cli->argv[i], "--generic"))
 			continue;
@@ -139,6 +149,8 @@ int cli_detach(const struct cli *cli, struct err *err)
 {
 	int r = 0;
 
+	if (has_option(cli, "--decap"))
+		return cli_detach_decap(cli, err);
 	if (cli->argc < 2)
 		return err_set(err, CLI_USAGE, "detach: name an interface");
 	for (int i = 1; !r && i < cli->argc; i++)
@@ -206,6 +218,7 @@ int cli_down(const struct cli *cli, struct err *err)
 		return r;
 	leave_host(cli, !access(pins, F_OK));
 	r = object_unpin(cli->instance, err);
+	r = r ?: decap_unpin(cli->instance, err);
 	if (r < 0)
 		return r;
 	if (cli->json)

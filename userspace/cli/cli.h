@@ -30,6 +30,8 @@ struct cli {
 int cli_run(const struct cli *cli, struct err *err);
 int cli_attach(const struct cli *cli, struct err *err);
 int cli_detach(const struct cli *cli, struct err *err);
+int cli_attach_decap(const struct cli *cli, struct err *err); /* attach --decap */
+int cli_detach_decap(const struct cli *cli, struct err *err);
 int cli_down(const struct cli *cli, struct err *err);
 int cli_check(const struct cli *cli, struct err *err);
 int cli_apply(const struct cli *cli, struct err *err);
@@ -37,6 +39,7 @@ int cli_set(const struct cli *cli, struct err *err);
 int cli_drain(const struct cli *cli, struct err *err);
 int cli_undrain(const struct cli *cli, struct err *err);
 int cli_show(const struct cli *cli, struct err *err);
+int cli_show_decap(const struct cli *cli, struct err *err); /* show decap */
 int cli_stats(const struct cli *cli, struct err *err);
 
 #endif

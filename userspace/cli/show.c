@@ -308,6 +308,8 @@ int cli_show(const struct cli *cli, struct err *err)
 		return err_set(err, CLI_USAGE, "show: name what to show");
 	if (!strcmp(what, "overrides"))
 		return show_overrides(cli, err);
+	if (!strcmp(what, "decap"))
+		return cli_show_decap(cli, err);
 	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
 		_cleanup_(report_fini) struct report report = {};
 		int r;
@@ -325,6 +327,6 @@ int cli_show(const struct cli *cli, struct err *err)
 	}
 	return err_set(err, CLI_USAGE,
 		       "show: '%.40s' is none of listeners, endpoints, drops, "
-		       "overrides",
+		       "overrides, decap",
 		       what);
 }

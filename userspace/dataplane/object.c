@@ -315,7 +315,7 @@ uint32_t object_map_id(const struct object *object, const char *name)
 	return 0;
 }
 
-static int mount_bpffs(struct err *err)
+int object_mount_bpffs(struct err *err)
 {
 	struct statfs where;
 
@@ -358,7 +358,7 @@ int object_load(const char *instance, const struct capacity *capacity, struct ob
 		bool *ret_fresh, struct err *err)
 {
 	char directory[OBJECT_PATH_MAX];
-	int r = mount_bpffs(err);
+	int r = object_mount_bpffs(err);
 
 	if (r < 0)
 		return r;

@@ -110,6 +110,9 @@ uint32_t object_now(const struct object *object);
 /* Waits until no CPU runs a program that began before the call (an RCU grace period). */
 void object_wait(void);
 
+/* Mounts bpffs where it is missing. */
+int object_mount_bpffs(struct err *err);
+
 /* What the kernel said last through libbpf, or "": bpf(2) itself only gives a number. */
 const char *object_kernel_message(void);
 void object_clear_kernel_message(void);

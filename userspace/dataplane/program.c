@@ -13,7 +13,7 @@
 #include "dataplane/sets.h"
 #include "weir.skel.h"
 
-static int load_error(int code, struct err *err)
+int program_load_error(int code, struct err *err)
 {
 	const char *reason = object_kernel_message();
 	struct utsname host = {};
@@ -84,7 +84,7 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 	object_clear_kernel_message();
 	skeleton = weir__open();
 	if (!skeleton)
-		return load_error(-errno, err);
+		return program_load_error(-errno, err);
 	bpf_object__for_each_map(map, skeleton->obj) if (!bpf_map__is_internal(map)) r =
 		r ?: take_or_size(map, from, capacity);
 	set_constants(skeleton);
@@ -94,5 +94,5 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 	r = r ?: pin(bpf_program__fd(skeleton->progs.weir), directory, set, WEIR_PIN_PROGRAM);
 	r = r ?: pin(bpf_program__fd(skeleton->progs.weir_sweep), directory, set, WEIR_PIN_SWEEP);
 	weir__destroy(skeleton);
-	return r ? load_error(r, err) : 0;
+	return r ? program_load_error(r, err) : 0;
 }

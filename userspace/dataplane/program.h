@@ -13,4 +13,7 @@
 int program_load(const char *directory, uint32_t set, const struct object *from,
 		 const struct capacity *capacity, struct err *err);
 
+/* The text for a program that the kernel refuses, with what it said; returns `code`. */
+int program_load_error(int code, struct err *err);
+
 #endif
