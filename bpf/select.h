@@ -19,16 +19,14 @@
 #include "stats.h"
 
 /* Number of the packet's slot among all slots. */
-static __always_inline __u32 select_slot(const struct pkt *pkt,
-					 const struct weir_listener *listener)
+static __always_inline __u32 select_slot(struct pkt *pkt, const struct weir_listener *listener)
 {
-	__u32 seed = pkt->control->slot_seed;
-	__u32 slot =
-		(listener->flags & WEIR_CELL_CLIENT_AFFINITY ? weir_hash_client(&pkt->flow, seed)
-							     : weir_hash_flow(&pkt->flow, seed)) &
-		listener->slot_mask;
+	__u32 seed = pkt->control->slot_seed, hash;
 
-	return listener->slot_line * WEIR_SLOTS_PER_LINE + slot;
+	pkt->hash = hash = weir_hash_flow(&pkt->flow, seed);
+	if (listener->flags & WEIR_CELL_CLIENT_AFFINITY)
+		hash = weir_hash_client(&pkt->flow, seed);
+	return listener->slot_line * WEIR_SLOTS_PER_LINE + (hash & listener->slot_mask);
 }
 
 #define NO_ROW (~0u)
@@ -134,7 +132,7 @@ static __always_inline __u32 select_tracked(const struct pkt *pkt,
 }
 
 /* Sets *row to the endpoint's row. */
-static __always_inline enum weir_reason select_endpoint(const struct pkt *pkt,
+static __always_inline enum weir_reason select_endpoint(struct pkt *pkt,
 							const struct weir_listener *listener,
 							__u32 *row)
 {

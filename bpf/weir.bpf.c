@@ -17,6 +17,7 @@
 #include "select.h"
 #include "nat.h"
 #include "dsr.h"
+#include "tunnel.h"
 #include "answer.h"
 #include "sweep.h"
 
@@ -54,9 +55,16 @@ static __always_inline enum weir_reason to_selected(struct pkt *pkt,
 	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
 	if (!endpoint)
 		return WEIR_R_INTERNAL;
-	if (endpoint->mode == WEIR_MODE_DSR)
+	switch (endpoint->mode) {
+	case WEIR_MODE_DSR:
 		return dsr_forward(pkt, endpoint);
-	return nat_open(pkt, endpoint);
+	case WEIR_MODE_IPIP:
+		return tunnel_forward(pkt, endpoint, false);
+	case WEIR_MODE_GUE:
+		return tunnel_forward(pkt, endpoint, true);
+	default:
+		return nat_open(pkt, endpoint);
+	}
 }
 
 /* What the listener demands of its clients: of every packet, so that a change of its lists ends

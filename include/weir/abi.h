@@ -42,8 +42,11 @@
 #define WEIR_TIMEOUT_CLOSING 10u
 
 enum weir_mode {
-	WEIR_MODE_NAT = 0, /* destination and source rewritten, replies come back through weir */
-	WEIR_MODE_DSR = 1, /* only the destination MAC rewritten, the endpoint answers itself */
+	WEIR_MODE_NAT = 0,  /* destination and source rewritten, replies come back through weir */
+	WEIR_MODE_DSR = 1,  /* only the destination MAC rewritten, the endpoint answers itself */
+	WEIR_MODE_IPIP = 2, /* in an IP packet to the endpoint, which answers itself */
+	WEIR_MODE_GUE = 3,  /* in a UDP packet to the endpoint, which answers itself */
+	WEIR_MODE_COUNT,
 };
 
 /* What weir itself says to a packet's sender; each kind has a limit of its own. */
@@ -215,15 +218,22 @@ struct weir_endpoint {
 	__u8 addr[16];
 	struct weir_nexthop nexthop;
 	__u32 generation; /* differs each time the row gets a new owner */
-	__u16 port;
-	__u8 state; /* enum weir_endpoint_state */
-	__u8 pad0;
-	__u32 listener;	    /* id */
-	__u16 snat;	    /* first row in snat; 0: none */
-	__u16 snat_rows;    /* consecutive rows to choose from */
+	__u16 port;	  /* 0: the listener's */
+	__u8 state;	  /* enum weir_endpoint_state */
+	__u8 mode;	  /* enum weir_mode */
+	__u32 listener;	  /* id */
+	/* nat: one word, stored whole */
+	__u16 snat;	/* first row in snat; 0: none */
+	__u8 snat_rows; /* consecutive rows to choose from */
+	/* ipip, gue: `source` is a prefix, and so many bits behind it are the flow hash's, so that
+	 * an endpoint's network card spreads the flows over its CPUs; 0: it is an address. */
+	__u8 source_bits;
 	__u32 idle_timeout; /* s, of its listener */
-	__u8 mode;	    /* enum weir_mode */
-	__u8 pad[19];
+	/* ipip, gue: bytes of a packet on the path, outer headers included. The daemon writes the
+	 * route's; BPF may lower it where a router says so, until the daemon writes it again. */
+	__u16 mtu;
+	__u16 gue_port;
+	__u8 source[16];
 };
 
 /* egress[]: an attached interface; the same index in tx_ports (DEVMAP) redirects to it. */

@@ -61,6 +61,14 @@
 	  "add addresses to snat:, or endpoints; each pair carries tens of thousands of flows")    \
 	X(NAT_RACE, DROP, "nat_race", "two CPUs opened one flow at once: the retransmission heals it", \
 	  "")                                                                                      \
+	X(TOO_BIG, DROP, "too_big",                                                                \
+	  "larger than the path to the endpoint takes, with the outer headers of its mode",        \
+	  "raise the MTU between balancer and endpoints by 20 to 52 bytes, or lower the clients'")  \
+	X(TOO_BIG_NO_DF, DROP, "too_big_no_df",                                                    \
+	  "the same, and its sender did not ask to be told (IPv4 without DF)",                     \
+	  "raise the MTU between balancer and endpoints by 20 to 52 bytes")                        \
+	X(NO_HEADROOM, DROP, "no_headroom", "the driver left no room for outer headers",           \
+	  "attach in generic mode: weir attach --generic")                                         \
 	X(ECHO, ANSWER, "echo", "a ping of a listener's address", "")                              \
 	X(INTERNAL, DROP, "internal", "the tables contradict each other", "report this as a bug")  \
 	X(FLOW_RECORDED, NOTE, "flow_recorded", "a flow was recorded to keep it on its endpoint", "") \

@@ -247,6 +247,7 @@ void rig_router(const char *address, const char *next_hop, const char *mac, int 
 		.next_hop = address_of(next_hop),
 		.ifindex = arm < 0 ? 0 : rig.arm[arm],
 		.source = address_of(addr_family(&addr) == AF_INET ? SNAT4 : SNAT6),
+		.mtu = RIG_MTU,
 		.resolved = mac,
 	};
 	if (mac)

@@ -35,6 +35,7 @@
 #define SNAT_FIRST	  20000
 #define SNAT_LAST	  20999
 
+#define RIG_MTU		  9000 /* of every path */
 #define RIG_MAC_TEXT	  18
 #define RIG_INSTANCE_NAME 32
 #define RIG_LISTENERS	  64 /* ids whose counters are watched with every packet */

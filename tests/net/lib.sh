@@ -12,7 +12,7 @@
 # Last byte of an address: 1 fabric, 2 client, 10 lb, 11 12 13 ep1 ep2 ep3, 100 the listeners' VIP,
 # 20 a second balancer, lb2 on br1, where there is one.
 # Endpoints: nginx on TCP 80 (keep-alive) and 8080 (none), both answer "NAME\n" to every path but
-# /client (who asks, as they see it) and /big (64 MiB); tests/peer/serve on TCP and UDP 53.
+# /client (who asks, as they see it) and /big (64 MiB); tests/peer/serve on TCP 53 and 54, UDP 53.
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -31,6 +31,7 @@ DAEMON=
 DAEMONS=0
 VIP4=10.77.0.100
 VIP6=fd77::100
+TUNNEL_MTU=1600
 ENDPOINTS=(ep1 ep2 ep3)
 BALANCER=lb # whose weir the functions below speak of: lb or lb2
 FAILURES=0
@@ -190,6 +191,43 @@ lab_vips() {
 	done
 }
 
+# The wires to the endpoints carry what a tunnel adds to the client's 1500 bytes.
+lab_tunnel_mtu() {
+	local node if
+	for if in lb0 ${LAB_TWO_ARM:+lb1} ep1 ep2 ep3; do
+		ip -n "$LAB-fabric" link set "$if" mtu $TUNNEL_MTU
+	done
+	for if in eth0 ${LAB_TWO_ARM:+eth1}; do
+		ip -n "$LAB-lb" link set "$if" mtu $TUNNEL_MTU
+	done
+	for node in "${ENDPOINTS[@]}"; do
+		ip -n "$LAB-$node" link set eth0 mtu $TUNNEL_MTU
+	done
+}
+
+# An endpoint's own weir, which needs no daemon: endpoint_weir ep1 ARGS...
+endpoint_weir() { on "$1" env WEIR_INSTANCE="$LAB-$1" "$WEIR" "${@:2}"; }
+
+# decap_start native|generic: every endpoint takes tunnels from the balancer's addresses.
+decap_start() {
+	local node option=()
+	[[ $1 == native ]] || option=(--generic)
+	for node in "${ENDPOINTS[@]}"; do
+		endpoint_weir "$node" attach --decap eth0 --from "$(lb_address 4)" \
+			--from "$(lb_address 6)" "${option[@]}" >"$LAB_DIR/decap-$node" ||
+			die "$node does not decapsulate"
+	done
+}
+
+# decap_count REASON: how many packets of it, at all endpoints.
+decap_count() {
+	local node
+	for node in "${ENDPOINTS[@]}"; do
+		endpoint_weir "$node" -j show decap
+	done | jq -s --arg reason "$1" \
+		'[.[].reasons[] | select(.reason == $reason) | .packets] | add'
+}
+
 # nginx_config NAME DIR
 nginx_config() {
 	local locations="location / { return 200 '$1\\n'; } location = /big { root $2; }
@@ -231,7 +269,7 @@ endpoint_start() {
 	truncate -s 64M "$dir/big"
 	nginx_config "$node" "$dir" >"$dir/nginx.conf"
 	spawn "$dir/nginx.log" "$node" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
-	spawn "$dir/serve.log" "$node" "$BUILD/tests/peer/serve" "$node" --tcp 53 --udp 53
+	spawn "$dir/serve.log" "$node" "$BUILD/tests/peer/serve" "$node" --tcp 53 --tcp 54 --udp 53
 }
 
 # The balancer's address towards the endpoints: lb_address 4|6
@@ -273,16 +311,17 @@ way_over() {
 	ip -n "$LAB-client" -6 route replace $VIP6 via fd77::$host
 }
 
-# lab_up [--two-arm] [--dsr] [--second] [--name NAME]: makes the lab and waits until its servers
-# answer. From here on it goes away when the script ends, however that comes about.
+# lab_up [--two-arm] [--dsr|--tunnel] [--second] [--name NAME]: makes the lab and waits until its
+# servers answer. From here on it goes away when the script ends, however that comes about.
 lab_up() {
-	local name='' dsr='' second='' node bridge=br1 i
+	local name='' dsr='' tunnel='' second='' node bridge=br1 i
 	LAB_TWO_ARM=
 	while (($#)); do
 		case $1 in
 		--two-arm) LAB_TWO_ARM=1 ;;
 		--dsr) dsr=1 ;;
 		--second) second=1 ;;
+		--tunnel) dsr=1 tunnel=1 ;;
 		--name) shift && name=$1 ;;
 		*) die "lab_up: unknown option $1" ;;
 		esac
@@ -332,6 +371,7 @@ lab_up() {
 	[[ -z $LAB_TWO_ARM ]] || lab_routes
 	[[ -z $dsr ]] || lab_vips
 	[[ -z $second ]] || lab_second
+	[[ -z $tunnel ]] || lab_tunnel_mtu
 
 	for node in "${ENDPOINTS[@]}"; do endpoint_start "$node"; done
 	for node in "${ENDPOINTS[@]}"; do
@@ -352,6 +392,7 @@ lab_down() {
 	done
 	for node in $(lab_nodes) lb2; do
 		[[ ! -e /run/netns/$LAB-$node ]] || ip netns del "$LAB-$node" || true
+		rm -rf "/sys/fs/bpf/$LAB-$node-decap"
 	done
 	rm -rf "/sys/fs/bpf/$LAB-pass" "$LAB_DIR"
 	rmdir "$LABS" 2>/dev/null || true

@@ -31,6 +31,9 @@
 #define AT_REGION      "version: 1\nnode: { region: $ }\n"
 #define AT_IF	       "version: 1\ninterfaces: [$]\n"
 #define AT_SNAT	       "version: 1\nsnat: $\n"
+#define AT_SOURCE      "version: 1\ntunnel_source: $\n"
+#define AT_GUE_PORT    LISTENER_KEYS("tcp", "80", "    mode: gue\n    gue_port: $\n", "10.0.0.1")
+#define AT_EP_MODE     LISTENER_KEYS("tcp", "80", "", "{ address: 10.0.0.1, mode: $ }")
 
 #define NUMBER_1       "a whole number in plain digits"
 
@@ -185,7 +188,14 @@ Test(config, words)
 		  "unknown protocol 'TCP'; did you mean 'tcp'? allowed: tcp, udp" },
 		{ AT_PROTOCOL, "\"\"", "protocol has no value; allowed: tcp, udp" },
 		{ AT_MODE, "dsr" },
-		{ AT_MODE, "ipip", "unknown mode 'ipip'; allowed: nat, dsr" },
+		{ AT_MODE, "vxlan", "unknown mode 'vxlan'; allowed: nat, dsr, ipip, gue" },
+		{ AT_MODE, "ipip" },
+		{ AT_MODE, "gue" },
+		{ AT_EP_MODE, "dsr" },
+		{ AT_EP_MODE, "gue" },
+		{ AT_EP_MODE, "dsrr",
+		  "unknown mode 'dsrr'; did you mean 'dsr'? allowed: nat, dsr, ipip, gue" },
+		{ AT_EP_MODE, "\"\"", "mode has no value; allowed: nat, dsr, ipip, gue" },
 		{ AT_EP_TYPE, "custom_ip" },
 		{ AT_EP_TYPE, "custom_domain", "unknown type 'custom_domain'; allowed: custom_ip" },
 		{ AT_EP_NAME, "a" },
@@ -240,6 +250,38 @@ Test(config, addresses)
 		{ AT_ADDRESS, "fe80::1%eth0",
 		  "address 'fe80::1%eth0' is not an IP address; an address with a zone cannot be "
 		  "used" },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config, prefixes)
+{
+	static const struct value_case cases[] = {
+		{ AT_SOURCE, "198.51.100.1" },
+		{ AT_SOURCE, "198.51.100.0/24" },
+		{ AT_SOURCE, "[198.51.100.1/32, 2001:db8::/64]" },
+		{ AT_SOURCE, "[]" },
+		{ AT_SOURCE, "198.51.100.1/24",
+		  "'198.51.100.1/24' has bits beyond the prefix; write "
+		  "198.51.100.0/24, or the address alone" },
+		{ AT_SOURCE, "198.51.100.0/33",
+		  "'198.51.100.0/33' is neither a prefix like 192.0.2.0/24 nor an IP address" },
+		{ AT_SOURCE, "lb1",
+		  "'lb1' is neither a prefix like 192.0.2.0/24 nor an IP address" },
+		{ AT_SOURCE, "0.0.0.0/0", "tunnel_source '0.0.0.0/0'" MARTIAN },
+		{ AT_SOURCE, "ff00::/8", "tunnel_source 'ff00::/8'" MARTIAN },
+		{ AT_SOURCE, "[10.0.0.1, 10.1.0.0/16]",
+		  "tunnel_source has IPv4 already, '10.0.0.1'; it takes one per family, a prefix "
+		  "where they are many",
+		  11 },
+		{ AT_SOURCE, "[10.0.0.1, 2001:db8::1, 2001:db8::/64]",
+		  "tunnel_source has IPv6 already, '2001:db8::1'; it takes one per family, a "
+		  "prefix "
+		  "where they are many",
+		  24 },
+		{ AT_GUE_PORT, "7000" },
+		{ AT_GUE_PORT, "0", "gue_port '0' is out of range; allowed: 1 to 65535" },
 	};
 
 	TRY_ALL(cases);
@@ -319,8 +361,8 @@ Test(config, keys)
 		  "'{'\n" },
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
-		  "node, interfaces, snat, steal_ports, hash_seed, nat_flows, recorded_flows, "
-		  "answers_per_second, acls, listeners\n" },
+		  "node, interfaces, snat, tunnel_source, steal_ports, hash_seed, nat_flows, "
+		  "recorded_flows, answers_per_second, acls, listeners\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -90,7 +90,83 @@ Test(config_check, dsr)
 		  "listener's\n" },
 		{ HEAD LISTENER("a", "tcp", "192.0.2.1", "80", "mode: dsr, snat: 10.0.0.9,",
 				"10.0.0.1"),
-		  "4:24 warning snat has no effect with mode dsr\n" },
+		  "4:24 warning snat has no effect: no endpoint has mode nat\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+#define MODE(mode, address, port, endpoints)                                                       \
+	LISTENER("a", "tcp", address, port, "mode: " mode ",", endpoints)
+
+Test(config_check, tunnels)
+{
+	static const struct text_case cases[] = {
+		{ HEAD MODE("ipip", "192.0.2.1", "80", "10.0.0.1, 10.0.0.2:80"), "" },
+		{ HEAD MODE("gue", "192.0.2.1", "80", "10.0.0.1:81"),
+		  "5:57 error with mode gue the endpoint gets the listener's port 80; leave the "
+		  "port out\n" },
+		/* Either family serves either. */
+		{ HEAD MODE("ipip", "[192.0.2.1, '2001:db8::1']", "80", "10.0.0.1"), "" },
+		{ HEAD MODE("gue", "192.0.2.1", "80", "'2001:db8::2'"), "" },
+		{ HEAD MODE("ipip", "192.0.2.1", "80", "10.0.0.1, 192.0.2.2")
+			  TCP("b", "192.0.2.2", "443", "10.0.0.1"),
+		  "5:58 error with mode ipip an endpoint needs an address of its own; this one "
+		  "is a listener's\n" },
+		{ HEAD MODE("ipip, tunnel_source: 10.0.0.9", "192.0.2.1", "80", "10.0.0.1"), "" },
+		{ HEAD MODE("ipip, tunnel_source: 192.0.2.1", "192.0.2.1", "80", "10.0.0.1"),
+		  "4:34 error the endpoints have 192.0.2.1 themselves, as it is a listener's, "
+		  "and take nothing from it; name another tunnel_source\n" },
+		{ HEAD MODE("ipip, tunnel_source: 192.0.2.0/24", "192.0.2.1", "80", "10.0.0.1"),
+		  "4:34 error the endpoints have 192.0.2.1 themselves, as it is a listener's, "
+		  "and take nothing from it; name another tunnel_source\n" },
+		{ HEAD MODE("nat, tunnel_source: 10.0.0.9", "192.0.2.1", "80", "10.0.0.1"),
+		  "4:33 warning tunnel_source has no effect: no endpoint has mode ipip or gue\n" },
+		{ HEAD MODE("ipip, gue_port: 7000", "192.0.2.1", "80", "10.0.0.1"),
+		  "4:29 warning gue_port has no effect: no endpoint has mode gue\n" },
+	};
+
+	TRY_ALL(cases);
+}
+
+/* An endpoint's own mode is what it is checked by. */
+Test(config_check, modes_of_endpoints)
+{
+	static const struct text_case cases[] = {
+		{ HEAD MODE("nat", "192.0.2.1", "80",
+			    "10.0.0.1:81, { address: 10.0.0.2, mode: dsr }, { address: 10.0.0.3, "
+			    "mode: gue }"),
+		  "" },
+		{ HEAD MODE("dsr", "192.0.2.1", "80",
+			    "10.0.0.2, { address: 10.0.0.1, port: 81, mode: nat }"),
+		  "" },
+		{ HEAD MODE("nat", "192.0.2.1", "80",
+			    "10.0.0.2, { address: 10.0.0.1, port: 81, mode: dsr }"),
+		  "5:85 error with mode dsr the endpoint gets the listener's port 80; leave the "
+		  "port out\n" },
+		{ HEAD MODE("dsr, snat: 10.0.0.9, gue_port: 1", "192.0.2.1", "80",
+			    "10.0.0.2, { address: 10.0.0.1, mode: nat }, { address: 10.0.0.3, "
+			    "mode: gue }"),
+		  "" },
+		/* One of the other family is enough, if it is in a tunnel. */
+		{ HEAD MODE("dsr", "[192.0.2.1, '2001:db8::1']", "80",
+			    "10.0.0.1, { address: 10.0.0.2, mode: ipip }"),
+		  "" },
+		{ HEAD MODE("nat", "192.0.2.1", "80",
+			    "{ address: 192.0.2.1, port: 81, mode: nat }, 10.0.0.1"),
+		  "" },
+		{ HEAD MODE("nat", "192.0.2.1", "80",
+			    "{ address: 192.0.2.1, mode: gue }, 10.0.0.1"),
+		  "5:59 error with mode gue an endpoint needs an address of its own; this one "
+		  "is a listener's\n" },
+		/* A mode that is not known entails nothing. */
+		{ HEAD MODE("nat, gue_port: 1, snat: 10.0.0.8", "'2001:db8::1'", "80",
+			    "{ address: 10.0.0.1, port: 81, mode: gou }"),
+		  "5:85 error unknown mode 'gou'; allowed: nat, dsr, ipip, "
+		  "gue\n" },
+		{ HEAD MODE("gou", "'2001:db8::1'", "80", "10.0.0.1:81"),
+		  "4:13 error unknown mode 'gou'; allowed: nat, dsr, ipip, "
+		  "gue\n" },
 	};
 
 	TRY_ALL(cases);

@@ -64,9 +64,10 @@ static void random_endpoints(struct random *random, struct listener *listener,
 		struct endpoint endpoint = {
 			.address = make_addr(i % 2, 100, 1 + i),
 			.weight = i ? below(random, 256) : 100,
+			.mode = below(random, 3) ? listener->mode : below(random, WEIR_MODE_COUNT),
 		};
 
-		if (listener->mode == WEIR_MODE_NAT && below(random, 2))
+		if (endpoint.mode == WEIR_MODE_NAT && below(random, 2))
 			endpoint.port = 1 + below(random, 65535);
 		if (below(random, 2))
 			random_name(random, i, endpoint.name);
@@ -104,6 +105,17 @@ static void random_access(struct random *random, const struct model *model,
 			vec_push(&listener->acls, model->acls.count - 1 - i);
 }
 
+static void random_source(struct random *random, struct tunnel_source *source)
+{
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		unsigned bits = below(random, v6 ? 64 : 16); /* of the host */
+		struct addr_prefix prefix = { make_addr(v6, 202, 0), 128 - bits };
+
+		if (below(random, 2))
+			vec_push(&source->list, prefix);
+	}
+}
+
 static void random_listener(struct random *random, unsigned number, const struct model *model,
 			    struct listener *listener)
 {
@@ -111,7 +123,9 @@ static void random_listener(struct random *random, unsigned number, const struct
 
 	random_name(random, number, listener->name);
 	listener->protocol = below(random, 2) ? IPPROTO_TCP : IPPROTO_UDP;
-	listener->mode = below(random, 2) ? WEIR_MODE_NAT : WEIR_MODE_DSR;
+	listener->mode = below(random, WEIR_MODE_COUNT);
+	listener->gue_port = 1 + below(random, 65535);
+	random_source(random, &listener->tunnel_source);
 	listener->vip_route = below(random, 2);
 	listener->client_affinity = below(random, 2);
 	listener->idle_timeout = 1 + below(random, 3600);
@@ -146,6 +160,7 @@ static struct model *random_model(struct random *random)
 		vec_push(&model->snat, make_addr(below(random, 2), 201, 1 + i));
 	for (unsigned i = 0; i < below(random, 4); i++)
 		random_acl(random, i, model);
+	random_source(random, &model->tunnel_source);
 	for (unsigned i = 0; i < below(random, 8); i++) {
 		struct listener listener = {};
 
@@ -200,6 +215,9 @@ Test(config_print, differences_are_seen)
 		"snat: 10.0.0.1",
 		"snat: 10.0.0.2",
 		"steal_ports: true",
+		"tunnel_source: 10.0.0.1",
+		"tunnel_source: 10.0.0.2",
+		"tunnel_source: 10.0.0.2/31",
 		"hash_seed: 1",
 		"node: { name: a }",
 		"node: { region: a }",
@@ -246,6 +264,8 @@ Test(config_print, defaults)
 	cr_expect_eq(model->answers_per_second, 1000);
 	cr_expect(tcp->idle_timeout == 900 && udp->idle_timeout == 20);
 	cr_expect(tcp->mode == WEIR_MODE_NAT && tcp->vip_route && !tcp->snat.count);
+	cr_expect(!tcp->tunnel_source.list.count && tcp->gue_port == 6080);
+	cr_expect(endpoint->mode == WEIR_MODE_NAT);
 	cr_expect(tcp->ports.items[0].first == 80 && tcp->ports.items[1].first == 90);
 	cr_expect_str_eq(tcp->groups.items[0].region, "r");
 	cr_expect_str_eq(udp->groups.items[0].region, "s");
@@ -336,8 +356,8 @@ Test(config_print, report_layout)
 	try_report(
 		"vers: 1", true,
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
-		"has: version, node, interfaces, snat, steal_ports, hash_seed, nat_flows, "
-		"recorded_flows, answers_per_second, acls, listeners\n"
+		"has: version, node, interfaces, snat, tunnel_source, steal_ports, hash_seed, "
+		"nat_flows, recorded_flows, answers_per_second, acls, listeners\n"
 		"    1 | vers: 1\n"
 		"      | \033[1;32m^~~~\033[0m\n"
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "

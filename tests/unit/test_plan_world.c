@@ -152,7 +152,7 @@ Test(plan_world, refusals)
 		{ "dsr behind a router", WEB(DSR, "10.0.0.1, 10.0.0.2"), SUPPORT_IFINDEX,
 		  "10.0.0.9", -EINVAL,
 		  "listener web: endpoint 10.0.0.2: is behind the router 10.0.0.9, but mode dsr "
-		  "needs endpoints on the balancer's own network; use mode: nat" },
+		  "needs endpoints on the balancer's own network; use mode: nat, ipip or gue" },
 		{ "nat behind a router", WEB("", "10.0.0.1, 10.0.0.2"), SUPPORT_IFINDEX, "10.0.0.9",
 		  0, "" },
 		{ "dsr without a route", WEB(DSR, "10.0.0.1, 10.0.0.2"), 0, "0.0.0.0", 0, "" },

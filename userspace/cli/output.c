@@ -26,5 +26,5 @@ const char *output_protocol(uint8_t protocol)
 
 const char *output_mode(uint8_t mode)
 {
-	return mode == WEIR_MODE_DSR ? "dsr" : "nat";
+	return model_mode_name(mode);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/client.h"
+#include "cli/output.h"
 #include "dataplane/flows.h"
 
 void report_fini(struct report *report)
@@ -35,7 +36,15 @@ static struct report_endpoint *entry_of(struct report_listener *listener,
 /* UDP packets of a stateless listener cannot be told apart by flow. */
 static bool counts_flows(const struct plan_listener *listener)
 {
-	return listener->mode == WEIR_MODE_NAT || listener->protocol == IPPROTO_TCP;
+	return listener->protocol == IPPROTO_TCP || !plan_has_stateless(listener);
+}
+
+/* Of the clients of the endpoint's own family, or, where the listener has none, of the other. */
+static double want_of(const struct plan_endpoint *endpoint)
+{
+	enum plan_family own = plan_family_of(&endpoint->address);
+
+	return (endpoint->want[own] ?: endpoint->want[!own]) / 1e6;
 }
 
 static int add_endpoint(const struct report *report, const struct flows *flows,
@@ -56,10 +65,20 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 		entry->plan = endpoint;
 	counters_add(&entry->traffic, &stats.traffic);
 	entry->flows += flows->by_row[endpoint->row];
-	entry->want = endpoint->want[plan_family_of(&endpoint->address)] / 1e6 ?: entry->want;
+	entry->want = want_of(endpoint) ?: entry->want;
 	entry->since += counts_flows(listener->plan) ? stats.traffic.flows - info->flows_before
 						     : stats.traffic.packets - info->packets_before;
 	return 0;
+}
+
+/* Endpoints of a family share its clients; where any serves both, all share all of them. */
+static enum plan_family pool_of(const struct report_listener *listener,
+				const struct plan_endpoint *endpoint)
+{
+	vec_foreach(other, &listener->endpoints)
+		if (plan_serves(other->plan, PLAN_IP4) && plan_serves(other->plan, PLAN_IP6))
+			return PLAN_IP4;
+	return plan_family_of(&endpoint->address);
 }
 
 static void set_got(struct report_listener *listener)
@@ -67,9 +86,9 @@ static void set_got(struct report_listener *listener)
 	uint64_t sum[PLAN_FAMILIES] = {};
 
 	vec_foreach(endpoint, &listener->endpoints)
-		sum[plan_family_of(&endpoint->plan->address)] += endpoint->since;
+		sum[pool_of(listener, endpoint->plan)] += endpoint->since;
 	vec_foreach(endpoint, &listener->endpoints) {
-		uint64_t all = sum[plan_family_of(&endpoint->plan->address)];
+		uint64_t all = sum[pool_of(listener, endpoint->plan)];
 
 		endpoint->got = all ? (double)endpoint->since / all : -1;
 	}
@@ -168,6 +187,20 @@ int report_open(const struct cli *cli, const char *text, struct report *ret, str
 	return 0;
 }
 
+/* {source, mtu, gue_port}, or null. */
+static json_t *tunnel_json(const struct plan_endpoint *endpoint)
+{
+	const struct plan_tunnel *tunnel = &endpoint->tunnel;
+	struct addr_prefix source = { .addr = tunnel->source, .bits = 128 - tunnel->source_bits };
+	char text[ADDR_PREFIX_MAX];
+
+	if (!tunnel->mtu)
+		return json_null();
+	return json_pack("{s:s, s:i, s:o}", "source", addr_prefix_print(&source, text), "mtu",
+			 tunnel->mtu, "gue_port",
+			 tunnel->gue_port ? json_integer(tunnel->gue_port) : json_null());
+}
+
 json_t *report_endpoint_json(const struct report_listener *listener,
 			     const struct report_endpoint *endpoint)
 {
@@ -176,11 +209,12 @@ json_t *report_endpoint_json(const struct report_listener *listener,
 	char address[ADDR_TEXT_MAX];
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:o, s:i, s:s, s:I, s:I, s:I, s:I, "
-		"s:I}",
+		"{s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:i, s:f, s:o, s:i, s:s, s:I, s:I, s:I, "
+		"s:I, s:I}",
 		"listener", listener->plan->name, "group", plan->group, "endpoint", plan->name,
-		"address", addr_print(&plan->address, address), "port", plan->port, "weight",
-		plan->weight, "file_weight", plan->file_weight, "want", endpoint->want, "got",
+		"address", addr_print(&plan->address, address), "port", plan->port, "mode",
+		output_mode(plan->mode), "tunnel", tunnel_json(plan), "weight", plan->weight,
+		"file_weight", plan->file_weight, "want", endpoint->want, "got",
 		endpoint->got < 0 ? json_null() : json_real(endpoint->got), "tracked",
 		endpoint->flows, "state", report_state(endpoint), "packets",
 		(json_int_t)traffic->packets, "bytes", (json_int_t)traffic->bytes, "flows",

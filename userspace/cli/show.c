@@ -116,6 +116,7 @@ static void add_endpoint(struct table *table, const struct report_endpoint *endp
 
 	table_add(table, "%s", plan->name);
 	table_add(table, "%s", addr_print_port(&plan->address, plan->port, address));
+	table_add(table, "%s", output_mode(plan->mode));
 	if (plan->weight == plan->file_weight)
 		table_add(table, "%u", plan->weight);
 	else
@@ -132,10 +133,10 @@ static void add_endpoint(struct table *table, const struct report_endpoint *endp
 /* The group's endpoints from `first` on; returns the first of the next group. */
 static size_t print_group(const struct report_listener *listener, size_t first)
 {
-	static const char *const head[] = { "ENDPOINT", "ADDRESS", "WEIGHT", "WANT",
-					    "GOT",	"FLOWS",   "STATE",  NULL };
+	static const char *const head[] = { "ENDPOINT", "ADDRESS", "MODE",  "WEIGHT", "WANT",
+					    "GOT",	"FLOWS",   "STATE", NULL };
 	const char *group = listener->endpoints.items[first].plan->group;
-	struct table table = { .align = "llrrrrl", .indent = 4 };
+	struct table table = { .align = "lllrrrrl", .indent = 4 };
 	size_t i = first;
 
 	printf("  %s\n", group);

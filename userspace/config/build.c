@@ -35,6 +35,18 @@ static int build_ports(const struct tree_node *map, struct listener *ret)
 	return 0;
 }
 
+static int build_tunnel_source(const struct tree_node *map, unsigned id, struct tunnel_source *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(map, id, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes)
+		if (vec_push(&ret->list, (*node)->value.prefix) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 static int build_addresses(const struct tree_node *map, struct listener *ret)
 {
 	_cleanup_(fields_items_fini) struct node_list addresses = {}, snat = {};
@@ -67,12 +79,14 @@ static int build_access(const struct tree_node *map, struct listener *ret)
 	return 0;
 }
 
-static struct endpoint build_endpoint(const struct tree_node *map)
+static struct endpoint build_endpoint(const struct tree_node *map, const struct listener *listener)
 {
+	bool own_mode = fields_get(map, ENDPOINT_MODE);
 	struct endpoint endpoint = {
 		.address = fields_get(map, ENDPOINT_ADDRESS)->value.addr,
 		.port = fields_number(map, ENDPOINT_PORT),
 		.weight = fields_number(map, ENDPOINT_WEIGHT),
+		.mode = own_mode ? fields_number(map, ENDPOINT_MODE) : listener->mode,
 	};
 
 	if (fields_get(map, ENDPOINT_NAME))
@@ -83,7 +97,7 @@ static struct endpoint build_endpoint(const struct tree_node *map)
 }
 
 static int build_group(const struct tree_node *map, const struct model *model,
-		       struct endpoint_group *ret)
+		       const struct listener *listener, struct endpoint_group *ret)
 {
 	_cleanup_(fields_items_fini) struct node_list nodes = {};
 	const struct tree_node *region = fields_get(map, GROUP_REGION);
@@ -93,7 +107,7 @@ static int build_group(const struct tree_node *map, const struct model *model,
 	if (fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
 		return -ENOMEM;
 	vec_foreach(node, &nodes.nodes)
-		if (vec_push(&ret->endpoints, build_endpoint(*node)) < 0)
+		if (vec_push(&ret->endpoints, build_endpoint(*node, listener)) < 0)
 			return -ENOMEM;
 	return 0;
 }
@@ -109,7 +123,7 @@ static int build_groups(const struct tree_node *map, const struct model *model,
 		/* Pushed empty, so that the model owns whatever is built of it. */
 		if (vec_push(&ret->groups, (struct endpoint_group){}) < 0)
 			return -ENOMEM;
-		if (build_group(*node, model, &ret->groups.items[ret->groups.count - 1]) < 0)
+		if (build_group(*node, model, ret, &ret->groups.items[ret->groups.count - 1]) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -131,7 +145,9 @@ static int build_listener(const struct tree_node *map, const struct model *model
 	ret->vip_route = fields_number(map, LISTENER_VIP);
 	ret->client_affinity = fields_number(map, LISTENER_CLIENT_AFFINITY);
 	ret->idle_timeout = idle_timeout(map, ret->protocol);
+	ret->gue_port = fields_number(map, LISTENER_GUE_PORT);
 	if (build_addresses(map, ret) < 0 || build_ports(map, ret) < 0 ||
+	    build_tunnel_source(map, LISTENER_TUNNEL_SOURCE, &ret->tunnel_source) < 0 ||
 	    build_access(map, ret) < 0)
 		return -ENOMEM;
 	return build_groups(map, model, ret);
@@ -226,6 +242,7 @@ struct model *build_model(const struct tree_node *root)
 	model->recorded_flows = fields_number(root, ROOT_RECORDED_FLOWS);
 	model->answers_per_second = fields_number(root, ROOT_ANSWERS_PER_SECOND);
 	if (build_interfaces(root, model) < 0 || build_snat(root, model) < 0 ||
+	    build_tunnel_source(root, ROOT_TUNNEL_SOURCE, &model->tunnel_source) < 0 ||
 	    build_acls(root, model) < 0 || build_listeners(root, model) < 0)
 		return NULL;
 	return take_ptr(model);

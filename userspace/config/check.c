@@ -153,7 +153,6 @@ static void check_ports(struct report *report, struct node_list *ports)
 struct context {
 	struct report *report;
 	struct tree_node *listener;
-	bool dsr;
 	bool ports_known;
 	uint16_t only_port; /* 0: there are several, or not all are known */
 };
@@ -169,22 +168,26 @@ static void check_idle_timeout(struct report *report, const struct tree_node *li
 			   timeout->text, SCHEMA_IDLE_UDP_MAX);
 }
 
-/* With dsr the packet arrives as the client sent it, so its port cannot change. */
-static void check_dsr_port(const struct context *context, const struct tree_node *endpoint)
+/* But for nat the packet arrives as the client sent it, so its port cannot change. */
+static void check_port(const struct context *context, const struct tree_node *endpoint)
 {
+	unsigned modes = fields_modes(context->listener, endpoint);
 	struct tree_node *port = fields_get(endpoint, ENDPOINT_PORT);
+	const char *mode;
 
-	if (!context->dsr || !context->ports_known || !port)
+	if ((modes & FIELDS_NAT) || !context->ports_known || !port)
 		return;
+	mode = model_mode_name(__builtin_ctz(modes));
 	if (!context->only_port)
 		tree_error(context->report, port,
-			   "with mode dsr the endpoint gets the listener's port; leave the port "
-			   "out");
+			   "with mode %s the endpoint gets the listener's port; leave the port "
+			   "out",
+			   mode);
 	else if (port->value.number != context->only_port)
 		tree_error(context->report, port,
-			   "with mode dsr the endpoint gets the listener's port %u; leave the port "
+			   "with mode %s the endpoint gets the listener's port %u; leave the port "
 			   "out",
-			   context->only_port);
+			   mode, context->only_port);
 }
 
 static bool same_family(const struct addr *a, const struct addr *b)
@@ -200,6 +203,12 @@ static bool has_family(const struct node_list *addresses, const struct addr *add
 	return false;
 }
 
+/* Does an endpoint take clients of the other family, too? Its address is the node. */
+static bool has_tunnel(const struct tree_node *listener, const struct tree_node *endpoint)
+{
+	return fields_modes(listener, endpoint->parent) & FIELDS_TUNNELS;
+}
+
 static const char *family_name(const struct addr *addr)
 {
 	return addr_family(addr) == AF_INET ? "IPv4" : "IPv6";
@@ -211,19 +220,23 @@ static void check_families(struct report *report, const struct tree_node *listen
 {
 	_cleanup_(fields_items_fini) struct node_list addresses = {};
 	const struct tree_node *list = fields_get(listener, LISTENER_ADDRESS);
+	bool any = false;
 
 	if (fields_items(listener, LISTENER_ADDRESS, &addresses) < 0) {
 		report->error = -ENOMEM;
 		return;
 	}
+	vec_foreach(endpoint, &endpoints->nodes)
+		any |= has_tunnel(listener, *endpoint);
 	vec_foreach(address, &addresses.nodes)
-		if (!has_family(endpoints, &(*address)->value.addr))
+		if (!any && !has_family(endpoints, &(*address)->value.addr))
 			tree_error(report, *address, "%s is %s, but no endpoint is",
 				   (*address)->text, family_name(&(*address)->value.addr));
 	if (!list || list->items.count != addresses.nodes.count)
 		return;
 	vec_foreach(endpoint, &endpoints->nodes)
-		if (!has_family(&addresses, &(*endpoint)->value.addr))
+		if (!has_tunnel(listener, *endpoint) &&
+		    !has_family(&addresses, &(*endpoint)->value.addr))
 			tree_warning(report, *endpoint,
 				     "this endpoint gets no traffic: it is %s, but no address of "
 				     "the listener is",
@@ -246,7 +259,7 @@ static void check_endpoint(const struct context *context, struct tree_node *endp
 	struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
 	uint16_t port = fields_number(endpoint, ENDPOINT_PORT);
 
-	check_dsr_port(context, endpoint);
+	check_port(context, endpoint);
 	if (!address)
 		return;
 	if (vec_push(&addresses->nodes, address) < 0)
@@ -287,7 +300,6 @@ static struct context listener_context(struct report *report, struct tree_node *
 	struct context context = {
 		.report = report,
 		.listener = listener,
-		.dsr = fields_number(listener, LISTENER_MODE) == WEIR_MODE_DSR,
 		.ports_known = list && !(list->flags & TREE_TAINTED),
 	};
 	const struct port_range *first;
@@ -300,10 +312,69 @@ static struct context listener_context(struct report *report, struct tree_node *
 	return context;
 }
 
+/* What has an effect with some modes only, though no endpoint has one of them. */
+static void check_effects(struct report *report, const struct tree_node *listener,
+			  const struct node_list *groups)
+{
+	static const struct {
+		unsigned id;
+		unsigned modes;
+		const char *text;
+	} effects[] = {
+		{ LISTENER_SNAT, FIELDS_NAT, "snat has no effect: no endpoint has mode nat" },
+		{ LISTENER_TUNNEL_SOURCE, FIELDS_TUNNELS,
+		  "tunnel_source has no effect: no endpoint has mode ipip or gue" },
+		{ LISTENER_GUE_PORT, FIELDS_GUE,
+		  "gue_port has no effect: no endpoint has mode gue" },
+	};
+	unsigned modes = 0;
+
+	vec_foreach(group, &groups->nodes) {
+		const struct tree_node *endpoints = fields_get(*group, GROUP_ENDPOINTS);
+
+		if (!endpoints)
+			return;
+		vec_foreach(endpoint, &endpoints->items) {
+			if (!((*endpoint)->flags & TREE_GOOD))
+				return;
+			modes |= fields_modes(listener, *endpoint);
+		}
+	}
+	for (size_t i = 0; modes && i < sizeof(effects) / sizeof(effects[0]); i++) {
+		struct tree_node *key = fields_get(listener, effects[i].id);
+
+		if (key && !(modes & effects[i].modes))
+			tree_warning(report, key, "%s", effects[i].text);
+	}
+}
+
+/* Endpoints of a family have one place to be sent to from. */
+static void check_tunnel_source(struct report *report, const struct tree_node *map, unsigned id)
+{
+	const struct tree_node *list = fields_get(map, id);
+	const struct tree_node *seen[2] = {};
+
+	if (!list)
+		return;
+	vec_foreach(item, &list->items) {
+		const struct addr *addr = &(*item)->value.prefix.addr;
+		const struct tree_node **first = &seen[addr_family(addr) == AF_INET6];
+
+		if (!((*item)->flags & TREE_GOOD))
+			continue;
+		if (*first)
+			tree_error(report, *item,
+				   "tunnel_source has %s already, '%s'; it takes one per family, "
+				   "a prefix where they are many",
+				   family_name(addr), (*first)->text);
+		else
+			*first = *item;
+	}
+}
+
 static void check_listener(struct report *report, struct tree_node *listener)
 {
 	_cleanup_(fields_items_fini) struct node_list ports = {}, groups = {};
-	struct tree_node *snat = fields_get(listener, LISTENER_SNAT);
 	struct context context;
 
 	if (fields_ports(listener, &ports) < 0 ||
@@ -317,8 +388,8 @@ static void check_listener(struct report *report, struct tree_node *listener)
 	check_items(report, listener, LISTENER_ADDRESS, "address");
 	check_items(report, listener, LISTENER_SNAT, "snat address");
 	check_names(report, listener, LISTENER_GROUPS, GROUP_NAME, "endpoint group name");
-	if (context.dsr && snat)
-		tree_warning(report, snat, "snat has no effect with mode dsr");
+	check_tunnel_source(report, listener, LISTENER_TUNNEL_SOURCE);
+	check_effects(report, listener, &groups);
 	vec_foreach(group, &groups.nodes)
 		check_endpoints(&context, *group);
 }
@@ -329,6 +400,7 @@ void check_tree(struct report *report, struct tree_node *root)
 
 	check_items(report, root, ROOT_INTERFACES, "interface");
 	check_items(report, root, ROOT_SNAT, "snat address");
+	check_tunnel_source(report, root, ROOT_TUNNEL_SOURCE);
 	check_names(report, root, ROOT_ACLS, ACL_NAME, "acl name");
 	check_names(report, root, ROOT_LISTENERS, LISTENER_NAME, "listener name");
 	if (fields_items(root, ROOT_LISTENERS, &listeners) < 0) {

@@ -80,6 +80,22 @@ static void print_addresses(struct str *out, const struct addr *addresses, size_
 	str_add(out, "]\n");
 }
 
+static void print_tunnel_source(struct str *out, const char *indent,
+				const struct tunnel_source *source)
+{
+	char text[ADDR_PREFIX_MAX];
+	const char *comma = "";
+
+	if (!source->list.count)
+		return;
+	str_add(out, "%stunnel_source: [", indent);
+	vec_foreach(prefix, &source->list) {
+		str_add(out, "%s\"%s\"", comma, addr_prefix_print(prefix, text));
+		comma = ", ";
+	}
+	str_add(out, "]\n");
+}
+
 static void print_ports(struct str *out, const struct listener *listener)
 {
 	const char *comma = "";
@@ -125,20 +141,26 @@ static void print_acl(struct str *out, const struct acl *acl)
 	str_add(out, "]\n");
 }
 
-static void print_endpoint(struct str *out, const struct endpoint *endpoint)
+static void print_endpoint(struct str *out, const struct listener *listener,
+			   const struct endpoint *endpoint)
 {
+	bool own_mode = endpoint->mode != listener->mode, own_name;
 	char text[ADDR_PORT_TEXT_MAX];
 
 	addr_print_port(&endpoint->address, endpoint->port, text);
-	if (!strcmp(text, endpoint->name)) {
+	own_name = strcmp(text, endpoint->name);
+	if (!own_name && !own_mode) {
 		str_add(out, "          - \"%s weight %u\"\n", text, endpoint->weight);
 		return;
 	}
-	str_add(out, "          - name: %s\n", endpoint->name);
-	str_add(out, "            address: \"%s\"\n", addr_print(&endpoint->address, text));
+	str_add(out, "          - address: \"%s\"\n", addr_print(&endpoint->address, text));
+	if (own_name)
+		str_add(out, "            name: %s\n", endpoint->name);
 	if (endpoint->port)
 		str_add(out, "            port: %u\n", endpoint->port);
 	str_add(out, "            weight: %u\n", endpoint->weight);
+	if (own_mode)
+		str_add(out, "            mode: %s\n", model_mode_name(endpoint->mode));
 }
 
 static void print_listener(struct str *out, const struct model *model,
@@ -149,7 +171,7 @@ static void print_listener(struct str *out, const struct model *model,
 	str_add(out, "    address: ");
 	print_addresses(out, listener->addresses.items, listener->addresses.count);
 	print_ports(out, listener);
-	str_add(out, "    mode: %s\n", listener->mode == WEIR_MODE_DSR ? "dsr" : "nat");
+	str_add(out, "    mode: %s\n", model_mode_name(listener->mode));
 	str_add(out, "    vip: %s\n", listener->vip_route ? "route" : "none");
 	str_add(out, "    client_affinity: %s\n", listener->client_affinity ? "source_ip" : "none");
 	str_add(out, "    idle_timeout: %us\n", listener->idle_timeout);
@@ -157,6 +179,8 @@ static void print_listener(struct str *out, const struct model *model,
 		str_add(out, "    snat: ");
 		print_addresses(out, listener->snat.items, listener->snat.count);
 	}
+	print_tunnel_source(out, "    ", &listener->tunnel_source);
+	str_add(out, "    gue_port: %u\n", listener->gue_port);
 	print_access(out, model, listener);
 	str_add(out, "    endpoint_groups:\n");
 	vec_foreach(group, &listener->groups) {
@@ -164,7 +188,7 @@ static void print_listener(struct str *out, const struct model *model,
 		str_add(out, "        region: %s\n", group->region);
 		str_add(out, "        endpoints:\n");
 		vec_foreach(endpoint, &group->endpoints)
-			print_endpoint(out, endpoint);
+			print_endpoint(out, listener, endpoint);
 	}
 }
 
@@ -198,6 +222,7 @@ char *config_print(const struct model *model)
 		str_add(&out, "snat: ");
 		print_addresses(&out, model->snat.items, model->snat.count);
 	}
+	print_tunnel_source(&out, "", &model->tunnel_source);
 	str_add(&out, "steal_ports: %s\n", model->steal_ports ? "true" : "false");
 	str_add(&out, "hash_seed: %u\n", model->hash_seed);
 	str_add(&out, "nat_flows: %u\n", model->nat_flows);

@@ -266,6 +266,7 @@ static void check_endpoint(struct conflict *conflict, const struct tree_node *li
 {
 	struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
 	struct claim wanted = { .protocol = fields_number(listener, LISTENER_PROTOCOL) };
+	unsigned modes = fields_modes(listener, endpoint);
 	char text[WEIR_NAME_MAX + 32];
 	const struct claim *loop;
 
@@ -273,10 +274,11 @@ static void check_endpoint(struct conflict *conflict, const struct tree_node *li
 	    !bsearch(&address->value.addr, conflict->addresses.items, conflict->addresses.count,
 		     sizeof(struct addr), compare_addresses))
 		return;
-	if (fields_number(listener, LISTENER_MODE) == WEIR_MODE_DSR) {
+	if (!(modes & FIELDS_NAT)) {
 		tree_error(conflict->report, address,
-			   "with mode dsr an endpoint needs an address of its own; this one is a "
-			   "listener's");
+			   "with mode %s an endpoint needs an address of its own; this one is a "
+			   "listener's",
+			   model_mode_name(__builtin_ctz(modes)));
 		return;
 	}
 	wanted.addr = address->value.addr;
@@ -302,6 +304,36 @@ static int check_endpoints(struct conflict *conflict, const struct tree_node *li
 			check_endpoint(conflict, listener, &ports, *endpoint);
 	}
 	return 0;
+}
+
+/* Endpoints have the listeners' addresses as their own: they drop what comes from there. */
+static void check_tunnel_source(struct conflict *conflict, const struct tree_node *map, unsigned id)
+{
+	const struct tree_node *list = fields_get(map, id);
+
+	if (!list)
+		return;
+	vec_foreach(item, &list->items) {
+		const struct addr_prefix *prefix = &(*item)->value.prefix;
+		size_t low = 0, high = conflict->addresses.count;
+		char text[ADDR_TEXT_MAX];
+
+		/* The first address that is not smaller, if any, is in the prefix. */
+		while (low < high) {
+			size_t middle = low + (high - low) / 2;
+
+			if (addr_compare(&conflict->addresses.items[middle], &prefix->addr) < 0)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		if (((*item)->flags & TREE_GOOD) && low < conflict->addresses.count &&
+		    addr_prefix_has(prefix, &conflict->addresses.items[low]))
+			tree_error(conflict->report, *item,
+				   "the endpoints have %s themselves, as it is a listener's, and "
+				   "take nothing from it; name another tunnel_source",
+				   addr_print(&conflict->addresses.items[low], text));
+	}
 }
 
 static int compare_nodes(const void *left, const void *right)
@@ -357,9 +389,12 @@ static int check_all(struct conflict *conflict, struct tree_node *root)
 	count_report(conflict->report, &keys, "keys (addresses x ports + addresses)");
 	sort_claims(conflict);
 	check_shared(conflict);
-	vec_foreach(listener, &conflict->listeners.nodes)
+	check_tunnel_source(conflict, root, ROOT_TUNNEL_SOURCE);
+	vec_foreach(listener, &conflict->listeners.nodes) {
+		check_tunnel_source(conflict, *listener, LISTENER_TUNNEL_SOURCE);
 		if (check_endpoints(conflict, *listener) < 0)
 			return -ENOMEM;
+	}
 	return count_snat(conflict->report, root, &conflict->listeners);
 }
 

@@ -35,6 +35,17 @@ const char *fields_text(const struct tree_node *map, unsigned id)
 	return node ? node->text : "";
 }
 
+unsigned fields_modes(const struct tree_node *listener, const struct tree_node *endpoint)
+{
+	const struct tree_node *own = fields_get(endpoint, ENDPOINT_MODE);
+
+	if (own)
+		return 1u << own->value.number;
+	if (!fields_known(endpoint, ENDPOINT_MODE) || !fields_known(listener, LISTENER_MODE))
+		return (1u << WEIR_MODE_COUNT) - 1;
+	return 1u << fields_number(listener, LISTENER_MODE);
+}
+
 int fields_items(const struct tree_node *map, unsigned id, struct node_list *ret)
 {
 	const struct tree_node *list = fields_get(map, id);

@@ -27,6 +27,13 @@ struct node_list {
 int fields_items(const struct tree_node *map, unsigned id, struct node_list *ret);
 void fields_items_fini(struct node_list *list);
 
+/* Bits 1 << enum weir_mode: the endpoint's own mode, or the listener's; all while it is not known.
+ */
+unsigned fields_modes(const struct tree_node *listener, const struct tree_node *endpoint);
+#define FIELDS_NAT     (1u << WEIR_MODE_NAT)
+#define FIELDS_GUE     (1u << WEIR_MODE_GUE)
+#define FIELDS_TUNNELS (1u << WEIR_MODE_IPIP | FIELDS_GUE)
+
 /* Appends the right ports of a listener, in the order of the file: nodes with value.ports. */
 int fields_ports(const struct tree_node *listener, struct node_list *ret);
 

@@ -12,6 +12,7 @@ static void listener_fini(struct listener *listener)
 	vec_free(&listener->ports);
 	vec_free(&listener->snat);
 	vec_free(&listener->acls);
+	vec_free(&listener->tunnel_source.list);
 }
 
 void model_free(struct model *model)
@@ -28,6 +29,7 @@ void model_free(struct model *model)
 	vec_free(&model->listeners);
 	vec_free(&model->interfaces);
 	vec_free(&model->snat);
+	vec_free(&model->tunnel_source.list);
 	free(model);
 }
 
@@ -58,10 +60,12 @@ static int copy_listener(const struct listener *from, struct listener *to)
 	memset(&to->ports, 0, sizeof(to->ports));
 	memset(&to->snat, 0, sizeof(to->snat));
 	memset(&to->acls, 0, sizeof(to->acls));
+	memset(&to->tunnel_source.list, 0, sizeof(to->tunnel_source.list));
 	memset(&to->groups, 0, sizeof(to->groups));
 	if (append_all(&to->addresses, &from->addresses) < 0 ||
 	    append_all(&to->ports, &from->ports) < 0 || append_all(&to->snat, &from->snat) < 0 ||
-	    append_all(&to->acls, &from->acls) < 0)
+	    append_all(&to->acls, &from->acls) < 0 ||
+	    append_all(&to->tunnel_source.list, &from->tunnel_source.list) < 0)
 		return -ENOMEM;
 	vec_foreach(group, &from->groups) {
 		if (vec_push(&to->groups, (struct endpoint_group){}) < 0 ||
@@ -108,8 +112,10 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->interfaces, 0, sizeof(copy->interfaces));
 	memset(&copy->snat, 0, sizeof(copy->snat));
 	memset(&copy->acls, 0, sizeof(copy->acls));
+	memset(&copy->tunnel_source.list, 0, sizeof(copy->tunnel_source.list));
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
 	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0 ||
+	    append_all(&copy->tunnel_source.list, &model->tunnel_source.list) < 0 ||
 	    copy_acls(model, copy) < 0)
 		return NULL;
 	vec_foreach(listener, &model->listeners) {
@@ -118,6 +124,18 @@ struct model *model_copy(const struct model *model)
 			return NULL;
 	}
 	return take_ptr(copy);
+}
+
+const char *model_mode_name(uint8_t mode)
+{
+	static const char *const names[] = {
+		[WEIR_MODE_NAT] = "nat",
+		[WEIR_MODE_DSR] = "dsr",
+		[WEIR_MODE_IPIP] = "ipip",
+		[WEIR_MODE_GUE] = "gue",
+	};
+
+	return mode < WEIR_MODE_COUNT ? names[mode] : "?";
 }
 
 /* Two vectors of the same type, whose elements are compared by `same`. */
@@ -153,7 +171,7 @@ static bool same_acl(const struct acl *a, const struct acl *b)
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
 	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
-	       a->port == b->port && a->weight == b->weight;
+	       a->port == b->port && a->weight == b->weight && a->mode == b->mode;
 }
 
 static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)
@@ -166,11 +184,13 @@ static bool same_listener(const struct listener *a, const struct listener *b)
 {
 	return !strcmp(a->name, b->name) && a->protocol == b->protocol && a->mode == b->mode &&
 	       a->vip_route == b->vip_route && a->client_affinity == b->client_affinity &&
-	       a->idle_timeout == b->idle_timeout && a->access == b->access &&
-	       a->allow_nobody == b->allow_nobody && equal_all(&a->acls, &b->acls, same_index) &&
+	       a->idle_timeout == b->idle_timeout && a->gue_port == b->gue_port &&
+	       a->access == b->access && a->allow_nobody == b->allow_nobody &&
+	       equal_all(&a->acls, &b->acls, same_index) &&
 	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
 	       equal_all(&a->ports, &b->ports, same_ports) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&
+	       equal_all(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
 	       equal_all(&a->groups, &b->groups, same_group);
 }
 
@@ -183,5 +203,6 @@ bool model_equal(const struct model *a, const struct model *b)
 	       equal_all(&a->interfaces, &b->interfaces, same_text) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&
 	       equal_all(&a->acls, &b->acls, same_acl) &&
+	       equal_all(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
 	       equal_all(&a->listeners, &b->listeners, same_listener);
 }

@@ -27,11 +27,17 @@ struct addr_prefixes {
 	size_t capacity;
 };
 
+/* Where tunnels begin: an address, or a prefix whose last bits are the flow's. */
+struct tunnel_source {
+	VEC(struct addr_prefix) list; /* at most one per family */
+};
+
 struct endpoint {
 	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
 	struct addr address;
 	uint16_t port;	/* 0: the listener's port */
 	uint8_t weight; /* 0..255 */
+	uint8_t mode;	/* enum weir_mode: its own, or the listener's */
 };
 
 struct endpoint_group {
@@ -49,17 +55,19 @@ struct acl {
 struct listener {
 	char name[WEIR_NAME_MAX]; /* unique in the file */
 	uint8_t protocol;	  /* IPPROTO_TCP, IPPROTO_UDP */
-	uint8_t mode;		  /* enum weir_mode */
+	uint8_t mode;		  /* enum weir_mode, of endpoints that name none */
 	bool vip_route;		  /* weir makes the addresses reachable (vip: route) */
 	bool client_affinity;	  /* one endpoint per client address (client_affinity: source_ip) */
 	uint32_t idle_timeout;	  /* s */
 	uint8_t access;		  /* enum weir_access */
 	bool allow_nobody;	  /* a list of no address is meant so */
+	uint16_t gue_port;	  /* of endpoints, with mode gue */
 	VEC(struct addr) addresses;
-	VEC(struct port_range) ports;	   /* sorted, not overlapping */
-	VEC(struct addr) snat;		   /* empty: the model's */
-	VEC(uint32_t) acls;		   /* whom `access` is about: indices in the model's */
-	VEC(struct endpoint_group) groups; /* exactly one so far: the default group */
+	VEC(struct port_range) ports;	    /* sorted, not overlapping */
+	VEC(struct addr) snat;		    /* empty: the model's */
+	struct tunnel_source tunnel_source; /* empty: the model's */
+	VEC(uint32_t) acls;		    /* whom `access` is about: indices in the model's */
+	VEC(struct endpoint_group) groups;  /* exactly one so far: the default group */
 };
 
 struct model {
@@ -72,6 +80,7 @@ struct model {
 	uint32_t answers_per_second; /* of each kind of packet that weir itself sends; 0: none */
 	VEC(char *) interfaces;	     /* owned */
 	VEC(struct addr) snat;	     /* empty: the route's preferred source */
+	struct tunnel_source tunnel_source; /* the same */
 	VEC(struct acl) acls;
 	VEC(struct listener) listeners;
 };
@@ -81,6 +90,9 @@ DEFINE_CLEANUP(struct model *, model_free)
 
 /* Deep copy; NULL without memory. */
 struct model *model_copy(const struct model *model);
+
+/* "nat", "dsr", ...: as the configuration has it. */
+const char *model_mode_name(uint8_t mode);
 
 /* The same in every field, the order of lists included. */
 bool model_equal(const struct model *a, const struct model *b);

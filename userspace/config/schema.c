@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include <weir/abi.h>
+#include <weir/decap.h>
 
 #define KEYS(table) .keys = (table), .count = sizeof(table) / sizeof((table)[0])
 #define SECONDS(n)  ((n)*INT64_C(1000))
@@ -14,6 +15,8 @@ static const struct schema_choice protocols[] = { { "tcp", IPPROTO_TCP },
 						  {} };
 static const struct schema_choice modes[] = { { "nat", WEIR_MODE_NAT },
 					      { "dsr", WEIR_MODE_DSR },
+					      { "ipip", WEIR_MODE_IPIP },
+					      { "gue", WEIR_MODE_GUE },
 					      {} };
 static const struct schema_choice vips[] = { { "route", true }, { "none", false }, {} };
 static const struct schema_choice affinities[] = { { "none", false }, { "source_ip", true }, {} };
@@ -46,7 +49,7 @@ static const struct schema_key endpoint_keys[] = {
 		.min = 1,
 		.max = 65535,
 		.absent = "the listener's port",
-		.help = "port of the endpoint; with mode dsr the listener's",
+		.help = "port of the endpoint, with mode nat; with the others it is the listener's",
 	},
 	[ENDPOINT_WEIGHT] = {
 		.name = "weight",
@@ -56,6 +59,13 @@ static const struct schema_key endpoint_keys[] = {
 		.fallback = 100,
 		.absent = "100",
 		.help = "share of the group's new flows, relative to the other weights; 0 drains",
+	},
+	[ENDPOINT_MODE] = {
+		.name = "mode",
+		.type = SCHEMA_CHOICE,
+		.choices = modes,
+		.absent = "the listener's mode",
+		.help = "how packets get to this endpoint",
 	},
 };
 static const struct schema_object endpoint = { .name = "endpoint", KEYS(endpoint_keys) };
@@ -128,7 +138,8 @@ static const struct schema_key listener_keys[] = {
 		.choices = modes,
 		.fallback = WEIR_MODE_NAT,
 		.absent = "nat",
-		.help = "nat: replies come back through weir; dsr: the endpoint answers itself",
+		.help = "nat: replies come back through weir; dsr, ipip, gue: the endpoint answers "
+			"itself and gets the packet by its MAC, in IP, in UDP",
 	},
 	[LISTENER_VIP] = {
 		.name = "vip",
@@ -161,6 +172,23 @@ static const struct schema_key listener_keys[] = {
 		.flags = SCHEMA_LIST,
 		.absent = "the file's snat",
 		.help = "source addresses towards the endpoints, with mode nat",
+	},
+	[LISTENER_TUNNEL_SOURCE] = {
+		.name = "tunnel_source",
+		.type = SCHEMA_PREFIX,
+		.flags = SCHEMA_LIST,
+		.absent = "the file's tunnel_source",
+		.help = "outer source address towards the endpoints, with modes ipip and gue; a "
+			"prefix is spread over by flow",
+	},
+	[LISTENER_GUE_PORT] = {
+		.name = "gue_port",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.fallback = WEIR_GUE_PORT,
+		.absent = "6080",
+		.help = "UDP port of the endpoints' tunnel, with mode gue",
 	},
 	[LISTENER_ALLOW] = {
 		.name = "allow",
@@ -254,6 +282,14 @@ static const struct schema_key root_keys[] = {
 		.flags = SCHEMA_LIST,
 		.absent = "the address the route prefers",
 		.help = "source addresses towards the endpoints, with mode nat",
+	},
+	[ROOT_TUNNEL_SOURCE] = {
+		.name = "tunnel_source",
+		.type = SCHEMA_PREFIX,
+		.flags = SCHEMA_LIST,
+		.absent = "the address the route prefers",
+		.help = "outer source address towards the endpoints, with modes ipip and gue; a "
+			"prefix is spread over by flow",
 	},
 	[ROOT_STEAL_PORTS] = {
 		.name = "steal_ports",

@@ -17,6 +17,7 @@ enum schema_type {
 	SCHEMA_INTERFACE, /* of a network interface */
 	SCHEMA_ADDRESS,	  /* an IP address that a host can have */
 	SCHEMA_NETWORK,	  /* ADDRESS/LENGTH: any addresses that begin alike, or ADDRESS */
+	SCHEMA_PREFIX,	  /* such an address, or ADDRESS/LENGTH for all that begin alike */
 	SCHEMA_NUMBER,
 	SCHEMA_BOOL,
 	SCHEMA_CHOICE,	 /* one of some words */
@@ -62,6 +63,7 @@ enum schema_root_keys {
 	ROOT_NODE,
 	ROOT_INTERFACES,
 	ROOT_SNAT,
+	ROOT_TUNNEL_SOURCE,
 	ROOT_STEAL_PORTS,
 	ROOT_HASH_SEED,
 	ROOT_NAT_FLOWS,
@@ -91,6 +93,8 @@ enum schema_listener_keys {
 	LISTENER_CLIENT_AFFINITY,
 	LISTENER_IDLE_TIMEOUT,
 	LISTENER_SNAT,
+	LISTENER_TUNNEL_SOURCE,
+	LISTENER_GUE_PORT,
 	LISTENER_ALLOW,
 	LISTENER_DENY,
 	LISTENER_ALLOW_NOBODY,
@@ -110,6 +114,7 @@ enum schema_endpoint_keys {
 	ENDPOINT_ADDRESS,
 	ENDPOINT_PORT,
 	ENDPOINT_WEIGHT,
+	ENDPOINT_MODE,
 };
 
 /* Defaults that depend on another key, so that the table cannot hold them as values. */

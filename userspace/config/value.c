@@ -312,6 +312,20 @@ static int read_network(struct reading *reading, union value *ret)
 	return 0;
 }
 
+static int read_prefix(struct reading *reading, union value *ret)
+{
+	int r = read_network(reading, ret);
+
+	if (r < 0)
+		return r;
+	if (addr_is_martian(&ret->prefix.addr))
+		return err_set(reading->err, -EINVAL,
+			       "%s '%s' cannot be used: it is an unspecified, loopback, multicast "
+			       "or broadcast address",
+			       reading->key->name, reading->quoted);
+	return 0;
+}
+
 static int no_value(struct reading *reading)
 {
 	bool list = reading->key->type == SCHEMA_CHOICE || reading->key->max;
@@ -327,7 +341,7 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_NUMBER] = read_number,	 [SCHEMA_ADDRESS] = read_address,
 		[SCHEMA_BOOL] = read_bool,	 [SCHEMA_CHOICE] = read_choice,
 		[SCHEMA_PORTS] = read_ports,	 [SCHEMA_DURATION] = read_duration,
-		[SCHEMA_NETWORK] = read_network,
+		[SCHEMA_NETWORK] = read_network, [SCHEMA_PREFIX] = read_prefix,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

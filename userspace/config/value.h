@@ -15,7 +15,7 @@ union value {
 	int64_t number;		   /* NUMBER, BOOL, CHOICE; DURATION in ms */
 	struct port_range ports;   /* PORTS */
 	struct addr addr;	   /* ADDRESS */
-	struct addr_prefix prefix; /* NETWORK */
+	struct addr_prefix prefix; /* NETWORK, PREFIX */
 };
 
 /* Reads one scalar (NUL-terminated) of the key's type. 0, or -EINVAL with the text in err. */

@@ -42,8 +42,8 @@ static bool world_differs(const struct facts *a, const struct facts *b)
 	for (size_t i = 0; i < a->targets.count; i++) {
 		const struct facts_target *x = &a->targets.items[i], *y = &b->targets.items[i];
 
-		if (x->ifindex != y->ifindex || !addr_equal(&x->next_hop, &y->next_hop) ||
-		    !addr_equal(&x->source, &y->source))
+		if (x->ifindex != y->ifindex || x->mtu != y->mtu ||
+		    !addr_equal(&x->next_hop, &y->next_hop) || !addr_equal(&x->source, &y->source))
 			return true;
 	}
 	return false;

@@ -20,6 +20,7 @@ static int gather_interfaces(struct nl *nl, const struct attachments *attachment
 			continue;
 		memcpy(interface.name, link.name, sizeof(interface.name));
 		memcpy(interface.mac, link.mac, sizeof(interface.mac));
+		interface.mtu = link.mtu < UINT16_MAX ? link.mtu : UINT16_MAX;
 		if (vec_push(&facts->interfaces, interface))
 			return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -33,7 +34,17 @@ static bool is_no_route(int error)
 	       error == -EACCES || error == -EINVAL; /* prohibit and blackhole routes */
 }
 
-static int gather_route(struct nl *nl, bool manage, struct facts_target *target, struct err *err)
+/* The smaller of what the route says and of what the interface carries. */
+static uint16_t mtu_of(const struct facts *facts, const struct nl_route *route)
+{
+	const struct facts_interface *interface = facts_interface(facts, route->ifindex);
+	uint16_t mtu = interface ? interface->mtu : 0;
+
+	return route->mtu && (!mtu || route->mtu < mtu) ? route->mtu : mtu;
+}
+
+static int gather_route(struct nl *nl, const struct facts *facts, bool manage,
+			struct facts_target *target, struct err *err)
 {
 	struct nl_route route;
 	int r = nl_route_get(nl, &target->address, &route, err);
@@ -45,6 +56,7 @@ static int gather_route(struct nl *nl, bool manage, struct facts_target *target,
 	target->ifindex = route.ifindex;
 	target->next_hop = route.next_hop;
 	target->source = route.source;
+	target->mtu = mtu_of(facts, &route);
 	if_indextoname(route.ifindex, target->interface);
 	if (manage)
 		nl_neighbour_manage(nl, route.ifindex, &route.next_hop, NULL);
@@ -61,7 +73,7 @@ static int gather_target(struct nl *nl, const struct addr *address, bool manage,
 
 	if (facts_target(facts, address))
 		return 0;
-	r = gather_route(nl, manage, &target, err);
+	r = gather_route(nl, facts, manage, &target, err);
 	if (r < 0)
 		return r;
 	if (vec_push(&facts->targets, target))

@@ -248,6 +248,12 @@ static int read_rows(const struct object *object, struct plan *plan)
 		struct plan_endpoint endpoint = {
 			.row = i,
 			.port = row->port,
+			.mode = row->mode,
+			.tunnel = {
+				.source_bits = row->source_bits,
+				.mtu = row->mtu,
+				.gue_port = row->gue_port,
+			},
 			.state = row->state,
 			.generation = row->generation,
 			.nexthop = row->nexthop,
@@ -264,6 +270,7 @@ static int read_rows(const struct object *object, struct plan *plan)
 		if (!listener) /* killed between a row and its listener: it is nobody's */
 			continue;
 		address_of(row->addr, &endpoint.address);
+		address_of(row->source, &endpoint.tunnel.source);
 		snprintf(endpoint.name, sizeof(endpoint.name), "%s", info->name);
 		snprintf(endpoint.group, sizeof(endpoint.group), "%s", info->group);
 		memcpy(endpoint.want, info->want, sizeof(endpoint.want));

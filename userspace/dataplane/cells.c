@@ -58,7 +58,7 @@ static void fill_listener(struct weir_listener *cell, const struct plan_listener
 	cell->guard = listener->guard;
 	if (listener->client_affinity)
 		cell->flags |= WEIR_CELL_CLIENT_AFFINITY;
-	if (listener->mode == WEIR_MODE_NAT)
+	if (plan_has_nat(listener))
 		cell->flags |= WEIR_CELL_NAT;
 	if (table->slots) {
 		cell->slot_line = table->line;

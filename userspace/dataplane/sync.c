@@ -245,13 +245,35 @@ static void write_nexthop(struct weir_endpoint *row, const struct plan_endpoint 
 	__atomic_store_n((uint64_t *)&row->nexthop, word, __ATOMIC_RELEASE);
 }
 
-/* The first row and how many there are change together. */
+/* The first row and how many there are change together, and with them what shares their word. */
 static void write_snat(struct weir_endpoint *row, const struct plan_endpoint *endpoint)
 {
+	const struct {
+		uint16_t snat;
+		uint8_t rows;
+		uint8_t source_bits;
+	} parts = { endpoint->snat, endpoint->snat_rows, endpoint->tunnel.source_bits };
 	uint32_t word;
 
-	memcpy(&word, (const uint16_t[]){ endpoint->snat, endpoint->snat_rows }, sizeof(word));
+	memcpy(&word, &parts, sizeof(word));
 	__atomic_store_n((uint32_t *)&row->snat, word, __ATOMIC_RELAXED);
+}
+
+/*
+ * How packets get there. Each part stands for itself, but for an IPv6 source: while it changes, a
+ * packet may leave with half of each.
+ */
+static void write_mode(struct weir_endpoint *row, const struct plan_endpoint *endpoint)
+{
+	const struct plan_tunnel *tunnel = &endpoint->tunnel;
+	uint64_t source[2];
+
+	memcpy(source, tunnel->source.bytes, sizeof(source));
+	for (int i = 0; i < 2; i++)
+		__atomic_store_n((uint64_t *)row->source + i, source[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&row->mtu, tunnel->mtu, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->gue_port, tunnel->gue_port, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->mode, endpoint->mode, __ATOMIC_RELEASE);
 }
 
 static void clear_stats(int map, uint32_t key, size_t size)
@@ -288,8 +310,8 @@ static void write_new_endpoint(struct object *object, const struct plan_listener
 	row->generation = endpoint->generation;
 	row->port = endpoint->port;
 	row->listener = listener->id;
-	row->mode = listener->mode;
 	row->idle_timeout = listener->idle_timeout;
+	write_mode(row, endpoint);
 	write_snat(row, endpoint);
 	write_nexthop(row, endpoint);
 	object->endpoint_info[endpoint->row] = (struct weir_endpoint_info){};
@@ -311,7 +333,7 @@ static void write_known_endpoint(struct object *object, const struct plan_listen
 	__atomic_store_n(&row->idle_timeout, listener->idle_timeout, __ATOMIC_RELAXED);
 	write_nexthop(row, endpoint);
 	write_snat(row, endpoint);
-	__atomic_store_n(&row->mode, listener->mode, __ATOMIC_RELAXED);
+	write_mode(row, endpoint);
 	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
 	write_endpoint_info(object, endpoint);
 }

@@ -32,6 +32,7 @@ struct nl_route {
 	int ifindex;
 	struct addr next_hop; /* the gateway, or the destination itself on its own link */
 	struct addr source;   /* the route's preferred source; :: if the host has none */
+	uint32_t mtu;	      /* of the route or of what was learned of the path; 0: none is said */
 	bool local;	      /* the destination is this host */
 };
 

@@ -26,6 +26,16 @@ static int parse_next_hop(struct nlattr **attributes, const struct addr *destina
 	return 0;
 }
 
+/* Of the metrics, which are attributes themselves. */
+static uint32_t parse_mtu(const struct nlattr *metrics)
+{
+	struct nlattr *metric[RTAX_MAX + 1];
+
+	if (!metrics || nla_parse_nested(metric, RTAX_MAX, (struct nlattr *)metrics, NULL) < 0)
+		return 0;
+	return nl_attribute_number(metric[RTAX_MTU], 0);
+}
+
 static int parse_route(const struct nlmsghdr *message, const struct addr *destination,
 		       struct nl_route *ret, uint8_t *ret_type)
 {
@@ -40,6 +50,7 @@ static int parse_route(const struct nlmsghdr *message, const struct addr *destin
 	route.ifindex = (int)nl_attribute_number(attributes[RTA_OIF], 0);
 	route.local = header->rtm_type == RTN_LOCAL || header->rtm_type == RTN_ANYCAST;
 	nl_attribute_addr(attributes[RTA_PREFSRC], &route.source); /* may be absent */
+	route.mtu = parse_mtu(attributes[RTA_METRICS]);
 	*ret = route;
 	*ret_type = header->rtm_type;
 	return 0;

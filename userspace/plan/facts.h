@@ -21,6 +21,7 @@ struct facts_interface {
 	uint32_t ifindex;
 	char name[IF_NAMESIZE];
 	uint8_t mac[6];
+	uint16_t mtu; /* bytes, layer 3; 0: not known */
 };
 
 /* How an endpoint's address is reached. */
@@ -30,6 +31,7 @@ struct facts_target {
 	char interface[IF_NAMESIZE]; /* its name, for messages */
 	struct addr next_hop;	     /* the gateway, or the address itself */
 	struct addr source;	     /* the route's preferred source */
+	uint16_t mtu;		     /* of the path as far as it is known, layer 3; 0: not known */
 	bool resolved;		     /* mac is known */
 	bool lost;		     /* ... from before: the kernel has dropped the neighbour */
 	uint8_t mac[6];

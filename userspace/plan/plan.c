@@ -182,6 +182,28 @@ enum plan_family plan_family_of(const struct addr *addr)
 	return addr_family(addr) == AF_INET ? PLAN_IP4 : PLAN_IP6;
 }
 
+bool plan_serves(const struct plan_endpoint *endpoint, enum plan_family family)
+{
+	return endpoint->mode == WEIR_MODE_IPIP || endpoint->mode == WEIR_MODE_GUE ||
+	       plan_family_of(&endpoint->address) == family;
+}
+
+bool plan_has_nat(const struct plan_listener *listener)
+{
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->mode == WEIR_MODE_NAT)
+			return true;
+	return false;
+}
+
+bool plan_has_stateless(const struct plan_listener *listener)
+{
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->mode != WEIR_MODE_NAT)
+			return true;
+	return false;
+}
+
 bool plan_in_block(const struct plan_listener *listener, uint32_t row)
 {
 	return row - listener->block < listener->block_size;

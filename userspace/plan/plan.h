@@ -36,6 +36,14 @@ enum plan_family {
 	PLAN_FAMILIES,
 };
 
+/* Of the outer headers that modes ipip and gue put on. */
+struct plan_tunnel {
+	struct addr source;
+	uint8_t source_bits; /* how many of its last bits are the flow's */
+	uint16_t mtu;	     /* of the path, outer headers included */
+	uint16_t gue_port;   /* mode gue */
+};
+
 struct plan_endpoint {
 	uint32_t row;
 	char name[WEIR_NAME_MAX];
@@ -46,10 +54,12 @@ struct plan_endpoint {
 	uint8_t undrained_weight; /* set by plan_build(): what the weight will be after a drain */
 	uint8_t file_weight;
 	uint8_t state;	     /* enum weir_endpoint_state, never FREE */
+	uint8_t mode;	     /* enum weir_mode */
 	uint32_t generation; /* of the row */
 	struct weir_nexthop nexthop;
 	uint16_t snat; /* rows in plan->snat */
 	uint16_t snat_rows;
+	struct plan_tunnel tunnel;    /* zero with other modes */
 	uint32_t want[PLAN_FAMILIES]; /* millionths */
 };
 
@@ -68,7 +78,7 @@ struct plan_listener {
 	uint32_t id; /* 1..WEIR_MAX_LISTENERS - 1 */
 	char name[WEIR_NAME_MAX];
 	uint8_t protocol;
-	uint8_t mode; /* enum weir_mode */
+	uint8_t mode; /* enum weir_mode, of endpoints that name none */
 	bool vip_route;
 	bool client_affinity;
 	uint32_t idle_timeout;
@@ -137,6 +147,14 @@ enum plan_family plan_family_of(const struct addr *addr);
 
 /* Is a row in the listener's block, so that slots may name it? */
 bool plan_in_block(const struct plan_listener *listener, uint32_t row);
+
+/* Can an endpoint serve clients of a family: of both in a tunnel, else of its own. */
+bool plan_serves(const struct plan_endpoint *endpoint, enum plan_family family);
+
+/* Does a row of the listener, be it one that is kept for its flows alone, have the mode nat? Or
+ * any other, with which flows are not recorded each? */
+bool plan_has_nat(const struct plan_listener *listener);
+bool plan_has_stateless(const struct plan_listener *listener);
 
 /* By configuration name, removed ones left out; NULL if there is none. */
 struct plan_listener *plan_find_listener(const struct plan *plan, const char *name);

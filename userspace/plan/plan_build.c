@@ -11,6 +11,7 @@
 #include "plan/plan.h"
 #include "plan/plan_access.h"
 #include "plan/plan_places.h"
+#include "plan/plan_tunnel.h"
 
 static void mark_leaving(struct plan *plan)
 {
@@ -45,8 +46,7 @@ static struct weir_nexthop next_hop(const struct plan *plan, const struct facts 
 }
 
 /* An endpoint must leave by an interface that carries the data plane, dsr without a router. */
-static int check_target(const struct facts *facts, const struct listener *listener,
-			const struct endpoint *endpoint, struct err *err)
+static int check_target(const struct facts *facts, const struct endpoint *endpoint, struct err *err)
 {
 	const struct facts_target *target = facts_target(facts, &endpoint->address);
 	char hop[ADDR_TEXT_MAX];
@@ -58,10 +58,10 @@ static int check_target(const struct facts *facts, const struct listener *listen
 			       "is reached through %s, where weir is not attached; add %s to "
 			       "'interfaces' or -i, or run: weir attach %s",
 			       target->interface, target->interface, target->interface);
-	if (listener->mode == WEIR_MODE_DSR && !addr_equal(&target->next_hop, &endpoint->address))
+	if (endpoint->mode == WEIR_MODE_DSR && !addr_equal(&target->next_hop, &endpoint->address))
 		return err_set(err, -EINVAL,
 			       "is behind the router %s, but mode dsr needs endpoints on the "
-			       "balancer's own network; use mode: nat",
+			       "balancer's own network; use mode: nat, ipip or gue",
 			       addr_print(&target->next_hop, hop));
 	return 0;
 }
@@ -72,6 +72,7 @@ static void fill_endpoint(struct plan_endpoint *to, const struct listener *liste
 {
 	snprintf(to->name, sizeof(to->name), "%s", from->name);
 	snprintf(to->group, sizeof(to->group), "%s", group->name);
+	to->mode = from->mode;
 	to->weight = overrides_weight(overrides, listener, group, from);
 	to->undrained_weight = overrides_undrained_weight(overrides, listener, group, from);
 	to->file_weight = from->weight;
@@ -111,7 +112,7 @@ static uint16_t port_of(const struct listener *listener, const struct endpoint *
 {
 	const struct port_range *only = listener->ports.items;
 
-	if (listener->mode == WEIR_MODE_DSR ||
+	if (endpoint->mode != WEIR_MODE_NAT ||
 	    (listener->ports.count == 1 && only->first == only->last &&
 	     endpoint->port == only->first))
 		return 0;
@@ -140,9 +141,12 @@ static int build_endpoints(struct plan *plan, struct plan_listener *to, const st
 			};
 
 			fill_endpoint(&content, from, group, endpoint, overrides);
-			r = check_target(facts, from, endpoint, err);
-			if (!r && from->mode == WEIR_MODE_NAT)
+			r = check_target(facts, endpoint, err);
+			if (!r && endpoint->mode == WEIR_MODE_NAT)
 				r = plan_places_snat(plan, from, model, facts, &content, err);
+			r = r ?: plan_tunnel_fill(from, model, facts, &content, err);
+			if (plan_tunnel_is_mute(&content))
+				content.nexthop = (struct weir_nexthop){};
 			if (!r)
 				r = place_endpoint(plan, to, &content, err);
 			if (r < 0)
@@ -165,8 +169,7 @@ static uint32_t wanted_size(const struct plan_listener *listener, enum plan_fami
 
 	vec_foreach(endpoint, &listener->endpoints)
 		if (endpoint->state != WEIR_ENDPOINT_GONE &&
-		    plan_in_block(listener, endpoint->row) &&
-		    plan_family_of(&endpoint->address) == family)
+		    plan_in_block(listener, endpoint->row) && plan_serves(endpoint, family))
 			room[count++].weight = endpoint->undrained_weight;
 	return maglev_size(room, count, 0);
 }
@@ -178,8 +181,7 @@ static size_t candidates(const struct plan_listener *listener, enum plan_family 
 	size_t count = 0;
 
 	vec_foreach(endpoint, &listener->endpoints) {
-		if (endpoint->state != WEIR_ENDPOINT_ACTIVE ||
-		    plan_family_of(&endpoint->address) != family)
+		if (endpoint->state != WEIR_ENDPOINT_ACTIVE || !plan_serves(endpoint, family))
 			continue;
 		ret[count] = (struct maglev_endpoint){
 			.address = endpoint->address,
@@ -196,12 +198,10 @@ static void set_want(struct plan_listener *listener, enum plan_family family)
 	uint64_t sum = 0;
 
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
-		    plan_family_of(&endpoint->address) == family)
+		if (endpoint->state == WEIR_ENDPOINT_ACTIVE && plan_serves(endpoint, family))
 			sum += endpoint->weight;
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
-		    plan_family_of(&endpoint->address) == family)
+		if (endpoint->state == WEIR_ENDPOINT_ACTIVE && plan_serves(endpoint, family))
 			endpoint->want[family] = (endpoint->weight * 1000000ull + sum / 2) / sum;
 }
 
@@ -274,10 +274,20 @@ static void drop_listener(struct plan_listener *listener)
 	plan_access_drop(listener);
 }
 
+/* Every flow to an endpoint of mode nat is recorded anyway; so slots that name no other need not be
+ * careful. */
+static bool is_tracked(const struct plan_listener *listener)
+{
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->mode != WEIR_MODE_NAT && endpoint->state != WEIR_ENDPOINT_GONE)
+			return true;
+	return false;
+}
+
 static int build_table(struct plan_listener *listener, enum plan_family family, uint32_t now)
 {
 	struct plan_table *table = &listener->table[family];
-	bool tracked = listener->mode == WEIR_MODE_DSR;
+	bool tracked = is_tracked(listener);
 	_cleanup_(freep) struct slot *next = NULL;
 	_cleanup_(freep) uint16_t *chosen = NULL;
 	_cleanup_(freep) bool *gone = NULL;
@@ -339,21 +349,32 @@ static void extend_windows(struct plan_listener *listener, uint32_t idle_timeout
 			listener->table[family].deadline += idle_timeout - listener->idle_timeout;
 }
 
+/* Has it an endpoint whose flows are not recorded each? */
+static const struct endpoint *first_stateless(const struct listener *listener)
+{
+	vec_foreach(group, &listener->groups)
+		vec_foreach(endpoint, &group->endpoints)
+			if (endpoint->mode != WEIR_MODE_NAT)
+				return endpoint;
+	return NULL;
+}
+
 /* As another seed (below), another way to choose would send a stateless listener's flows elsewhere.
  */
 static int check_affinity(const struct plan_listener *in_force, const struct listener *next,
 			  struct err *err)
 {
-	bool stateless = in_force->mode == WEIR_MODE_DSR && next->mode == WEIR_MODE_DSR;
+	const struct endpoint *stateless = first_stateless(next);
 
-	if (!stateless || in_force->client_affinity == next->client_affinity ||
+	if (!stateless || !plan_has_stateless(in_force) ||
+	    in_force->client_affinity == next->client_affinity ||
 	    (!in_force->table[PLAN_IP4].slots && !in_force->table[PLAN_IP6].slots))
 		return 0;
 	return err_set(
 		err, -EBUSY,
-		"listener %s: client_affinity cannot change while it is in force in mode dsr: "
+		"listener %s: client_affinity cannot change while it is in force in mode %s: "
 		"its connections would break; apply the file without the listener first",
-		next->name);
+		next->name, model_mode_name(stateless->mode));
 }
 
 static int build_listener(struct plan *plan, const struct listener *from, const struct model *model,
@@ -395,12 +416,13 @@ static int check_seed(const struct model *model, const struct plan *in_force, st
 	if (model->hash_seed == in_force->hash_seed)
 		return 0;
 	vec_foreach(listener, &in_force->listeners)
-		if (listener->addresses.count && listener->mode == WEIR_MODE_DSR)
+		if (listener->addresses.count && plan_has_stateless(listener))
 			return err_set(err, -EBUSY,
 				       "hash_seed cannot change from %u to %u while listener %s "
-				       "(mode dsr) is in force: its connections would break; run "
+				       "(mode %s) is in force: its connections would break; run "
 				       "'weir down' first, or leave the seed as it is",
-				       in_force->hash_seed, model->hash_seed, listener->name);
+				       in_force->hash_seed, model->hash_seed, listener->name,
+				       model_mode_name(listener->mode));
 	return 0;
 }
 
@@ -459,8 +481,10 @@ bool plan_resolve(struct plan *plan, const struct facts *facts)
 
 	vec_foreach(listener, &plan->listeners) {
 		vec_foreach(endpoint, &listener->endpoints) {
-			struct weir_nexthop hop = next_hop(plan, facts, &endpoint->address);
+			struct weir_nexthop hop = {};
 
+			if (!plan_tunnel_is_mute(endpoint))
+				hop = next_hop(plan, facts, &endpoint->address);
 			if (endpoint->state == WEIR_ENDPOINT_GONE ||
 			    !memcmp(&hop, &endpoint->nexthop, sizeof(hop)))
 				continue;
