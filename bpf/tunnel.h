@@ -21,29 +21,21 @@
 
 #include "csum.h"
 #include "forward.h"
-#include "parse.h"
+#include "head.h"
 
 #define TUNNEL_TTL	   64
 #define TUNNEL_PORT_FIRST  49152u /* RFC 6335: dynamic ports are the upper quarter */
 #define TUNNEL_PORT_SHIFT  18 /* of the hash to its 14 highest bits; the lowest chose the slot */
 #define TUNNEL_LABEL_SHIFT 12 /* ... to its 20 highest */
-#define TUNNEL_CLASS_SHIFT 20 /* of the traffic class in an IPv6 header's first word */
-#define TUNNEL_TYPE_MAX	   20 /* offset of the Ethernet type, behind two tags */
-#define TUNNEL_IP4	   0x45000000u /* the first word: version, length */
-#define TUNNEL_IP6	   0x60000000u
-#define IP4_DF		   0x4000
 #define GUE_SIZE	   (sizeof(struct udphdr) + sizeof(struct gue_header))
 
 /* Of the inner packet, what the outer headers are made of. */
 struct tunnel {
-	__u32 length;
-	__be16 id;
-	__be16 df;
-	__u8 tos;
+	__u32 ip4;     /* first word of an IPv4 header around it but for the length, host order */
+	__be32 id;     /* second word: identification and DF */
 	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6 */
 	bool has_sum;  /* `sum` is known */
 	__be16 sum;    /* of its 16-bit words */
-	__be16 sport;  /* gue */
 };
 
 /*
@@ -87,22 +79,18 @@ static __always_inline void tunnel_sum(const struct pkt *pkt, const void *end,
 static __always_inline bool tunnel_read(const struct pkt *pkt, bool sum, struct tunnel *tunnel)
 {
 	const void *end = (void *)(long)pkt->ctx->data_end;
+	const __be32 *word = pkt->l3;
 
-	tunnel->length = pkt->l3_length;
+	if (!within(end, word, sizeof(struct iphdr)))
+		return false;
 	if (pkt->version == 6) {
-		if (!within(end, pkt->ip6, sizeof(*pkt->ip6)))
-			return false;
-		tunnel->tos = bpf_ntohl(*(const __be32 *)pkt->ip6) >> TUNNEL_CLASS_SHIFT;
-		tunnel->df = bpf_htons(IP4_DF);
+		tunnel->ip4 = (bpf_ntohl(word[0]) >> 4 & IP4_TOS_MASK) | IP4_FIRST;
+		tunnel->id = bpf_htonl(IP4_DF);
 		tunnel->protocol = IPPROTO_IPV6;
 	} else {
-		if (!within(end, pkt->ip4, sizeof(*pkt->ip4)))
-			return false;
-		tunnel->tos = pkt->ip4->tos;
-		tunnel->df = pkt->ip4->frag_off & bpf_htons(IP4_DF);
-		/* Who may be fragmented is told apart by it (RFC 6864). */
-		if (!tunnel->df)
-			tunnel->id = pkt->ip4->id;
+		tunnel->ip4 = (bpf_ntohl(word[0]) & IP4_TOS_MASK) | IP4_FIRST;
+		/* Who may be fragmented is told apart by the identification (RFC 6864). */
+		tunnel->id = word[1] & bpf_htonl(IP4_DF) ?: word[1] & bpf_htonl(IP4_ID_MASK);
 		tunnel->protocol = IPPROTO_IPIP;
 	}
 	if (sum)
@@ -113,60 +101,35 @@ static __always_inline bool tunnel_read(const struct pkt *pkt, bool sum, struct 
 /* Ethernet's padding must not become the inner packet's. */
 static __always_inline bool tunnel_trim(const struct pkt *pkt)
 {
-	__u64 head = pkt->l3 - (void *)(long)pkt->ctx->data;
-	__u64 size = (void *)(long)pkt->ctx->data_end - (void *)(long)pkt->ctx->data;
+	__u64 here = (void *)(long)pkt->ctx->data_end - pkt->l3, all;
 
-	if (size < head + pkt->l3_length)
-		size = bpf_xdp_get_buff_len(pkt->ctx);
-	if (size <= head + pkt->l3_length)
+	if (here == pkt->l3_length)
 		return true;
-	return !bpf_xdp_adjust_tail(pkt->ctx, (int)(head + pkt->l3_length - size));
+	all = bpf_xdp_get_buff_len(pkt->ctx) - (pkt->l3 - (void *)(long)pkt->ctx->data);
+	if (all <= pkt->l3_length)
+		return true;
+	return !bpf_xdp_adjust_tail(pkt->ctx, (int)(pkt->l3_length - all));
 }
 
-/* The VLAN tags, up to `type_at`, stood `size` bytes further on. */
-static __always_inline bool tunnel_move_tags(void *data, const void *end, __u64 type_at, __u32 size)
-{
-	for (__u32 at = 2 * ETH_ALEN; at < type_at; at += sizeof(struct vlan_header)) {
-		const struct vlan_header *from = data + size + at;
-
-		if (at >= TUNNEL_TYPE_MAX || !within(end, from, sizeof(*from)))
-			return false;
-		*(struct vlan_header *)(data + at) = *from;
-	}
-	return true;
-}
-
-/*
- * Makes room for `size` bytes, a constant, between the Ethernet header and the packet, and returns
- * where they are. NULL: the driver left no room.
- */
+/* Makes room for an outer header of `size` bytes, a constant; NULL: the driver left none. */
 static __always_inline void *tunnel_open(struct pkt *pkt, __u32 size, __be16 ethertype)
 {
-	/* The verifier wants the offset of what is written, not of what lies behind it. */
-	__u64 at = pkt->l3 - (void *)pkt->eth - sizeof(ethertype);
-	void *data, *end;
-	__be16 *type;
+	__u64 l2 = pkt->l3 - (void *)pkt->eth;
 
-	barrier_var(at); /* what is checked is what is used, or the verifier objects */
-	if (at > TUNNEL_TYPE_MAX || !tunnel_trim(pkt) || bpf_xdp_adjust_head(pkt->ctx, -(int)size))
+	if (!tunnel_trim(pkt))
 		return NULL;
-	data = (void *)(long)pkt->ctx->data;
-	end = (void *)(long)pkt->ctx->data_end;
-	type = data + at;
-	barrier_var(type);
-	if (!within(end, type, sizeof(*type) + size) || !within(end, data, sizeof(struct ethhdr)) ||
-	    !tunnel_move_tags(data, end, at, size))
-		return NULL;
-	pkt->eth = data;
-	*type = ethertype;
-	return type + 1;
+	return head_move(pkt->ctx, l2, size, size, ethertype, &pkt->eth);
 }
 
-/* The source is a prefix whose last bits are the flow's. */
-static __always_inline __be32 tunnel_source_bits(const struct pkt *pkt,
-						 const struct weir_endpoint *endpoint)
+/* The last word of the source: of a prefix the last bits are the flow's. */
+static __always_inline __be32 tunnel_source(const struct pkt *pkt,
+					    const struct weir_endpoint *endpoint)
 {
-	return bpf_htonl((__u64)pkt->hash >> (32 - endpoint->source_bits));
+	__be32 last = ((const __be32 *)endpoint->source)[3];
+
+	if (endpoint->source_bits)
+		last |= bpf_htonl((__u64)pkt->hash >> (32 - endpoint->source_bits));
+	return last;
 }
 
 /* UDP and GUE headers; `pseudo` is what the outer IP header adds to the sum. */
@@ -176,7 +139,7 @@ static __always_inline void tunnel_put_gue(void *at, const struct pkt *pkt,
 {
 	__u32 ports =
 		(TUNNEL_PORT_FIRST | pkt->hash >> TUNNEL_PORT_SHIFT) << 16 | endpoint->gue_port;
-	__be16 length = bpf_htons(tunnel->length + GUE_SIZE);
+	__be16 length = bpf_htons(pkt->l3_length + GUE_SIZE);
 	__be32 *word = at;
 	__be16 *half = at;
 	__u64 sum;
@@ -197,19 +160,18 @@ static __always_inline bool tunnel_put_ip4(struct pkt *pkt, const struct weir_en
 	__u32 size = sizeof(struct iphdr) + (gue ? GUE_SIZE : 0);
 	__be32 *word = tunnel_open(pkt, size, bpf_htons(ETH_P_IP));
 	__u8 protocol = gue ? IPPROTO_UDP : tunnel->protocol;
-	__be32 w[5] = {
-		bpf_htonl(TUNNEL_IP4 | (__u32)tunnel->tos << 16 | (tunnel->length + size)),
-		bpf_htonl((__u32)bpf_ntohs(tunnel->id) << 16 | bpf_ntohs(tunnel->df)),
-		bpf_htonl(TUNNEL_TTL << 24 | (__u32)protocol << 16),
-		addr_to_ip4(endpoint->source) | tunnel_source_bits(pkt, endpoint),
-		addr_to_ip4(endpoint->addr),
-	};
-	__u64 sum = (__u64)w[0] + w[1] + w[2] + w[3] + w[4];
+	__be32 first = bpf_htonl(tunnel->ip4 + pkt->l3_length + size);
+	__be32 third = bpf_htonl(TUNNEL_TTL << 24 | (__u32)protocol << 16);
+	__be32 source = tunnel_source(pkt, endpoint), addr = addr_to_ip4(endpoint->addr);
+	__u64 sum = (__u64)first + tunnel->id + third + source + addr;
 
 	if (!word)
 		return false;
-	for (int i = 0; i < 5; i++)
-		word[i] = w[i];
+	word[0] = first;
+	word[1] = tunnel->id;
+	word[2] = third;
+	word[3] = source;
+	word[4] = addr;
 	((struct iphdr *)word)->check = csum_apply(0xffff, sum);
 	if (gue)
 		tunnel_put_gue(word + 5, pkt, endpoint, tunnel, 0);
@@ -221,21 +183,21 @@ static __always_inline bool tunnel_put_ip6(struct pkt *pkt, const struct weir_en
 {
 	__u32 size = sizeof(struct ipv6hdr) + (gue ? GUE_SIZE : 0);
 	__be32 *word = tunnel_open(pkt, size, bpf_htons(ETH_P_IPV6));
-	__u32 length = tunnel->length + (gue ? GUE_SIZE : 0);
+	__u32 length = pkt->l3_length + (gue ? GUE_SIZE : 0);
 	__u8 protocol = gue ? IPPROTO_UDP : tunnel->protocol;
 	const __be32 *source = (const __be32 *)endpoint->source;
 	const __be32 *addr = (const __be32 *)endpoint->addr;
 
 	if (!word)
 		return false;
-	word[0] = bpf_htonl(TUNNEL_IP6 | (__u32)tunnel->tos << TUNNEL_CLASS_SHIFT |
+	word[0] = bpf_htonl(IP6_FIRST | (tunnel->ip4 & IP4_TOS_MASK) << 4 |
 			    pkt->hash >> TUNNEL_LABEL_SHIFT);
 	word[1] = bpf_htonl(length << 16 | (__u32)protocol << 8 | TUNNEL_TTL);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 3; i++)
 		word[2 + i] = source[i];
+	word[5] = tunnel_source(pkt, endpoint);
+	for (int i = 0; i < 4; i++)
 		word[6 + i] = addr[i];
-	}
-	word[5] |= tunnel_source_bits(pkt, endpoint);
 	if (gue)
 		tunnel_put_gue(word + 10, pkt, endpoint, tunnel,
 			       csum_addr((__u8 *)(word + 2)) + csum_addr((__u8 *)(word + 6)));
@@ -248,21 +210,20 @@ static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
 {
 	bool ip4 = addr_is_ip4(endpoint->addr), room;
 	__u32 outer = (ip4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + (gue ? GUE_SIZE : 0);
-	struct weir_nexthop nexthop = nexthop_read(&endpoint->nexthop);
 	struct tunnel tunnel = {};
 
 	if (!tunnel_read(pkt, gue && !ip4, &tunnel))
 		return WEIR_R_INTERNAL;
-	if (tunnel.length + outer > endpoint->mtu) {
+	if (pkt->l3_length + outer > endpoint->mtu) {
 		pkt->room = endpoint->mtu - outer;
-		return tunnel.df ? WEIR_R_TOO_BIG : WEIR_R_TOO_BIG_NO_DF;
+		return tunnel.id & bpf_htonl(IP4_DF) ? WEIR_R_TOO_BIG : WEIR_R_TOO_BIG_NO_DF;
 	}
 	room = ip4 ? tunnel_put_ip4(pkt, endpoint, &tunnel, gue)
 		   : tunnel_put_ip6(pkt, endpoint, &tunnel, gue);
 	if (!room)
 		return WEIR_R_NO_HEADROOM;
 	pkt->new_flow = pkt->flags & PKT_SYN;
-	return forward(pkt, nexthop);
+	return forward(pkt, nexthop_read(&endpoint->nexthop));
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <weir/decap.h>
 #include <weir/names.h>
 
 #include "config/model.h"
@@ -23,6 +24,11 @@ static const struct subject_spec specs[] = {
 	{ "dsr", IPPROTO_TCP, WEIR_MODE_DSR, 1, 100, false },
 	{ "dsr-10k", IPPROTO_TCP, WEIR_MODE_DSR, 10000, 4, false },
 	{ "dsr-moving", IPPROTO_TCP, WEIR_MODE_DSR, 1, 100, true },
+	{ "ipip", IPPROTO_TCP, WEIR_MODE_IPIP, 1, 100, false, 4 },
+	{ "ipip-6", IPPROTO_TCP, WEIR_MODE_IPIP, 1, 100, false, 6 },
+	{ "ipip-10k", IPPROTO_TCP, WEIR_MODE_IPIP, 10000, 4, false, 4 },
+	{ "gue", IPPROTO_TCP, WEIR_MODE_GUE, 1, 100, false, 4 },
+	{ "gue-6", IPPROTO_TCP, WEIR_MODE_GUE, 1, 100, false, 6 },
 	{ "nat", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, false },
 	{ "nat-large", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, false },
 	{ "nat-new", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, false },
@@ -69,13 +75,21 @@ static uint8_t weight_of(const struct subject *subject, uint32_t endpoint, uint3
 	return subject->spec->moving ? (endpoint & 1) == half : 1;
 }
 
+static bool has_family(const struct subject *subject, int family)
+{
+	if (subject->spec->family)
+		return subject->spec->family == (family ? 6 : 4);
+	return family < families(subject);
+}
+
 static int add_endpoints(const struct subject *subject, struct endpoint_group *group, uint32_t half)
 {
-	for (int family = 0; family < families(subject); family++) {
-		for (uint32_t i = 0; i < subject->endpoints; i++) {
+	for (int family = 0; family < FAMILIES; family++) {
+		for (uint32_t i = 0; has_family(subject, family) && i < subject->endpoints; i++) {
 			struct endpoint endpoint = {
 				.address = address(first_endpoint[family], i),
 				.weight = weight_of(subject, i, half),
+				.mode = subject->spec->mode,
 			};
 
 			addr_print(&endpoint.address, endpoint.name);
@@ -92,6 +106,7 @@ static int add_listener(const struct subject *subject, struct model *model, uint
 	struct listener listener = {
 		.protocol = subject->spec->protocol,
 		.mode = subject->spec->mode,
+		.gue_port = WEIR_GUE_PORT,
 		.idle_timeout = IDLE_TIMEOUT,
 	};
 	struct port_range port = { SUBJECT_PORT, SUBJECT_PORT };

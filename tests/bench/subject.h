@@ -32,6 +32,7 @@ struct subject_spec {
 	uint32_t listeners; /* wanted; as many as the tables hold are made */
 	uint32_t endpoints; /* of each listener and family */
 	bool moving;	    /* all slots are MOVING: another half of the endpoints has the weight */
+	int family;	    /* of all endpoints: 4 or 6; 0: of each that its listener has */
 };
 
 struct subject {
