@@ -22,16 +22,16 @@
 #include "rig_suite.h"
 #include "util/str.h"
 
-#define SEQUENCES    200
-#define STEPS	     20
-#define QUIET_STEPS  3	  /* in which all flows begin */
-#define POOL	     12	  /* endpoints; POOL_MAX in every tenth sequence */
-#define DSR_FLOWS    2560 /* of each stream */
-#define NAT_FLOWS    384
-#define ESTABLISHED  10000 /* at least, in dsr and nat together, when the changes begin */
-#define IDLE_TIMEOUT 62
-#define BEGIN	     100000 /* s, on the data plane's clock */
-#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
+#define SEQUENCES	200
+#define STEPS		20
+#define QUIET_STEPS	3    /* in which all flows begin */
+#define POOL		12   /* endpoints; POOL_MAX in every tenth sequence */
+#define STATELESS_FLOWS 1280 /* of each stream */
+#define NAT_FLOWS	384
+#define ESTABLISHED	10000 /* at least, of all modes, when the changes begin */
+#define IDLE_TIMEOUT	62
+#define BEGIN		100000 /* s, on the data plane's clock */
+#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Everything happens at a multiple of TICK s, and every timeout ends TICK / 2 away from one (10, 30
  * and 62 s): a second more or less, which the real clock adds, changes nothing. */
@@ -42,6 +42,8 @@ RIG_SUITE(sequences);
 static const struct pool_listener listeners[] = {
 	{ "dsr-tcp", "dsr", IPPROTO_TCP, 80 },
 	{ "dsr-udp", "dsr", IPPROTO_UDP, 53 },
+	{ "ipip-tcp", "ipip", IPPROTO_TCP, 81, .only = 4 },
+	{ "gue-udp", "gue", IPPROTO_UDP, 54, .only = 6 },
 	{ "nat-tcp", "nat", IPPROTO_TCP, 8080 },
 	{ "nat-udp", "nat", IPPROTO_UDP, 5353 },
 };
@@ -67,13 +69,14 @@ struct flow {
 /* The flows of one listener and family. */
 struct stream {
 	const struct pool_listener *listener;
-	enum plan_family family;
+	enum plan_family family;    /* of the clients */
+	enum plan_family endpoints; /* ... of the endpoints that serve them */
 	bool nat;
 	uint32_t count;
 	struct packet like;
 	struct packet reply; /* nat */
-	struct flow flows[DSR_FLOWS];
-	struct reference_flow reference[DSR_FLOWS];
+	struct flow flows[STATELESS_FLOWS];
+	struct reference_flow reference[STATELESS_FLOWS];
 	struct reference_table table;
 	uint64_t forwarded; /* packets that weir should have counted so */
 };
@@ -165,7 +168,7 @@ static void put_in_force(struct sim *sim, unsigned changed)
 	sim->totals.changes++;
 	for (size_t i = 0; i < STREAMS; i++) {
 		struct stream *stream = &sim->streams[i];
-		const struct pool_table *table = &sim->tables[stream->family];
+		const struct pool_table *table = &sim->tables[stream->endpoints];
 
 		pool_check_shares(&sim->pool, stream->listener->name, stream->family, table);
 		if (stream->nat)
@@ -173,7 +176,7 @@ static void put_in_force(struct sim *sim, unsigned changed)
 		if (!first && rig_listener(stream->listener->name)->block != blocks[i])
 			stream->table.moved = sim->reference.now;
 		/* A table that is dealt anew, for another size, moves as it likes. */
-		if (!first && table->size == sizes[stream->family])
+		if (!first && table->size == sizes[stream->endpoints])
 			check_moved(sim, stream, before[i], changed);
 		sim->totals.windows += stream->table.deadline != 0;
 		reference_change(&sim->reference, &stream->table, table->slots, table->size);
@@ -318,7 +321,7 @@ static void follow(struct sim *sim, struct stream *stream, uint32_t number,
 static void check_packet(struct sim *sim, struct stream *stream, uint32_t number,
 			 enum reference_packet packet, uint8_t got)
 {
-	const struct pool_table *table = &sim->tables[stream->family];
+	const struct pool_table *table = &sim->tables[stream->endpoints];
 	struct reference_flow *reference = &stream->reference[number];
 	struct flow *flow = &stream->flows[number];
 	uint8_t want;
@@ -501,8 +504,9 @@ static void begin(struct sim *sim, uint64_t seed)
 
 		stream->listener = &listeners[i / PLAN_FAMILIES];
 		stream->family = i % PLAN_FAMILIES;
+		stream->endpoints = pool_family(stream->listener, stream->family);
 		stream->nat = !strcmp(stream->listener->mode, "nat");
-		stream->count = stream->nat ? NAT_FLOWS : DSR_FLOWS;
+		stream->count = stream->nat ? NAT_FLOWS : STATELESS_FLOWS;
 	}
 	put_in_force(sim, 0);
 	for (size_t i = 0; i < STREAMS; i++)
@@ -520,7 +524,7 @@ static uint32_t count_established(const struct sim *sim)
 }
 
 /* One more packet of every established flow, by another node; what is wanted of it here is only
- * that dsr flows of STABLE slots stay. */
+ * that flows of STABLE slots stay. */
 static void take_over_stream(struct sim *sim, const struct stream *stream)
 {
 	struct batch_packet *packets = batch_packets();

@@ -76,8 +76,13 @@ static __always_inline int learn(struct xdp_md *ctx, __u32 index)
 	return 0;
 }
 
-/* The program may have moved the packet's head (a tunnel) and its tail (an answer): both go back to
- * where they were at first. Addresses become numbers by way of a map. */
+#define ROOM 64 /* bytes that a tunnel's headers take at most */
+
+/*
+ * The program may have moved the packet's head (a tunnel) and its tail (an answer): both go back to
+ * where they were at first. A packet that was dropped half-way into a tunnel must not begin with
+ * what is left of another. Addresses become numbers by way of a map.
+ */
 static __always_inline int put_back(struct xdp_md *ctx)
 {
 	volatile struct batch_state *at = &state;
@@ -90,7 +95,14 @@ static __always_inline int put_back(struct xdp_md *ctx)
 		at->first = at->data;
 	if (bpf_xdp_adjust_tail(ctx, (int)(at->length + (at->first - at->data) - size)))
 		return -1;
-	return bpf_xdp_adjust_head(ctx, (int)(at->first - at->data)) ? -1 : 0;
+	if (bpf_xdp_adjust_head(ctx, (int)(at->first - at->data) - ROOM))
+		return -1;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (data + ROOM > end)
+		return -1;
+	__builtin_memset(data, 0, ROOM);
+	return bpf_xdp_adjust_head(ctx, ROOM) ? -1 : 0;
 }
 
 static __always_inline int make(struct xdp_md *ctx, __u32 index)

@@ -11,7 +11,7 @@
 #include "rig.h"
 
 /* BATCH_MAX of them, for as long as the test's process lives: fill in `in` and `flags`, send, and
- * read what became of each. A packet that was not sent keeps the MAC that it had. */
+ * read what became of each. A packet that was not sent keeps the MAC that it had, or has none. */
 struct batch_packet *batch_packets(void);
 
 /* The first `count` of them, in the place of `like`: of at least BATCH_HEAD bytes, TCP or UDP

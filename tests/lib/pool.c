@@ -123,6 +123,16 @@ bool pool_disturb(struct pool *pool, uint64_t *random, char ret_what[POOL_WHAT])
 	return configuration;
 }
 
+static bool has_family(const struct pool_listener *listener, bool ip6)
+{
+	return !listener->only || (listener->only == 6) == ip6;
+}
+
+enum plan_family pool_family(const struct pool_listener *listener, enum plan_family clients)
+{
+	return has_family(listener, clients == PLAN_IP6) ? clients : !clients;
+}
+
 static void add_listener(const struct pool *pool, const struct pool_listener *listener,
 			 struct str *text)
 {
@@ -147,6 +157,8 @@ static void add_listener(const struct pool *pool, const struct pool_listener *li
 		if (!pool->members[i].configured)
 			continue;
 		for (int ip6 = 0; ip6 < 2; ip6++) {
+			if (!has_family(listener, ip6))
+				continue;
 			str_add(text, "%s'%s weight %u'", comma, address_of(i, ip6, address),
 				pool->members[i].weight);
 			comma = ", ";

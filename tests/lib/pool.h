@@ -28,6 +28,8 @@ struct pool_listener {
 	const char *mode;
 	uint8_t protocol;
 	uint16_t port;
+	int only; /* 4, 6: members with their address of this family serve all clients; 0: their own
+		   */
 };
 
 struct pool {
@@ -69,7 +71,10 @@ void pool_set_reachable(const struct pool *pool, unsigned member);
 /* Puts members and listeners in force on the rig's node. */
 void pool_configure(const struct pool *pool);
 
-/* The table that the members give, on a node without a past; for clients of a family. */
+/* Of which family a listener's endpoints are, for clients of a family. */
+enum plan_family pool_family(const struct pool_listener *listener, enum plan_family clients);
+
+/* The table that the members' addresses of a family give, on a node without a past. */
 void pool_choose(const struct pool *pool, enum plan_family family, struct pool_table *ret);
 
 /* Slots of a listener's table in force by member; returns how many there are in all. */

@@ -203,15 +203,19 @@ lab_tunnel_mtu() {
 	for node in "${ENDPOINTS[@]}"; do
 		ip -n "$LAB-$node" link set eth0 mtu $TUNNEL_MTU
 	done
+	[[ -e /run/netns/$LAB-lb2 ]] || return 0
+	ip -n "$LAB-fabric" link set lb2 mtu $TUNNEL_MTU
+	ip -n "$LAB-lb2" link set eth0 mtu $TUNNEL_MTU
 }
 
 # An endpoint's own weir, which needs no daemon: endpoint_weir ep1 ARGS...
 endpoint_weir() { on "$1" env WEIR_INSTANCE="$LAB-$1" "$WEIR" "${@:2}"; }
 
-# decap_start native|generic: every endpoint takes tunnels from the balancer's addresses.
+# decap_start native|generic: every endpoint takes tunnels from the balancers' addresses.
 decap_start() {
 	local node option=()
 	[[ $1 == native ]] || option=(--generic)
+	[[ ! -e /run/netns/$LAB-lb2 ]] || option+=(--from 10.77.0.20 --from fd77::20)
 	for node in "${ENDPOINTS[@]}"; do
 		endpoint_weir "$node" attach --decap eth0 --from "$(lb_address 4)" \
 			--from "$(lb_address 6)" "${option[@]}" >"$LAB_DIR/decap-$node" ||

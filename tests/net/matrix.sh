@@ -7,7 +7,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-MODES=(nat dsr) # mode I has port 5200 + I, at the listener and at ep1's iperf3
+MODES=(nat dsr ipip gue) # mode I has port 5200 + I, at the listener and at ep1's iperf3
 RATE=8M         # of UDP, bit/s
 
 port_of() {
@@ -105,10 +105,11 @@ nothing_dropped() {
 }
 
 for arms in one two; do
-	if [[ $arms == two ]]; then lab_up --dsr --two-arm; else lab_up --dsr; fi
+	if [[ $arms == two ]]; then lab_up --tunnel --two-arm; else lab_up --tunnel; fi
 	servers_start
 	configuration >"$LAB_DIR/weir.yaml"
 	for xdp in native generic; do
+		decap_start $xdp
 		daemon_start "$LAB_DIR/weir.yaml" $xdp
 		check "$arms-arm $xdp: attached" xdp_attached $xdp
 		for vip in $VIP4 $VIP6; do
