@@ -33,7 +33,8 @@ USER_SOURCES := $(wildcard userspace/*/*.c)
 USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
 LIB_OBJECTS  := $(filter-out $(O)/userspace/cli/main.o,$(USER_OBJECTS))
 BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
-SKELETONS    := $(patsubst bpf/%.bpf.c,$(O)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
+BPF_OBJECTS  += $(O)/bpf/weir_explain.bpf.o
+SKELETONS    := $(patsubst $(O)/bpf/%.bpf.o,$(O)/gen/%.skel.h,$(BPF_OBJECTS))
 
 # What the tests need: one Criterion program per file, and the small peers that tests talk to.
 CRITERION   := $(wildcard tests/unit/test_*.c tests/bpf/test_*.c)
@@ -70,12 +71,19 @@ $(O)/%.o: %.c | packages
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Whoever uses the skeleton needs it first; -MMD knows the rest from then on.
-$(O)/userspace/dataplane/program.o $(O)/userspace/dataplane/decap.o: $(SKELETONS)
+$(O)/userspace/dataplane/program.o $(O)/userspace/dataplane/decap.o \
+$(O)/userspace/dataplane/explain.o: $(SKELETONS)
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | packages
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_FLAGS) -MMD -MP -c -o $@ $<
+
+# The data plane once more, as `weir explain` asks it: see bpf/explain.h.
+$(O)/bpf/weir_explain.bpf.o: bpf/weir.bpf.c | packages
+	$(call say,BPF,$< (explaining))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -DEXPLAINING=1 -MMD -MP -c -o $@ $<
 
 $(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
 	$(call say,SKEL,$@)

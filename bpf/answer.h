@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "csum.h"
+#include "explain.h"
 #include "icmp.h"
 #include "listener.h"
 #include "parse_all.h"
@@ -78,6 +79,8 @@ static __always_inline bool answer_in_pace(const struct weir_control *control, _
 	before = *(volatile __u64 *)due;
 	if (before > now + ANSWER_BURST)
 		return false;
+	if (EXPLAINING)
+		return true;
 	next = (before > now ? before : now) + NANOSECONDS / rate;
 	return __sync_val_compare_and_swap(due, before, next) == before;
 }
@@ -333,6 +336,7 @@ static __always_inline int answer(struct pkt *pkt, const struct answer_order *or
 	}
 	if (!answer_put(&answer, kind))
 		return XDP_DROP;
+	EXPLAIN_WITHHELD(ANSWER, kind);
 	count(order->listener, WEIR_R_ANSWERED);
 	return XDP_TX;
 }

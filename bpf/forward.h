@@ -3,6 +3,7 @@
 #ifndef WEIR_BPF_FORWARD_H
 #define WEIR_BPF_FORWARD_H
 
+#include "explain.h"
 #include "maps.h"
 #include "pkt.h"
 
@@ -28,6 +29,7 @@ static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nex
 	if (!index)
 		return WEIR_R_NO_NEXT_HOP;
 	out = bpf_map_lookup_elem(&egress, &index);
+	EXPLAIN(NEXT_HOP, index, out);
 	if (!out || !out->ifindex)
 		return WEIR_R_NO_NEXT_HOP;
 	mac_copy(pkt->eth->h_dest, nexthop.mac);

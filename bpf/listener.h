@@ -10,6 +10,7 @@
 
 #include <weir/hash.h>
 
+#include "explain.h"
 #include "maps.h"
 #include "pkt.h"
 
@@ -55,6 +56,15 @@ __noinline int listener_search(const struct listener_search *search)
 	return -1;
 }
 
+static __always_inline void listener_explain(__u16 port, __u32 index,
+					     const struct weir_listener *cell)
+{
+	if (port)
+		EXPLAIN(LISTENER, index, cell);
+	else
+		EXPLAIN(ADDRESS, index, cell);
+}
+
 /* A cell, or NULL. An address cell has port 0 and protocol 0. */
 static __always_inline const struct weir_listener *listener_cell(const struct weir_half *half,
 								 const __u8 addr[16], __u16 port,
@@ -65,10 +75,14 @@ static __always_inline const struct weir_listener *listener_cell(const struct we
 	const struct weir_listener *cell = bpf_map_lookup_elem(&listeners, &index);
 	struct listener_search search;
 
-	if (!cell || cell->kind == WEIR_CELL_FREE)
+	if (!cell || cell->kind == WEIR_CELL_FREE) {
+		listener_explain(port, index, NULL);
 		return NULL;
-	if (listener_is(cell, addr, port, protocol))
+	}
+	if (listener_is(cell, addr, port, protocol)) {
+		listener_explain(port, index, cell);
 		return cell;
+	}
 	search = (struct listener_search){
 		.port = port,
 		.protocol = protocol,
@@ -78,7 +92,9 @@ static __always_inline const struct weir_listener *listener_cell(const struct we
 	};
 	addr_copy(search.addr, addr);
 	index = listener_search(&search);
-	return bpf_map_lookup_elem(&listeners, &index);
+	cell = bpf_map_lookup_elem(&listeners, &index);
+	listener_explain(port, index, cell);
+	return cell;
 }
 
 /* Loopback, multicast, unspecified and broadcast send nothing to a listener; nor does itself. */

@@ -15,6 +15,7 @@
 #ifndef WEIR_BPF_NAT_H
 #define WEIR_BPF_NAT_H
 
+#include "explain.h"
 #include "forward.h"
 #include "nat_claim.h"
 #include "nat_rewrite.h"
@@ -79,6 +80,8 @@ static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_rec
 {
 	__u8 state = flow_state(pkt, record->client_state);
 
+	if (EXPLAINING)
+		return;
 	if (record->seen != now)
 		record->seen = now;
 	if (record->client_state != state)
@@ -106,14 +109,19 @@ static __always_inline enum weir_reason nat_known(const struct pkt *pkt, struct 
 	__u16 port;
 
 	record = nat_find(&pkt->flow, hash, &match);
-	if (!record)
+	if (!record) {
+		EXPLAIN_MISS(FLOW);
 		return GO_ON;
+	}
+	EXPLAIN(FLOW, match.index, record);
 	*(__u64 *)&client = *(const volatile __u64 *)&record->client;
 	port = record->snat_port;
 	endpoint = nat_endpoint(match.word);
+	EXPLAIN(ENDPOINT, match.word.is.endpoint, endpoint);
 	keeps = endpoint && endpoint_keeps(endpoint, endpoint->generation, false);
 	over = nat_is_over(record, match.word, endpoint, now);
 	if (nat_begins(pkt, record, keeps && !over)) {
+		EXPLAIN_WITHHELD(END, match.index);
 		nat_remove(match.index, match.word.all);
 		return GO_ON;
 	}
@@ -221,6 +229,7 @@ static __always_inline enum weir_reason nat_open(struct pkt *pkt,
 				  .endpoint = pkt->endpoint,
 				  .snat = scratch->new.client.snat,
 				  .port = scratch->new.back.dport };
+	EXPLAIN(SNAT, flow.snat, reason == GO_ON ? &flow.port : NULL);
 	pkt->new_flow = reason == GO_ON;
 	/* Spelled out: the verifier knows nothing of a function's result. */
 	if (reason == WEIR_R_NAT_RACE)
@@ -253,6 +262,8 @@ static __always_inline void nat_touch_reply(const struct pkt *pkt, struct weir_n
 {
 	__u8 before = record->endpoint_state, state = flow_state(pkt, before);
 
+	if (EXPLAINING)
+		return;
 	if (record->seen != now)
 		record->seen = now;
 	if (before == state)
@@ -293,9 +304,13 @@ static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listen
 	struct nat_reply reply;
 
 	record = nat_find_reply(&pkt->flow, hash, &match);
-	if (!record)
+	if (!record) {
+		EXPLAIN_MISS(REPLY);
 		return WEIR_R_NAT_UNKNOWN;
+	}
+	EXPLAIN(REPLY, match.index, record);
 	endpoint = nat_endpoint(match.word);
+	EXPLAIN(ENDPOINT, match.word.is.endpoint, endpoint);
 	if (!endpoint || nat_is_over(record, match.word, endpoint, now))
 		return WEIR_R_NAT_UNKNOWN;
 	nat_read_reply(record, &reply);

@@ -7,6 +7,7 @@
 #ifndef WEIR_BPF_NAT_CLAIM_H
 #define WEIR_BPF_NAT_CLAIM_H
 
+#include "explain.h"
 #include "nat_table.h"
 
 #define NAT_OWN_PROBES	32  /* in the CPU's own block of ports */
@@ -70,7 +71,11 @@ __noinline int nat_claim_entry(__u32 bucket, __u32 entry, __u32 home)
 		__u32 *mine = &replies->entry[(home + i) % WEIR_NAT_WAYS];
 		__u64 ways;
 
-		if (*(volatile __u32 *)mine || __sync_val_compare_and_swap(mine, 0, entry))
+		if (*(volatile __u32 *)mine)
+			continue;
+		if (EXPLAINING)
+			return NAT_PORT_CLAIMED;
+		if (__sync_val_compare_and_swap(mine, 0, entry))
 			continue;
 		ways = nat_reply_ways(replies, tag);
 		if (!(ways & (ways - 1)))
@@ -137,7 +142,7 @@ static __always_inline __u32 nat_snat_row(const struct nat_new *new)
 /* Claims a SNAT address and port: completes new->back and new->client. An enum weir_reason. */
 __noinline int nat_claim_port(struct nat_new *new)
 {
-	__u32 *cursor, row;
+	__u32 *cursor, row, copy;
 
 	if (!new)
 		return WEIR_R_INTERNAL;
@@ -145,6 +150,10 @@ __noinline int nat_claim_port(struct nat_new *new)
 	cursor = bpf_map_lookup_elem(&nat_cursor, &row);
 	if (!cursor)
 		return WEIR_R_INTERNAL;
+	if (EXPLAINING) {
+		copy = *cursor;
+		cursor = &copy;
+	}
 	row = nat_snat_row(new);
 	for (int i = 0; i < NAT_PORT_PROBES; i++) {
 		const struct weir_snat *from;
@@ -202,6 +211,8 @@ __noinline bool nat_remove(__u32 index, __u64 all)
 
 	word = (union weir_nat_word){ .busy = { .state = WEIR_NAT_BUSY,
 						.generation = live.is.generation + 1 } };
+	if (EXPLAINING)
+		return record;
 	if (!record || !nat_seize(record, live, word))
 		return false;
 	if (nat_back_of(record, live, &back)) {
@@ -309,6 +320,7 @@ static __always_inline bool nat_claim_record(__u32 index, const struct nat_new *
 	return free.is.state == WEIR_NAT_FREE && nat_seize(record, free, busy);
 }
 
+<<<<<<< HEAD
 /* Some of the free ways, to take one of: the one at home, else those of the emptier bucket. */
 static __always_inline __u64 nat_better(const struct nat_places *at, __u64 ways)
 {
@@ -321,6 +333,21 @@ static __always_inline __u64 nat_better(const struct nat_places *at, __u64 ways)
 }
 
 /* Claims a free way for new->flow: new->index. An enum weir_reason. */
+=======
+__noinline bool nat_has_twin(const struct nat_new *new);
+
+/* Is there a way, or would there be one: that of a record whose time is over, or which this flow
+ * takes the place of? */
+static __always_inline enum weir_reason nat_explain_way(struct nat_new *new, __u64 ways)
+{
+	new->index = NAT_NONE;
+	return ways || nat_make_room(new->at.first, new->at.second, new->now) || nat_has_twin(new)
+		       ? GO_ON
+		       : WEIR_R_NAT_FULL;
+}
+
+/* Claims a free way for new->flow: new->index, in the emptier bucket. An enum weir_reason. */
+>>>>>>> bccdfa5 (bpf: a program that says what it decides)
 static __always_inline int nat_claim_way(struct nat_new *new)
 {
 	const struct weir_nat_tags *first, *second;
@@ -335,6 +362,8 @@ static __always_inline int nat_claim_way(struct nat_new *new)
 	if (!first || !second)
 		return WEIR_R_INTERNAL;
 	ways = nat_ways(first, second, 0);
+	if (EXPLAINING)
+		return nat_explain_way(new, ways);
 	if (!ways && nat_make_room(at.first, at.second, new->now))
 		ways = nat_ways(first, second, 0);
 	for (int i = 0; ways && i < NAT_CLAIM_TRIES; i++) {
@@ -432,6 +461,8 @@ __noinline int nat_insert(struct nat_new *new)
 	reason = nat_claim_way(new);
 	if (reason != GO_ON)
 		return reason;
+	if (EXPLAINING) /* a free port is as good as a claimed one: there is nothing to publish */
+		return nat_claim_port(new);
 	record = nat_record(new->index);
 	if (!record)
 		return WEIR_R_INTERNAL;

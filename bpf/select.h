@@ -14,6 +14,7 @@
 #include <weir/hash.h>
 
 #include "clock.h"
+#include "explain.h"
 #include "maps.h"
 #include "pkt.h"
 #include "stats.h"
@@ -72,12 +73,38 @@ static __always_inline bool exception_record(const struct pkt *pkt,
 		.state = flow_state(pkt, WEIR_FLOW_OPEN),
 	};
 
+	if (EXPLAINING) {
+		EXPLAIN_WITHHELD(RECORD, row);
+		return true;
+	}
 	if (bpf_map_update_elem(&exceptions, &pkt->flow, &exception, BPF_ANY)) {
 		count(listener->id, WEIR_R_EXCEPTIONS_FULL);
 		return false;
 	}
 	count(listener->id, WEIR_R_FLOW_RECORDED);
 	return true;
+}
+
+/* The flow's record has been used by a packet. */
+static __always_inline void exception_touch(const struct pkt *pkt, struct weir_exception *exception,
+					    __u32 now)
+{
+	__u8 state = flow_state(pkt, exception->state);
+
+	if (EXPLAINING)
+		return;
+	if (exception->seen != now)
+		exception->seen = now;
+	if (exception->state != state)
+		exception->state = state;
+}
+
+static __always_inline void exception_forget(const struct pkt *pkt)
+{
+	if (EXPLAINING)
+		EXPLAIN_WITHHELD(FORGET, 0);
+	else
+		bpf_map_delete_elem(&exceptions, &pkt->flow);
 }
 
 /* Whom a MOVING slot named before. */
@@ -88,6 +115,7 @@ static __always_inline __u32 previous_row(const struct weir_listener *listener, 
 
 	if (!previous)
 		return NO_ROW;
+	EXPLAIN(PREVIOUS, number, &previous->endpoint[number % WEIR_SLOTS_PER_LINE]);
 	return slot_row(listener, previous->endpoint[number % WEIR_SLOTS_PER_LINE]);
 }
 
@@ -101,24 +129,20 @@ static __always_inline __u32 select_tracked(const struct pkt *pkt,
 	__u32 current = slot_row(listener, slot.current), previous;
 	__u32 now = clock_now(pkt->control);
 
+	EXPLAIN(EXCEPTION, now, exception);
 	if (exception && !weir_exception_is_over(exception, now)) {
 		__u32 row = exception->endpoint;
 
 		if (endpoint_keeps(bpf_map_lookup_elem(&endpoints, &row), exception->generation,
 				   new_flow)) {
-			__u8 state = flow_state(pkt, exception->state);
-
-			if (exception->seen != now)
-				exception->seen = now;
-			if (exception->state != state)
-				exception->state = state;
+			exception_touch(pkt, exception, now);
 			return row;
 		}
 		count(listener->id, WEIR_R_REFUSED_CURRENT);
 		if (moving && current != NO_ROW)
 			exception_record(pkt, listener, current, now);
 		else
-			bpf_map_delete_elem(&exceptions, &pkt->flow);
+			exception_forget(pkt);
 		return current;
 	}
 	if (!moving || (new_flow && current == NO_ROW))
@@ -149,6 +173,7 @@ static __always_inline enum weir_reason select_endpoint(struct pkt *pkt,
 		return WEIR_R_INTERNAL;
 	/* One read: it may change meanwhile. */
 	*(__u16 *)&slot = *(const volatile __u16 *)&in_line->slot[number % WEIR_SLOTS_PER_LINE];
+	EXPLAIN(SLOT, number, &slot);
 	if (slot.phase == WEIR_STABLE)
 		*row = slot_row(listener, slot.current);
 	else

@@ -3,6 +3,7 @@
 #ifndef WEIR_BPF_STATS_H
 #define WEIR_BPF_STATS_H
 
+#include "explain.h"
 #include "maps.h"
 #include "pkt.h"
 
@@ -11,9 +12,14 @@
 /* Something on the way of a packet that goes on. */
 static __always_inline void count(__u32 listener, enum weir_reason reason)
 {
-	struct weir_listener_stats *stats = bpf_map_lookup_elem(&listener_stats, &listener);
+	struct weir_listener_stats *stats;
 	__u32 index = reason;
 
+	if (EXPLAINING) {
+		EXPLAIN_WITHHELD(COUNT, reason);
+		return;
+	}
+	stats = bpf_map_lookup_elem(&listener_stats, &listener);
 	/* The compiler has seen what each function returns and would leave out the check; the
 	 * verifier looks at functions one by one, and needs it. */
 	asm volatile("" : "+r"(index));
@@ -44,6 +50,8 @@ static __always_inline void account(const struct pkt *pkt, __u32 listener, enum 
 		count(listener, reason);
 		return;
 	}
+	if (EXPLAINING)
+		return;
 	stats = bpf_map_lookup_elem(&endpoint_stats, &row);
 	if (!stats)
 		return;

@@ -53,6 +53,7 @@ static __always_inline enum weir_reason to_selected(struct pkt *pkt,
 	if (reason != GO_ON)
 		return reason;
 	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
+	EXPLAIN(ENDPOINT, pkt->endpoint, endpoint);
 	if (!endpoint)
 		return WEIR_R_INTERNAL;
 	switch (endpoint->mode) {
@@ -129,6 +130,8 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason
 	listener = address;
 	if (address->first_port != pkt->flow.dport || address->first_protocol != pkt->flow.protocol)
 		listener = listener_cell(half, pkt->flow.dst, pkt->flow.dport, pkt->flow.protocol);
+	else
+		EXPLAIN(FIRST, 0, listener);
 	if (!listener)
 		return WEIR_R_NO_LISTENER;
 	*id = listener->id;
@@ -172,13 +175,30 @@ static __always_inline void call_answer(struct xdp_md *ctx, __u32 id, enum weir_
 /* The end of every packet. */
 static __always_inline int finish(struct pkt *pkt, __u32 id, enum weir_reason reason)
 {
+	const struct weir_step_verdict step = { .listener = id, .endpoint = pkt->endpoint };
 	int end = verdict(pkt, reason);
 
+	EXPLAIN(VERDICT, reason, &step);
 	account(pkt, id, reason);
 	if (end != VERDICT_ANSWER)
 		return end;
 	call_answer(pkt->ctx, id, reason);
 	return XDP_DROP;
+}
+
+/* What the parser made of it. */
+static __always_inline void explain_parsed(const struct pkt *pkt, enum weir_reason fault,
+					   bool unusual)
+{
+	const struct weir_step_parsed parsed = {
+		.flow = pkt->flow,
+		.length = pkt->l3_length,
+		.version = pkt->version,
+		.unusual = unusual,
+		.new_flow = pkt->flags & PKT_SYN,
+	};
+
+	EXPLAIN(PARSED, fault, &parsed);
 }
 
 static __always_inline bool begin(struct pkt *pkt)
@@ -217,6 +237,7 @@ int weir_unusual(struct xdp_md *ctx)
 	reason = parse_all(&pkt);
 	if (reason == WEIR_R_NOT_TCP_UDP)
 		reason = icmp_parse(&pkt);
+	explain_parsed(&pkt, reason, true);
 	if (pkt.version) /* else there is no destination: not IP, or too short to tell */
 		reason = handle(&pkt, reason, &id);
 	return finish(&pkt, id, reason);
@@ -234,6 +255,7 @@ int weir(struct xdp_md *ctx)
 		bpf_tail_call(ctx, &stages, STAGE_UNUSUAL);
 	if (!begin(&pkt))
 		return XDP_PASS;
+	explain_parsed(&pkt, parsed == PARSED_PLAIN ? GO_ON : WEIR_R_NOT_IP, false);
 	if (parsed == PARSED_PLAIN)
 		reason = handle(&pkt, GO_ON, &id);
 	return finish(&pkt, id, reason);

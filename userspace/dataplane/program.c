@@ -62,16 +62,17 @@ static int pin(int fd, const char *directory, uint32_t set, const char *name)
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
-/* What the programs have to know before they are verified. */
-static void set_constants(struct weir *skeleton)
+struct program_constants program_constants(uint32_t buckets)
 {
-	uint32_t buckets = bpf_map__max_entries(skeleton->maps.nat_tags), mask = 1;
+	struct program_constants constants = {
+		.nat_cpus = libbpf_num_possible_cpus(),
+		.nat_buckets = buckets,
+		.nat_index_mask = 1,
+	};
 
-	while (mask <= buckets * WEIR_NAT_WAYS)
-		mask = mask << 1 | 1;
-	skeleton->rodata->nat_cpus = libbpf_num_possible_cpus();
-	skeleton->rodata->nat_buckets = buckets;
-	skeleton->rodata->nat_index_mask = mask;
+	while (constants.nat_index_mask <= buckets * WEIR_NAT_WAYS)
+		constants.nat_index_mask = constants.nat_index_mask << 1 | 1;
+	return constants;
 }
 
 int program_load(const char *directory, uint32_t set, const struct object *from,
@@ -87,7 +88,7 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 		return program_load_error(-errno, err);
 	bpf_object__for_each_map(map, skeleton->obj) if (!bpf_map__is_internal(map)) r =
 		r ?: take_or_size(map, from, capacity);
-	set_constants(skeleton);
+	PROGRAM_SET_CONSTANTS(skeleton);
 	r = r ?: weir__load(skeleton);
 	bpf_object__for_each_map(map, skeleton->obj) if (!bpf_map__is_internal(map)) r =
 		r ?: pin(bpf_map__fd(map), directory, set, bpf_map__name(map));

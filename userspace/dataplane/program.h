@@ -16,4 +16,24 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 /* The text for a program that the kernel refuses, with what it said; returns `code`. */
 int program_load_error(int code, struct err *err);
 
+/* What the programs have to know before they are verified. */
+struct program_constants {
+	uint32_t nat_cpus;
+	uint32_t nat_buckets;
+	uint32_t nat_index_mask;
+};
+
+struct program_constants program_constants(uint32_t buckets);
+
+/* Of a skeleton of either kind, once its maps have their sizes. */
+#define PROGRAM_SET_CONSTANTS(skeleton)                                                            \
+	do {                                                                                       \
+		struct program_constants _constants =                                              \
+			program_constants(bpf_map__max_entries((skeleton)->maps.nat_tags));        \
+                                                                                                   \
+		(skeleton)->rodata->nat_cpus = _constants.nat_cpus;                                \
+		(skeleton)->rodata->nat_buckets = _constants.nat_buckets;                          \
+		(skeleton)->rodata->nat_index_mask = _constants.nat_index_mask;                    \
+	} while (0)
+
 #endif
