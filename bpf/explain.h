@@ -16,15 +16,18 @@
 #include <weir/explain.h>
 
 #include "maps.h"
+#include "pkt.h"
 
 #ifndef EXPLAINING
 #define EXPLAINING 0
 #endif
 
 /*
- * EXPLAIN: a stage's decision, by row `index` of a map; `row` points to its value, or is NULL where
- * there is no such row. EXPLAIN_MISS: there is none in a table without rows of its own for
- * each key. EXPLAIN_WITHHELD: what is not done, because nobody sent this packet.
+ * EXPLAIN           a stage's decision by row `index` of a map; `row` points to its value, or is
+ *                   NULL where there is no such row
+ * EXPLAIN_MISS      the same where a key has no row that could be named
+ * EXPLAIN_NUMBER    a decision that a number says
+ * EXPLAIN_WITHHELD  what is not done, because nobody sent this packet
  */
 #if EXPLAINING
 
@@ -63,9 +66,34 @@ static __always_inline struct weir_step *explain_step(enum weir_step_kind kind, 
 		__builtin_memcpy(&_step->value, row, sizeof(*(row)));                              \
 	} while (0)
 #define EXPLAIN_MISS(kind)	      explain_step(WEIR_STEP_##kind, 0)
+#define EXPLAIN_NUMBER(kind, number)  explain_step(WEIR_STEP_##kind, number)
 #define EXPLAIN_WITHHELD(kind, index) explain_step(WEIR_STEP_##kind, index)
 
+/* What the parser made of it; filled in place, since the stack is full. */
+static __always_inline void explain_parsed(const struct pkt *pkt, enum weir_reason fault,
+					   bool unusual)
+{
+	struct weir_step *step = explain_step(WEIR_STEP_PARSED, fault);
+
+	if (!step)
+		return;
+	step->found = 1;
+	step->value.parsed.flow = pkt->flow;
+	step->value.parsed.length = pkt->l3_length;
+	step->value.parsed.version = pkt->version;
+	step->value.parsed.unusual = unusual;
+	step->value.parsed.new_flow = pkt->flags & PKT_SYN;
+}
+
 #else
+
+static __always_inline void explain_parsed(const struct pkt *pkt, enum weir_reason fault,
+					   bool unusual)
+{
+	(void)pkt;
+	(void)fault;
+	(void)unusual;
+}
 
 #define EXPLAIN(kind, index, row)                                                                  \
 	do {                                                                                       \
@@ -73,6 +101,7 @@ static __always_inline struct weir_step *explain_step(enum weir_step_kind kind, 
 		(void)(row);                                                                       \
 	} while (0)
 #define EXPLAIN_MISS(kind)
+#define EXPLAIN_NUMBER(kind, number)  (void)(number)
 #define EXPLAIN_WITHHELD(kind, index) (void)(index)
 
 #endif

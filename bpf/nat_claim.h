@@ -320,20 +320,6 @@ static __always_inline bool nat_claim_record(__u32 index, const struct nat_new *
 	return free.is.state == WEIR_NAT_FREE && nat_seize(record, free, busy);
 }
 
-<<<<<<< HEAD
-/* Some of the free ways, to take one of: the one at home, else those of the emptier bucket. */
-static __always_inline __u64 nat_better(const struct nat_places *at, __u64 ways)
-{
-	__u64 home = 1ull << (at->home % (WEIR_NAT_WAYS / 2) * 8 + at->home / (WEIR_NAT_WAYS / 2));
-	__u64 first = ways & NAT_WAYS_FIRST, second = ways & NAT_WAYS_SECOND;
-
-	if (ways & home)
-		return home;
-	return nat_count(second) > nat_count(first) || !first ? second : first;
-}
-
-/* Claims a free way for new->flow: new->index. An enum weir_reason. */
-=======
 __noinline bool nat_has_twin(const struct nat_new *new);
 
 /* Is there a way, or would there be one: that of a record whose time is over, or which this flow
@@ -346,8 +332,18 @@ static __always_inline enum weir_reason nat_explain_way(struct nat_new *new, __u
 		       : WEIR_R_NAT_FULL;
 }
 
-/* Claims a free way for new->flow: new->index, in the emptier bucket. An enum weir_reason. */
->>>>>>> bccdfa5 (bpf: a program that says what it decides)
+/* Some of the free ways, to take one of: the one at home, else those of the emptier bucket. */
+static __always_inline __u64 nat_better(const struct nat_places *at, __u64 ways)
+{
+	__u64 home = 1ull << (at->home % (WEIR_NAT_WAYS / 2) * 8 + at->home / (WEIR_NAT_WAYS / 2));
+	__u64 first = ways & NAT_WAYS_FIRST, second = ways & NAT_WAYS_SECOND;
+
+	if (ways & home)
+		return home;
+	return nat_count(second) > nat_count(first) || !first ? second : first;
+}
+
+/* Claims a free way for new->flow: new->index. An enum weir_reason. */
 static __always_inline int nat_claim_way(struct nat_new *new)
 {
 	const struct weir_nat_tags *first, *second;

@@ -186,21 +186,6 @@ static __always_inline int finish(struct pkt *pkt, __u32 id, enum weir_reason re
 	return XDP_DROP;
 }
 
-/* What the parser made of it. */
-static __always_inline void explain_parsed(const struct pkt *pkt, enum weir_reason fault,
-					   bool unusual)
-{
-	const struct weir_step_parsed parsed = {
-		.flow = pkt->flow,
-		.length = pkt->l3_length,
-		.version = pkt->version,
-		.unusual = unusual,
-		.new_flow = pkt->flags & PKT_SYN,
-	};
-
-	EXPLAIN(PARSED, fault, &parsed);
-}
-
 static __always_inline bool begin(struct pkt *pkt)
 {
 	__u32 zero = 0;

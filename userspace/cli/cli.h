@@ -41,5 +41,6 @@ int cli_undrain(const struct cli *cli, struct err *err);
 int cli_show(const struct cli *cli, struct err *err);
 int cli_show_decap(const struct cli *cli, struct err *err); /* show decap */
 int cli_stats(const struct cli *cli, struct err *err);
+int cli_explain(const struct cli *cli, struct err *err);
 
 #endif

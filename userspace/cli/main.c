@@ -40,6 +40,8 @@ static const struct verb verbs[] = {
 	{ "show", "listeners|endpoints|drops|overrides|decap [SELECTOR]",
 	  "what is in force, with or without a daemon", cli_show },
 	{ "stats", "[SELECTOR] [-w]", "traffic, and wanted and got shares", cli_stats },
+	{ "explain", "SRC DST [tcp|udp] [--syn|--established] [--interface IF]",
+	  "what would become of a packet, stage by stage", cli_explain },
 	{ "attach", "IF... [--generic] [--decap [--from PREFIX]... [--gue-port N]]",
 	  "put the data plane on interfaces; with --decap the end of a tunnel", cli_attach },
 	{ "detach", "IF... [--decap]", "take it off", cli_detach },
@@ -48,7 +50,9 @@ static const struct verb verbs[] = {
 	{ "help", "[VERB]", "this, or a verb's arguments", cli_help },
 };
 
-#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+#define VERBS	    (sizeof(verbs) / sizeof(verbs[0]))
+
+#define HELP_COLUMN 42
 
 static void print_verb(const struct verb *verb, FILE *out)
 {
@@ -58,8 +62,15 @@ static void print_verb(const struct verb *verb, FILE *out)
 static void print_help(FILE *out)
 {
 	fputs("usage: weir VERB [ARGUMENTS]\n\n", out);
-	for (size_t i = 0; i < VERBS; i++)
-		fprintf(out, "  %-8s %-42s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+	for (size_t i = 0; i < VERBS; i++) {
+		const struct verb *verb = &verbs[i];
+		bool fits = strlen(verb->arguments) <= HELP_COLUMN;
+
+		if (!fits)
+			fprintf(out, "  %-8s %s\n", verb->name, verb->arguments);
+		fprintf(out, "  %-8s %-*s %s\n", fits ? verb->name : "", HELP_COLUMN,
+			fits ? verb->arguments : "", verb->help);
+	}
 	fputs("\n  -N NAME     the instance (default: weir, or $WEIR_INSTANCE)\n"
 	      "  -j, --json  JSON; -p, --pretty: indented JSON\n\n"
 	      "A verb may be cut to any prefix that is no other verb's.\n"

@@ -19,6 +19,29 @@ bool output_colour(FILE *out)
 	return isatty(fileno(out)) && (!no || !*no);
 }
 
+static const struct output_reason reasons[WEIR_R_COUNT] = {
+#define FORWARD				  "forward"
+#define PASS				  "pass"
+#define DROP				  "drop"
+#define ANSWER				  "answer"
+#define NOTE				  "note"
+#define X(name, kind, metric, help, hint) [WEIR_R_##name] = { kind, metric, help, hint },
+	WEIR_REASONS(X)
+#undef X
+#undef FORWARD
+#undef PASS
+#undef DROP
+#undef ANSWER
+#undef NOTE
+};
+
+const struct output_reason *output_reason(enum weir_reason reason)
+{
+	static const struct output_reason unknown = { "drop", "unknown", "unknown", "" };
+
+	return reason < WEIR_R_COUNT ? &reasons[reason] : &unknown;
+}
+
 const char *output_protocol(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP ? "tcp" : "udp";

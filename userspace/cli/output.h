@@ -11,6 +11,16 @@ void output_json(const struct cli *cli, json_t *value);
 /* A terminal that is not told NO_COLOR. */
 bool output_colour(FILE *out);
 
+/* A reason of include/weir/counters.h in words. */
+struct output_reason {
+	const char *kind; /* "forward", "pass", "drop", "answer", "note" */
+	const char *name;
+	const char *help;
+	const char *hint; /* "" where there is nothing to do */
+};
+
+const struct output_reason *output_reason(enum weir_reason reason);
+
 const char *output_protocol(uint8_t protocol);
 const char *output_mode(uint8_t mode);
 

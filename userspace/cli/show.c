@@ -177,46 +177,24 @@ static json_t *endpoints_json(const struct report *report)
 	return list;
 }
 
-struct reason_text {
-	const char *kind;
-	const char *name;
-	const char *help;
-	const char *hint;
-};
-
-static const struct reason_text reasons[WEIR_R_COUNT] = {
-#define X(name, kind, metric, help, hint) [WEIR_R_##name] = { #kind, metric, help, hint },
-	WEIR_REASONS(X)
-#undef X
-};
-
 /* Where a packet may go without a word: everything but forwarded. */
-static bool is_worth_showing(const struct reason_text *reason)
+static bool is_worth_showing(const struct output_reason *reason)
 {
-	return strcmp(reason->kind, "FORWARD") != 0;
-}
-
-static void kind_text(const struct reason_text *reason, char text[8])
-{
-	for (size_t i = 0; i < 7 && (text[i] = reason->kind[i]); i++)
-		text[i] |= 0x20;
-	text[7] = '\0';
+	return strcmp(reason->kind, "forward") != 0;
 }
 
 static void add_reasons(struct table *table, const char *listener, const struct counters *stats)
 {
 	for (int i = 0; i < WEIR_R_COUNT; i++) {
-		char kind[8];
+		const struct output_reason *reason = output_reason(i);
 
-		if (!stats->reason[i] || !is_worth_showing(&reasons[i]))
+		if (!stats->reason[i] || !is_worth_showing(reason))
 			continue;
-		kind_text(&reasons[i], kind);
 		table_add(table, "%s", listener);
-		table_add(table, "%s", kind);
-		table_add(table, "%s", reasons[i].name);
+		table_add(table, "%s", reason->kind);
+		table_add(table, "%s", reason->name);
 		table_add(table, "%llu", (unsigned long long)stats->reason[i]);
-		table_add(table, "%s%s%s", reasons[i].help, reasons[i].hint[0] ? "; " : "",
-			  reasons[i].hint);
+		table_add(table, "%s%s%s", reason->help, reason->hint[0] ? "; " : "", reason->hint);
 	}
 }
 
@@ -235,16 +213,15 @@ static void print_drops(const struct report *report)
 static void append_reasons(json_t *list, const char *listener, const struct counters *stats)
 {
 	for (int i = 0; i < WEIR_R_COUNT; i++) {
-		char kind[8];
+		const struct output_reason *reason = output_reason(i);
 
-		if (!is_worth_showing(&reasons[i]))
+		if (!is_worth_showing(reason))
 			continue;
-		kind_text(&reasons[i], kind);
-		json_array_append_new(list,
-				      json_pack("{s:s?, s:s, s:s, s:I, s:s, s:s}", "listener",
-						listener, "kind", kind, "reason", reasons[i].name,
-						"packets", (json_int_t)stats->reason[i], "help",
-						reasons[i].help, "hint", reasons[i].hint));
+		json_array_append_new(list, json_pack("{s:s?, s:s, s:s, s:I, s:s, s:s}", "listener",
+						      listener, "kind", reason->kind, "reason",
+						      reason->name, "packets",
+						      (json_int_t)stats->reason[i], "help",
+						      reason->help, "hint", reason->hint));
 	}
 }
 
