@@ -146,6 +146,7 @@ static __always_inline enum weir_reason nat_forward(struct pkt *pkt, const struc
 {
 	const struct weir_endpoint *endpoint = flow->to;
 	const struct weir_snat *from;
+	struct weir_nexthop nexthop;
 	__u32 snat_row = flow->snat;
 	enum weir_reason reason;
 
@@ -153,13 +154,15 @@ static __always_inline enum weir_reason nat_forward(struct pkt *pkt, const struc
 	from = bpf_map_lookup_elem(&snat, &snat_row);
 	if (!endpoint || !from)
 		return WEIR_R_INTERNAL;
+	nexthop = nexthop_read(&endpoint->nexthop);
 	reason = nat_rewrite(pkt, &(struct nat_rewrite){
 					  .src = from->addr,
 					  .dst = endpoint->addr,
 					  .sport = flow->port,
 					  .dport = endpoint->port ?: pkt->flow.dport,
+					  .egress = nexthop.egress,
 				  });
-	return reason != GO_ON ? reason : forward(pkt, nexthop_read(&endpoint->nexthop));
+	return reason != GO_ON ? reason : forward(pkt, nexthop);
 }
 
 /* Fills in a new flow, but for what is claimed. */
@@ -216,6 +219,9 @@ static __always_inline enum weir_reason nat_open(struct pkt *pkt,
 		return WEIR_R_NO_FLOW;
 	if (nat_ttl_expires(pkt))
 		return WEIR_R_TTL_EXPIRED;
+	reason = nat_check(pkt, endpoint->addr, endpoint->nexthop.egress);
+	if (reason != GO_ON)
+		return reason;
 	scratch = bpf_map_lookup_elem(&nat_scratch, &zero);
 	if (!scratch)
 		return WEIR_R_INTERNAL;
@@ -325,6 +331,7 @@ static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listen
 					  .dst = reply.client_addr,
 					  .sport = reply.listener_port,
 					  .dport = reply.client_port,
+					  .egress = reply.client.egress,
 				  });
 	if (reason != GO_ON)
 		return reason;

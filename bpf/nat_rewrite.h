@@ -6,6 +6,9 @@
 #include "csum.h"
 #include "parse.h"
 #include "pkt.h"
+#include "translate.h"
+
+#define NAT_MTU_UNKNOWN 1500
 
 /* New addresses and ports of a packet; ports in host order. */
 struct nat_rewrite {
@@ -13,7 +16,22 @@ struct nat_rewrite {
 	const __u8 *dst;
 	__u16 sport;
 	__u16 dport;
+	__u16 egress; /* index of the interface by which it leaves */
 };
+
+/* Is a packet to this address one of the other version? */
+static __always_inline bool nat_translates(const struct pkt *pkt, const __u8 dst[16])
+{
+	return addr_is_ip4(dst) != (pkt->version == 4);
+}
+
+/* What the way out takes, of packets that grow. */
+static __always_inline __u32 nat_mtu(__u32 index)
+{
+	const struct weir_egress *out = bpf_map_lookup_elem(&egress, &index);
+
+	return out && out->mtu ? out->mtu : NAT_MTU_UNKNOWN;
+}
 
 /* Asked first: a packet that goes no further must not open a flow. */
 static __always_inline bool nat_ttl_expires(const struct pkt *pkt)
@@ -55,23 +73,23 @@ static __always_inline enum weir_reason nat_rewrite_ip(struct pkt *pkt,
 }
 
 /* What the new addresses change in the checksum of layer 4. */
-static __always_inline __u64 nat_pseudo_delta(const struct pkt *pkt, const struct nat_rewrite *to)
+static __always_inline __u64 nat_pseudo_delta(const struct pkt *pkt, const struct nat_rewrite *to,
+					      bool translates)
 {
-	if (pkt->version == 4)
+	if (pkt->version == 4 && !translates)
 		return csum_delta32(addr_to_ip4(pkt->flow.src), addr_to_ip4(to->src)) +
 		       csum_delta32(addr_to_ip4(pkt->flow.dst), addr_to_ip4(to->dst));
 	return csum_delta_addr(pkt->flow.src, to->src) + csum_delta_addr(pkt->flow.dst, to->dst);
 }
 
-static __always_inline enum weir_reason nat_rewrite(struct pkt *pkt, const struct nat_rewrite *to)
+static __always_inline enum weir_reason nat_rewrite_l4(struct pkt *pkt,
+						       const struct nat_rewrite *to,
+						       bool translates)
 {
 	__be16 sport = bpf_htons(to->sport), dport = bpf_htons(to->dport);
 	const void *end = (void *)(long)pkt->ctx->data_end;
-	enum weir_reason reason = nat_rewrite_ip(pkt, to);
-	__u64 delta = nat_pseudo_delta(pkt, to);
+	__u64 delta = nat_pseudo_delta(pkt, to, translates);
 
-	if (reason != GO_ON)
-		return reason;
 	if (pkt->flow.protocol == IPPROTO_TCP) {
 		if (!within(end, pkt->tcp, sizeof(*pkt->tcp)))
 			return WEIR_R_TRUNCATED;
@@ -91,6 +109,25 @@ static __always_inline enum weir_reason nat_rewrite(struct pkt *pkt, const struc
 	if (pkt->udp->check) /* zero: the sender left it out (RFC 768) */
 		pkt->udp->check = csum_apply(pkt->udp->check, delta) ?: 0xffff;
 	return GO_ON;
+}
+
+/* Asked before a flow is opened, as nat_ttl_expires(): GO_ON, or why it cannot be sent there. */
+static __always_inline enum weir_reason nat_check(struct pkt *pkt, const __u8 dst[16], __u32 egress)
+{
+	return nat_translates(pkt, dst) ? translate_check(pkt, nat_mtu(egress)) : GO_ON;
+}
+
+/* What refuses does so before it changes anything: the packet may be quoted to its sender. */
+static __always_inline enum weir_reason nat_rewrite(struct pkt *pkt, const struct nat_rewrite *to)
+{
+	bool translates = nat_translates(pkt, to->dst);
+	enum weir_reason reason = nat_check(pkt, to->dst, to->egress);
+
+	if (reason == GO_ON)
+		reason = nat_rewrite_l4(pkt, to, translates);
+	if (reason != GO_ON)
+		return reason;
+	return translates ? translate(pkt, to->src, to->dst) : nat_rewrite_ip(pkt, to);
 }
 
 #endif

@@ -240,7 +240,8 @@ struct weir_endpoint {
 struct weir_egress {
 	__u32 ifindex; /* 0: free */
 	__u8 mac[6];
-	__u8 pad[6];
+	__u16 mtu; /* bytes, layer 3; 0: not known */
+	__u8 pad[4];
 	char name[16];
 };
 

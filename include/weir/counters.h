@@ -67,6 +67,9 @@
 	X(TOO_BIG_NO_DF, DROP, "too_big_no_df",                                                    \
 	  "the same, and its sender did not ask to be told (IPv4 without DF)",                     \
 	  "raise the MTU between balancer and endpoints by 20 to 52 bytes")                        \
+	X(NO_CHECKSUM, DROP, "no_checksum",                                                        \
+	  "UDP without a checksum, to an endpoint of the other family: IPv6 needs one",            \
+	  "give the listener endpoints of the clients' family, or switch the checksum on")         \
 	X(NO_HEADROOM, DROP, "no_headroom", "the driver left no room for outer headers",           \
 	  "attach in generic mode: weir attach --generic")                                         \
 	X(ECHO, ANSWER, "echo", "a ping of a listener's address", "")                              \

@@ -232,8 +232,14 @@ Test(config_check, shared_ports)
 Test(config_check, families)
 {
 	static const struct text_case cases[] = {
-		{ HEAD TCP("a", "[192.0.2.1, \"2001:db8::1\"]", "80", "10.0.0.1"),
+		{ HEAD DSR("a", "[192.0.2.1, \"2001:db8::1\"]", "80", "10.0.0.1"),
 		  "3:52 error 2001:db8::1 is IPv6, but no endpoint is\n" },
+		{ HEAD DSR("a", "192.0.2.1", "80", "10.0.0.1, \"2001:db8::1\""),
+		  "5:59 warning this endpoint gets no traffic: it is IPv6, but no address of the "
+		  "listener is\n" },
+		/* nat translates where there is no other way. */
+		{ HEAD TCP("a", "[192.0.2.1, \"2001:db8::1\"]", "80", "10.0.0.1"), "" },
+		{ HEAD TCP("a", "192.0.2.1", "80", "\"2001:db8::1\""), "" },
 		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1, \"2001:db8::1\""),
 		  "5:59 warning this endpoint gets no traffic: it is IPv6, but no address of the "
 		  "listener is\n" },

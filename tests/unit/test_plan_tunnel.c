@@ -136,6 +136,27 @@ Test(plan_tunnel, families)
 	support_end(&world);
 }
 
+/* 9: nat translates for clients who would have no endpoint otherwise. */
+Test(plan_tunnel, translation)
+{
+	struct support_world world = support_begin();
+	const struct plan_listener *web;
+
+	support_build(&world, WEB("nat", "10.0.0.1 weight 30, 10.0.0.2 weight 10"));
+	web = support_listener(&world, "web");
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		cr_expect_eq(support_endpoint(web, "10.0.0.1")->want[family], 750000);
+	support_build(&world, WEB("nat", "10.0.0.1, '2001:db8::1 weight 0'"));
+	web = support_listener(&world, "web");
+	cr_expect_eq(support_endpoint(web, "10.0.0.1")->want[PLAN_IP4], 1000000);
+	cr_expect_eq(support_endpoint(web, "10.0.0.1")->want[PLAN_IP6], 0);
+	support_build(&world, WEB("nat", "'2001:db8::1'"));
+	web = support_listener(&world, "web");
+	cr_expect_eq(support_endpoint(web, "2001:db8::1")->want[PLAN_IP4], 1000000);
+	cr_expect_eq(support_endpoint(web, "2001:db8::1")->want[PLAN_IP6], 1000000);
+	support_end(&world);
+}
+
 /* 6: slots are careful as soon as one endpoint's flows are not recorded each. */
 Test(plan_tunnel, mixed_modes)
 {

@@ -30,6 +30,7 @@ static int enter_egress(struct object *object, const char *name, struct err *err
 	if (r < 0)
 		return r;
 	egress.ifindex = link.ifindex;
+	egress.mtu = link.mtu < UINT16_MAX ? link.mtu : UINT16_MAX;
 	memcpy(egress.mac, link.mac, sizeof(egress.mac));
 	memcpy(egress.name, link.name, sizeof(egress.name));
 	return sync_egress(object, &egress, err);

@@ -71,24 +71,25 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 	return 0;
 }
 
-/* Endpoints of a family share its clients; where any serves both, all share all of them. */
-static enum plan_family pool_of(const struct report_listener *listener,
-				const struct plan_endpoint *endpoint)
+/* Endpoints of a family share its clients; where one serves both, all share all of them. */
+static bool is_one_pool(const struct report_listener *listener)
 {
-	vec_foreach(other, &listener->endpoints)
-		if (plan_serves(other->plan, PLAN_IP4) && plan_serves(other->plan, PLAN_IP6))
-			return PLAN_IP4;
-	return plan_family_of(&endpoint->address);
+	vec_foreach(endpoint, &listener->endpoints)
+		if (plan_serves(listener->plan, endpoint->plan, PLAN_IP4) &&
+		    plan_serves(listener->plan, endpoint->plan, PLAN_IP6))
+			return true;
+	return false;
 }
 
 static void set_got(struct report_listener *listener)
 {
+	bool one_pool = is_one_pool(listener);
 	uint64_t sum[PLAN_FAMILIES] = {};
 
 	vec_foreach(endpoint, &listener->endpoints)
-		sum[pool_of(listener, endpoint->plan)] += endpoint->since;
+		sum[one_pool ? 0 : plan_family_of(&endpoint->plan->address)] += endpoint->since;
 	vec_foreach(endpoint, &listener->endpoints) {
-		uint64_t all = sum[pool_of(listener, endpoint->plan)];
+		uint64_t all = sum[one_pool ? 0 : plan_family_of(&endpoint->plan->address)];
 
 		endpoint->got = all ? (double)endpoint->since / all : -1;
 	}

@@ -203,10 +203,16 @@ static bool has_family(const struct node_list *addresses, const struct addr *add
 	return false;
 }
 
-/* Does an endpoint take clients of the other family, too? Its address is the node. */
-static bool has_tunnel(const struct tree_node *listener, const struct tree_node *endpoint)
+/*
+ * Does an endpoint, whose address is the node, take clients of the other family, too? In a tunnel
+ * always; with nat if the listener has none for them.
+ */
+static bool serves_others(const struct tree_node *listener, const struct tree_node *endpoint,
+			  bool have_own)
 {
-	return fields_modes(listener, endpoint->parent) & FIELDS_TUNNELS;
+	unsigned modes = fields_modes(listener, endpoint->parent);
+
+	return modes & (have_own ? FIELDS_TUNNELS : ~FIELDS_DSR);
 }
 
 static const char *family_name(const struct addr *addr)
@@ -220,14 +226,14 @@ static void check_families(struct report *report, const struct tree_node *listen
 {
 	_cleanup_(fields_items_fini) struct node_list addresses = {};
 	const struct tree_node *list = fields_get(listener, LISTENER_ADDRESS);
-	bool any = false;
+	bool any = false, have_own = false;
 
 	if (fields_items(listener, LISTENER_ADDRESS, &addresses) < 0) {
 		report->error = -ENOMEM;
 		return;
 	}
 	vec_foreach(endpoint, &endpoints->nodes)
-		any |= has_tunnel(listener, *endpoint);
+		any |= serves_others(listener, *endpoint, false);
 	vec_foreach(address, &addresses.nodes)
 		if (!any && !has_family(endpoints, &(*address)->value.addr))
 			tree_error(report, *address, "%s is %s, but no endpoint is",
@@ -235,7 +241,9 @@ static void check_families(struct report *report, const struct tree_node *listen
 	if (!list || list->items.count != addresses.nodes.count)
 		return;
 	vec_foreach(endpoint, &endpoints->nodes)
-		if (!has_tunnel(listener, *endpoint) &&
+		have_own |= has_family(&addresses, &(*endpoint)->value.addr);
+	vec_foreach(endpoint, &endpoints->nodes)
+		if (!serves_others(listener, *endpoint, have_own) &&
 		    !has_family(&addresses, &(*endpoint)->value.addr))
 			tree_warning(report, *endpoint,
 				     "this endpoint gets no traffic: it is %s, but no address of "

@@ -31,6 +31,7 @@ void fields_items_fini(struct node_list *list);
  */
 unsigned fields_modes(const struct tree_node *listener, const struct tree_node *endpoint);
 #define FIELDS_NAT     (1u << WEIR_MODE_NAT)
+#define FIELDS_DSR     (1u << WEIR_MODE_DSR)
 #define FIELDS_GUE     (1u << WEIR_MODE_GUE)
 #define FIELDS_TUNNELS (1u << WEIR_MODE_IPIP | FIELDS_GUE)
 

@@ -182,10 +182,28 @@ enum plan_family plan_family_of(const struct addr *addr)
 	return addr_family(addr) == AF_INET ? PLAN_IP4 : PLAN_IP6;
 }
 
-bool plan_serves(const struct plan_endpoint *endpoint, enum plan_family family)
+/* Has the listener an endpoint of the family itself? */
+static bool has_own(const struct plan_listener *listener, enum plan_family family)
 {
-	return endpoint->mode == WEIR_MODE_IPIP || endpoint->mode == WEIR_MODE_GUE ||
-	       plan_family_of(&endpoint->address) == family;
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->state != WEIR_ENDPOINT_GONE &&
+		    plan_family_of(&endpoint->address) == family)
+			return true;
+	return false;
+}
+
+bool plan_serves(const struct plan_listener *listener, const struct plan_endpoint *endpoint,
+		 enum plan_family family)
+{
+	switch (endpoint->mode) {
+	case WEIR_MODE_IPIP:
+	case WEIR_MODE_GUE:
+		return true;
+	case WEIR_MODE_NAT:
+		return plan_family_of(&endpoint->address) == family || !has_own(listener, family);
+	default:
+		return plan_family_of(&endpoint->address) == family;
+	}
 }
 
 bool plan_has_nat(const struct plan_listener *listener)

@@ -148,8 +148,12 @@ enum plan_family plan_family_of(const struct addr *addr);
 /* Is a row in the listener's block, so that slots may name it? */
 bool plan_in_block(const struct plan_listener *listener, uint32_t row);
 
-/* Can an endpoint serve clients of a family: of both in a tunnel, else of its own. */
-bool plan_serves(const struct plan_endpoint *endpoint, enum plan_family family);
+/*
+ * Can an endpoint serve clients of a family? Of its own always; of the other one in a tunnel, and
+ * with nat, which then has to translate, if the listener has no endpoint of that family.
+ */
+bool plan_serves(const struct plan_listener *listener, const struct plan_endpoint *endpoint,
+		 enum plan_family family);
 
 /* Does a row of the listener, be it one that is kept for its flows alone, have the mode nat? Or
  * any other, with which flows are not recorded each? */

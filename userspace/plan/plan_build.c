@@ -169,7 +169,8 @@ static uint32_t wanted_size(const struct plan_listener *listener, enum plan_fami
 
 	vec_foreach(endpoint, &listener->endpoints)
 		if (endpoint->state != WEIR_ENDPOINT_GONE &&
-		    plan_in_block(listener, endpoint->row) && plan_serves(endpoint, family))
+		    plan_in_block(listener, endpoint->row) &&
+		    plan_serves(listener, endpoint, family))
 			room[count++].weight = endpoint->undrained_weight;
 	return maglev_size(room, count, 0);
 }
@@ -181,7 +182,8 @@ static size_t candidates(const struct plan_listener *listener, enum plan_family 
 	size_t count = 0;
 
 	vec_foreach(endpoint, &listener->endpoints) {
-		if (endpoint->state != WEIR_ENDPOINT_ACTIVE || !plan_serves(endpoint, family))
+		if (endpoint->state != WEIR_ENDPOINT_ACTIVE ||
+		    !plan_serves(listener, endpoint, family))
 			continue;
 		ret[count] = (struct maglev_endpoint){
 			.address = endpoint->address,
@@ -198,10 +200,12 @@ static void set_want(struct plan_listener *listener, enum plan_family family)
 	uint64_t sum = 0;
 
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state == WEIR_ENDPOINT_ACTIVE && plan_serves(endpoint, family))
+		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
+		    plan_serves(listener, endpoint, family))
 			sum += endpoint->weight;
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state == WEIR_ENDPOINT_ACTIVE && plan_serves(endpoint, family))
+		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
+		    plan_serves(listener, endpoint, family))
 			endpoint->want[family] = (endpoint->weight * 1000000ull + sum / 2) / sum;
 }
 

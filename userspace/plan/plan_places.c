@@ -158,7 +158,8 @@ int plan_places_row(struct plan *plan, struct plan_listener *listener,
 
 static int add_egress(struct plan *plan, const struct facts_interface *interface, struct err *err)
 {
-	struct weir_egress fresh = { .ifindex = interface->ifindex }, *place = NULL;
+	struct weir_egress fresh = { .ifindex = interface->ifindex, .mtu = interface->mtu };
+	struct weir_egress *place = NULL;
 
 	memcpy(fresh.mac, interface->mac, sizeof(fresh.mac));
 	memcpy(fresh.name, interface->name, sizeof(fresh.name));
@@ -203,7 +204,8 @@ int plan_places_egress(struct plan *plan, const struct facts *facts, struct err 
 
 		if (!egress->ifindex)
 			continue;
-		if (interface) { /* its MAC or its name may be new */
+		if (interface) { /* its MAC, its MTU or its name may be new */
+			egress->mtu = interface->mtu;
 			memcpy(egress->mac, interface->mac, sizeof(egress->mac));
 			memcpy(egress->name, interface->name, sizeof(egress->name));
 		} else {
