@@ -7,6 +7,7 @@
 #ifndef WEIR_BPF_ACL_H
 #define WEIR_BPF_ACL_H
 
+#include "explain.h"
 #include "maps.h"
 #include "pkt.h"
 
@@ -98,6 +99,7 @@ static __always_inline enum weir_reason acl_check(const struct pkt *pkt,
 		search.addr.low = bpf_ntohl(addr_to_ip4(pkt->flow.src));
 	}
 	found = bounds_find(&search);
+	EXPLAIN_NUMBER(BOUND, found);
 	if (found < 0)
 		return WEIR_R_INTERNAL;
 	return (found & 1) == (guard->access == WEIR_ACCESS_ALLOW) ? GO_ON : WEIR_R_ACL_DENIED;

@@ -20,6 +20,7 @@
 #define WEIR_BPF_TUNNEL_H
 
 #include "csum.h"
+#include "explain.h"
 #include "forward.h"
 #include "head.h"
 
@@ -214,6 +215,7 @@ static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
 
 	if (!tunnel_read(pkt, gue && !ip4, &tunnel))
 		return WEIR_R_INTERNAL;
+	EXPLAIN_NUMBER(TUNNEL, outer);
 	if (pkt->l3_length + outer > endpoint->mtu) {
 		pkt->room = endpoint->mtu - outer;
 		return tunnel.id & bpf_htonl(IP4_DF) ? WEIR_R_TOO_BIG : WEIR_R_TOO_BIG_NO_DF;

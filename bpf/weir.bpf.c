@@ -79,6 +79,7 @@ static __always_inline enum weir_reason admit(const struct pkt *pkt,
 	if (!row)
 		return GO_ON;
 	guard = bpf_map_lookup_elem(&guards, &row);
+	EXPLAIN(GUARD, row, guard);
 	return guard ? acl_check(pkt, guard) : WEIR_R_INTERNAL;
 }
 

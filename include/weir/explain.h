@@ -20,12 +20,15 @@ enum weir_step_kind {
 	WEIR_STEP_REPLY,     /* nat_records, of an answer -> record */
 	WEIR_STEP_FIRST,     /* the address's own cell is the listener's, too */
 	WEIR_STEP_LISTENER,  /* listeners -> cell */
+	WEIR_STEP_GUARD,     /* guards -> guard */
+	WEIR_STEP_BOUND,     /* the client's place in its lists; index: odd within, even without */
 	WEIR_STEP_FLOW,	     /* nat_records -> record */
 	WEIR_STEP_SLOT,	     /* slots, counted one by one -> slot */
 	WEIR_STEP_EXCEPTION, /* exceptions -> exception */
 	WEIR_STEP_PREVIOUS,  /* slots_previous, counted one by one -> previous */
 	WEIR_STEP_ENDPOINT,  /* endpoints -> endpoint */
 	WEIR_STEP_SNAT,	     /* snat -> port: the one that is free; not found: none is */
+	WEIR_STEP_TUNNEL,    /* modes ipip and gue; index: bytes of outer headers */
 	WEIR_STEP_NEXT_HOP,  /* egress -> egress */
 	WEIR_STEP_END,	   /* withheld: the flow's NAT record would be removed, to be opened anew */
 	WEIR_STEP_RECORD,  /* withheld: a record would be written; index: to which endpoint row */
@@ -53,6 +56,7 @@ struct weir_step_verdict {
 union weir_step_value {
 	struct weir_step_parsed parsed;
 	struct weir_listener cell;
+	struct weir_guard guard;
 	struct weir_nat_record record;
 	struct weir_slot slot;
 	struct weir_exception exception;

@@ -50,10 +50,9 @@ static const struct listening {
 	uint8_t protocol;
 	uint16_t port;
 } listeners[] = {
-	{ "web", "nat", IPPROTO_TCP, 80 },
-	{ "game", "nat", IPPROTO_UDP, 80 },
-	{ "mail", "dsr", IPPROTO_TCP, 25 },
-	{ "dns", "dsr", IPPROTO_UDP, 53 },
+	{ "web", "nat", IPPROTO_TCP, 80 },	{ "game", "nat", IPPROTO_UDP, 80 },
+	{ "mail", "dsr", IPPROTO_TCP, 25 },	{ "dns", "dsr", IPPROTO_UDP, 53 },
+	{ "files", "ipip", IPPROTO_TCP, 8000 }, { "video", "gue", IPPROTO_UDP, 8000 },
 };
 
 /* Four endpoints for all of them, of each family; weight 0 drains, below 0 there is none. */
@@ -253,7 +252,7 @@ static const struct packet_spec odd[] = {
 
 static struct packet odd_frame(uint64_t *random)
 {
-	static const uint16_t ports[] = { 80, 25, 53, 81, SNAT_FIRST + 1 };
+	static const uint16_t ports[] = { 80, 25, 53, 81, 8000, SNAT_FIRST + 1 };
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMP };
 	static const uint8_t flags[] = { TH_SYN, TH_ACK, TH_RST };
 	struct packet_spec spec = odd[random_below(random, COUNT(odd))];
@@ -511,6 +510,22 @@ Test(explain, golden_pinned)
 	rig_advance(7);
 	rig_upkeep();
 	check_scene("pinned-");
+}
+
+Test(explain, golden_guarded)
+{
+	rig_configure("version: 1\n"
+		      "acls:\n"
+		      "  - { name: office, prefixes: [198.51.100.0/24] }\n"
+		      "  - { name: scanners, prefixes: [203.0.113.0/24] }\n"
+		      "listeners:\n"
+		      "- { name: ssh, protocol: tcp, address: " VIP4 ", port: 22, mode: dsr,\n"
+		      "    allow: office,\n"
+		      "    endpoint_groups: [{ name: main, endpoints: [10.0.0.11] }] }\n"
+		      "- { name: web, protocol: tcp, address: " VIP4 ", port: 80, mode: dsr,\n"
+		      "    deny: scanners,\n"
+		      "    endpoint_groups: [{ name: main, endpoints: [10.0.0.11] }] }\n");
+	check_scene("guarded-");
 }
 
 Test(explain, golden_drained)

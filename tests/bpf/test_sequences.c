@@ -2,8 +2,9 @@
 /*
  * Goal: whatever an operator does to endpoints, in any order and as often as he likes, no
  * established flow leaves an endpoint that lives; every packet goes where the reference says
- * (tests/lib/reference.h); shares are exact and few slots move; and a node that takes over with the
- * same configuration and no history sends every flow of a STABLE slot where it was. Needs root.
+ * (tests/lib/reference.h), and where `weir explain` has said before; shares are exact and few slots
+ * move; and a node that takes over with the same configuration and no history sends every flow of a
+ * STABLE slot where it was. Needs root.
  *
  * A sequence is a few minutes of the data plane's clock, and all of it follows from its seed:
  *
@@ -18,6 +19,7 @@
 
 #include "batch.h"
 #include "pool.h"
+#include "rig_explain.h"
 #include "random.h"
 #include "rig_suite.h"
 #include "util/str.h"
@@ -35,7 +37,9 @@
 
 /* Everything happens at a multiple of TICK s, and every timeout ends TICK / 2 away from one (10, 30
  * and 62 s): a second more or less, which the real clock adds, changes nothing. */
-#define TICK 4
+#define TICK  4
+
+#define ASKED 128 /* one packet of so many is explained before it is sent */
 
 RIG_SUITE(sequences);
 
@@ -83,7 +87,7 @@ struct stream {
 
 /* Of all sequences. */
 struct totals {
-	uint64_t packets, changes, windows, lost;
+	uint64_t packets, asked, changes, windows, lost;
 	uint64_t single, beyond; /* changes of one endpoint; that moved 3 points needlessly */
 	uint64_t redealt;
 	double worst_single, worst_several;
@@ -383,12 +387,38 @@ static void fill_packet(const struct stream *stream, uint32_t number, uint8_t fl
 	memcpy(&ret->in.dst, stream->like.bytes + stream->like.l3 + (stream->family ? 36 : 16), 4);
 }
 
+/* Where `weir explain` says that a packet would go. */
+static uint8_t explained(const struct stream *stream, const struct batch_packet *packet)
+{
+	const struct explain_answer *answer;
+	static struct packet frame;
+	size_t word = stream->like.l3 + (stream->family ? 20 : 12); /* the last of the source */
+
+	frame = stream->like;
+	memcpy(frame.bytes + word, &packet->in.src, sizeof(packet->in.src));
+	memcpy(frame.bytes + frame.l4, &packet->in.sport, sizeof(packet->in.sport));
+	if (stream->listener->protocol == IPPROTO_TCP)
+		frame.bytes[frame.l4 + 13] = packet->flags;
+	answer = rig_explain(&frame);
+	return answer->verdict == XDP_TX ? pool_member_of(answer->frame) : REFERENCE_NOBODY;
+}
+
+/* Some are asked about first; those that are sent before them change nothing for them. */
+static void ask(struct sim *sim, const struct stream *stream, uint32_t count, uint8_t *ret)
+{
+	struct batch_packet *packets = batch_packets();
+
+	for (uint32_t i = 0; i < count; i += ASKED)
+		ret[i] = explained(stream, &packets[i]);
+	sim->totals.asked += (count + ASKED - 1) / ASKED;
+}
+
 static void send_due(struct sim *sim, struct stream *stream)
 {
 	struct batch_packet *packets = batch_packets();
 	static enum reference_packet kinds[BATCH_MAX];
 	static uint32_t numbers[BATCH_MAX];
-	static uint8_t got[BATCH_MAX];
+	static uint8_t got[BATCH_MAX], said[BATCH_MAX];
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < stream->count; i++) {
@@ -399,10 +429,17 @@ static void send_due(struct sim *sim, struct stream *stream)
 		numbers[count++] = i;
 	}
 	set_clock(sim);
+	ask(sim, stream, count, said);
 	batch_send(&stream->like, count);
 	check_clock(sim);
 	for (uint32_t i = 0; i < count; i++)
 		got[i] = pool_member_of(packets[i].to);
+	for (uint32_t i = 0; i < count; i += ASKED)
+		if (said[i] != got[i])
+			cr_assert_fail("seed %lu, step %u, %s: flow %u went to %d, not to %d as "
+				       "was explained",
+				       sim->seed, sim->step, stream->listener->name, numbers[i],
+				       (int8_t)got[i], (int8_t)said[i]);
 	if (stream->nat)
 		answer(stream, numbers, count);
 	for (uint32_t i = 0; i < count; i++)
@@ -632,9 +669,11 @@ static uint64_t number_of(const char *variable, uint64_t otherwise)
 
 static void report(const struct totals *totals, uint64_t first, uint64_t count)
 {
-	cr_log_info("%lu sequences from seed %lu: %lu packets, %lu changes, %lu of them in the "
-		    "window of another, %lu flows lost with their endpoint",
-		    count, first, totals->packets, totals->changes, totals->windows, totals->lost);
+	cr_log_info("%lu sequences from seed %lu: %lu packets, %lu of them explained before, %lu "
+		    "changes, %lu of them in the window of another, %lu flows lost with their "
+		    "endpoint",
+		    count, first, totals->packets, totals->asked, totals->changes, totals->windows,
+		    totals->lost);
 	cr_log_info("%lu changes of one endpoint moved at most %.2f points of slots too many, %lu "
 		    "of them more than 3; several at once %.2f; %lu tables dealt anew",
 		    totals->single, totals->worst_single, totals->beyond, totals->worst_several,

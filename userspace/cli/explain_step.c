@@ -148,6 +148,38 @@ static void read_listener(struct explain_reading *reading, const struct weir_ste
 	say_listener(reading, &step->value.cell, words);
 }
 
+/* The lists are named where people read, not in the row. */
+static void read_guard(struct explain_reading *reading, const struct weir_step *step,
+		       struct explain_words *words)
+{
+	static const char *const verbs[] = {
+		[WEIR_ACCESS_ALL] = "lets everybody in",
+		[WEIR_ACCESS_ALLOW] = "lets in only",
+		[WEIR_ACCESS_DENY] = "keeps out",
+	};
+	uint8_t access = step->value.guard.access;
+	uint32_t id = reading->listener.id;
+
+	begin_row(words, "guard", "guards", step->index);
+	if (!step->found || access > WEIR_ACCESS_DENY) {
+		say(words, "there is no such row");
+		return;
+	}
+	say(words, "%s", verbs[access]);
+	if (access != WEIR_ACCESS_ALL && id < reading->object->capacity.of[CAPACITY_LISTENERS])
+		say(words, " %s", reading->object->listener_info[id].lists);
+}
+
+static void read_bound(struct explain_reading *reading, const struct weir_step *step,
+		       struct explain_words *words)
+{
+	char text[ADDR_PORT_TEXT_MAX];
+
+	begin(words, "access", "bounds");
+	say(words, "%s is %s", address(reading->parsed.flow.src, 0, text),
+	    step->index & 1 ? "in one of these lists" : "in none of these lists");
+}
+
 static void read_slot(struct explain_reading *reading, const struct weir_step *step,
 		      struct explain_words *words)
 {
@@ -260,6 +292,7 @@ static void read_endpoint(struct explain_reading *reading, const struct weir_ste
 		say(words, "there is no such row");
 		return;
 	}
+	reading->endpoint = *endpoint;
 	explain_step_endpoint(reading->object, step->index, name);
 	address(endpoint->addr, endpoint->port, text);
 	say(words, "%s, ", name);
@@ -267,6 +300,14 @@ static void read_endpoint(struct explain_reading *reading, const struct weir_ste
 		say(words, "%s, ", text);
 	say(words, "mode %s, %s", output_mode(endpoint->mode),
 	    endpoint->state < 4 ? states[endpoint->state] : "?");
+}
+
+static void read_tunnel(struct explain_reading *reading, const struct weir_step *step,
+			struct explain_words *words)
+{
+	begin(words, "tunnel", NULL);
+	say(words, "%u bytes of outer headers: %u of the %u that the path takes", step->index,
+	    reading->parsed.length + step->index, reading->endpoint.mtu);
 }
 
 static void read_next_hop(const struct weir_step *step, struct explain_words *words)
@@ -335,6 +376,10 @@ void explain_step_read(struct explain_reading *reading, const struct weir_step *
 	case WEIR_STEP_FIRST:
 	case WEIR_STEP_LISTENER:
 		return read_listener(reading, step, ret);
+	case WEIR_STEP_GUARD:
+		return read_guard(reading, step, ret);
+	case WEIR_STEP_BOUND:
+		return read_bound(reading, step, ret);
 	case WEIR_STEP_SLOT:
 		return read_slot(reading, step, ret);
 	case WEIR_STEP_PREVIOUS:
@@ -343,6 +388,8 @@ void explain_step_read(struct explain_reading *reading, const struct weir_step *
 		return read_exception(reading, step, ret);
 	case WEIR_STEP_ENDPOINT:
 		return read_endpoint(reading, step, ret);
+	case WEIR_STEP_TUNNEL:
+		return read_tunnel(reading, step, ret);
 	case WEIR_STEP_NEXT_HOP:
 		return read_next_hop(step, ret);
 	case WEIR_STEP_FLOW:

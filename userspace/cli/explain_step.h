@@ -23,6 +23,7 @@ struct explain_reading {
 	struct weir_step_parsed parsed;
 	uint32_t address; /* cell */
 	struct weir_listener listener;
+	struct weir_endpoint endpoint;
 	bool ended; /* the verdict has been read */
 };
 
