@@ -23,11 +23,11 @@
 
 /* Bounds. How much the maps of an instance hold is chosen when they are made, and grows: see
  * userspace/dataplane/capacity.h. */
-#define WEIR_MAX_LISTENERS   4096u  /* listener ids; id 0 counts what belongs to no listener */
-#define WEIR_MAX_CELLS	     65536u /* cells of one generation of the listener table */
-#define WEIR_MAX_PROBES	     8u	    /* cells looked at for one key; the writer keeps to it */
-#define WEIR_MAX_ENDPOINTS   16384u /* endpoint rows */
-#define WEIR_MAX_SLOT_LINES  65536u /* 2 Mi slots */
+#define WEIR_MAX_LISTENERS   131072u  /* listener ids; id 0 counts what belongs to no listener */
+#define WEIR_MAX_CELLS	     4194304u /* cells of one generation of the listener table */
+#define WEIR_MAX_PROBES	     8u	      /* cells looked at for one key; the writer keeps to it */
+#define WEIR_MAX_ENDPOINTS   2097152u /* endpoint rows */
+#define WEIR_MAX_SLOT_LINES  4194304u /* 128 Mi slots */
 #define WEIR_SLOTS_PER_LINE  32u
 #define WEIR_MAX_TABLE	     65536u  /* slots of one table unless it has > 512 endpoints */
 #define WEIR_MAX_EGRESS	     64u     /* interfaces; index 0 means none */

@@ -234,6 +234,7 @@ Test(cells, full)
 		{ "IPv6 neighbours, one port", "2001:db8::", 1, 8192, 1 },
 		{ "many of each", "10.1.0.0", 1, 127, 128 },
 		{ "a listener per address", "192.0.2.0", 4095, 1, 3 },
+		{ "very many listeners", "192.0.2.0", 30000, 1, 1 },
 	};
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
@@ -305,13 +306,16 @@ Test(cells, too_many)
 	struct weir_listener *cells = NULL;
 	struct err err = {};
 
-	add_address(add_listener(plan, IPPROTO_TCP, 1, 65535), "192.0.2.1", 0);
-	add_address(add_listener(plan, IPPROTO_UDP, 1, 65535), "192.0.2.1", 0);
+	for (unsigned k = 0; k < 32; k++) {
+		add_address(add_listener(plan, IPPROTO_TCP, 1, 65535), "192.0.2.1", k);
+		add_address(add_listener(plan, IPPROTO_UDP, 1, 65535), "192.0.2.1", k);
+	}
+	add_address(add_listener(plan, IPPROTO_TCP, 1, 65535), "192.0.2.1", 64);
 	cr_expect_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), -ENOSPC);
 	cr_expect_null(cells);
 	cr_expect_eq(memcmp(&half, &before, sizeof(half)), 0);
 	cr_expect_str_eq(err.text,
-			 "too many addresses x ports: 131073 keys, and the listener table has "
-			 "65536 cells; name fewer ports",
+			 "too many addresses x ports: 4259841 keys, and the listener table has "
+			 "4194304 cells; name fewer ports",
 			 "%s", err.text);
 }

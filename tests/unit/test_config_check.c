@@ -274,16 +274,16 @@ Test(config_check, weights)
 	TRY_ALL(cases);
 }
 
-/* Writes `count` listeners of one endpoint and 60 ports each. */
+/* Writes listeners of so many ports and endpoints each. */
 static void add_listeners(struct str *out, unsigned count, unsigned ports, unsigned endpoints)
 {
 	str_add(out, HEAD);
 	for (unsigned i = 0; i < count; i++) {
 		str_add(out,
-			"  - name: l%u\n    protocol: tcp\n    address: 192.0.%u.%u\n"
+			"  - name: l%u\n    protocol: tcp\n    address: 10.%u.%u.%u\n"
 			"    port: 1001-%u\n    endpoint_groups:\n      - name: g\n"
 			"        endpoints:\n",
-			i, i / 250, 1 + i % 250, 1000 + ports);
+			i, 100 + i / 62500, i / 250 % 250, 1 + i % 250, 1000 + ports);
 		for (unsigned j = 0; j < endpoints; j++)
 			str_add(out, "          - 10.0.%u.%u\n", j / 250, 1 + j % 250);
 	}
@@ -300,16 +300,17 @@ static void try_limit(unsigned count, unsigned ports, unsigned endpoints, const 
 Test(config_check, limits)
 {
 	/* Eight lines each, of which the port is the fourth. */
-	try_limit(1024, 15, 1, "");
-	try_limit(1024, 16, 1,
-		  "7710:11 error the file has 17408 keys (addresses x ports + addresses); the data "
-		  "plane holds at most 16384\n");
-	try_limit(4095, 1, 1, "");
-	try_limit(4096, 1, 1,
-		  "32763:5 error the file has 4096 listeners; the data plane holds at most 4095\n");
-	try_limit(4, 1, 1024, "");
-	try_limit(5, 1, 1024,
-		  "4134:11 error the file has 5120 endpoints; the data plane holds at most 4096\n");
+	try_limit(20, 52427, 1, "");
+	try_limit(
+		20, 52428, 1,
+		"158:11 error the file has 1048580 keys (addresses x ports + addresses); the data "
+		"plane holds at most 1048576\n");
+	try_limit(100001, 1, 1,
+		  "800003:5 error the file has 100001 listeners; the data plane holds at most "
+		  "100000\n");
+	try_limit(513, 1, 1024,
+		  "527882:11 error the file has 525312 endpoints; the data plane holds at most "
+		  "524288\n");
 	try_limit(1, 1, 1025, "1034:13 error endpoints has 1025 items; at most 1024 allowed\n");
 }
 

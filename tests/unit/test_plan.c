@@ -473,8 +473,8 @@ Test(plan, copy)
 			if (listener->table[family].slots)
 				listener->table[family].slots[0].current = 9;
 	}
-	copy->generations[5] = 77;
-	cr_expect_eq(world.plan->generations[5], 0);
+	cr_assert_eq(plan_set_generation(copy, 0, 77), 0);
+	cr_expect_neq(world.plan->generations.items[0], 77);
 	support_expect_same(world.plan, copy, false);
 	support_build(&world, WEB("nat", "10.0.0.2"));
 	support_end(&world);

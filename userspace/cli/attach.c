@@ -202,6 +202,7 @@ static void leave_host(const struct cli *cli, bool pinned)
 	vec_free(&state.addresses.list);
 	vec_free(&state.interfaces);
 	state_save(cli->instance, &state, NULL);
+	state_save_addresses(cli->instance, &state, NULL);
 }
 
 int cli_down(const struct cli *cli, struct err *err)

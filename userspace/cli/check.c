@@ -45,7 +45,7 @@ int cli_check(const struct cli *cli, struct err *err)
 	r = file_read(path, FILE_MAX, &text, &size);
 	if (r < 0)
 		return err_set(err, r, "%s: %s", path,
-			       r == -EFBIG ? "larger than any configuration (16 MiB)"
+			       r == -EFBIG ? "larger than any configuration (64 MiB)"
 					   : strerror(-r));
 	r = config_parse(text, size, &model, &findings);
 	if (r == -ENOMEM)

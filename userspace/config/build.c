@@ -243,7 +243,8 @@ struct model *build_model(const struct tree_node *root)
 	model->answers_per_second = fields_number(root, ROOT_ANSWERS_PER_SECOND);
 	if (build_interfaces(root, model) < 0 || build_snat(root, model) < 0 ||
 	    build_tunnel_source(root, ROOT_TUNNEL_SOURCE, &model->tunnel_source) < 0 ||
-	    build_acls(root, model) < 0 || build_listeners(root, model) < 0)
+	    build_acls(root, model) < 0 || build_listeners(root, model) < 0 ||
+	    model_index(model) < 0)
 		return NULL;
 	return take_ptr(model);
 }

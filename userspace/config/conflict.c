@@ -10,7 +10,7 @@
 /* More cannot be put into the tables while the old generation is still in use. */
 #define KEYS_MAX      (WEIR_MAX_CELLS / 4)
 #define ENDPOINTS_MAX (WEIR_MAX_ENDPOINTS / 4)
-#define LISTENERS_MAX (WEIR_MAX_LISTENERS - 1)
+#define LISTENERS_MAX 100000
 #define SNAT_MAX      (WEIR_MAX_SNAT - 1)
 
 /* Packets to these ports of an address are a listener's. */

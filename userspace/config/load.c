@@ -9,7 +9,7 @@
 #include "util/str.h"
 
 #define DEPTH_MAX 32
-#define NODES_MAX 500000u
+#define NODES_MAX 4000000u
 
 /* libyaml counts characters, weir bytes. Places come in order, so that one walk is enough. */
 struct cursor {

@@ -30,7 +30,60 @@ void model_free(struct model *model)
 	vec_free(&model->interfaces);
 	vec_free(&model->snat);
 	vec_free(&model->tunnel_source.list);
+	lookup_fini(&model->by_name);
 	free(model);
+}
+
+static uint32_t hash_of(const char *name)
+{
+	return lookup_hash(0, name, strlen(name));
+}
+
+int model_index(struct model *model)
+{
+	struct lookup by_name = {};
+
+	for (size_t i = 0; i < model->listeners.count; i++) {
+		if (lookup_add(&by_name, hash_of(model->listeners.items[i].name), i)) {
+			lookup_fini(&by_name);
+			return -ENOMEM;
+		}
+	}
+	lookup_fini(&model->by_name);
+	model->by_name = by_name;
+	return 0;
+}
+
+bool model_has_nat(const struct listener *listener)
+{
+	vec_foreach(group, &listener->groups)
+		vec_foreach(endpoint, &group->endpoints)
+			if (endpoint->mode == WEIR_MODE_NAT)
+				return true;
+	return false;
+}
+
+bool model_has_stateless(const struct listener *listener)
+{
+	vec_foreach(group, &listener->groups)
+		vec_foreach(endpoint, &group->endpoints)
+			if (endpoint->mode != WEIR_MODE_NAT)
+				return true;
+	return false;
+}
+
+const struct listener *model_find_listener(const struct model *model, const char *name)
+{
+	if (model->by_name.count == model->listeners.count) {
+		lookup_foreach(item, &model->by_name, hash_of(name))
+			if (!strcmp(model->listeners.items[item].name, name))
+				return &model->listeners.items[item];
+		return NULL;
+	}
+	vec_foreach(listener, &model->listeners)
+		if (!strcmp(listener->name, name))
+			return listener;
+	return NULL;
 }
 
 /* Appends all elements of one vector to another of the same type: 0 or -ENOMEM. */
@@ -114,6 +167,7 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->acls, 0, sizeof(copy->acls));
 	memset(&copy->tunnel_source.list, 0, sizeof(copy->tunnel_source.list));
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
+	copy->by_name = (struct lookup){};
 	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0 ||
 	    append_all(&copy->tunnel_source.list, &model->tunnel_source.list) < 0 ||
 	    copy_acls(model, copy) < 0)
@@ -123,6 +177,8 @@ struct model *model_copy(const struct model *model)
 		    copy_listener(listener, &copy->listeners.items[copy->listeners.count - 1]) < 0)
 			return NULL;
 	}
+	if (model_index(copy))
+		return NULL;
 	return take_ptr(copy);
 }
 

@@ -14,6 +14,7 @@
 
 #include "net/addr.h"
 #include "util/cleanup.h"
+#include "util/lookup.h"
 #include "util/vec.h"
 
 struct port_range {
@@ -83,10 +84,21 @@ struct model {
 	struct tunnel_source tunnel_source; /* the same */
 	VEC(struct acl) acls;
 	VEC(struct listener) listeners;
+	struct lookup by_name; /* of the listeners, made by model_index() */
 };
 
 void model_free(struct model *model);
 DEFINE_CLEANUP(struct model *, model_free)
+
+/* Makes listeners be found quickly; to be called when they are all there. 0 or -ENOMEM. */
+int model_index(struct model *model);
+
+/* Has it an endpoint of mode nat, or of any other? */
+bool model_has_nat(const struct listener *listener);
+bool model_has_stateless(const struct listener *listener);
+
+/* NULL if there is none of this name. */
+const struct listener *model_find_listener(const struct model *model, const char *name);
 
 /* Deep copy; NULL without memory. */
 struct model *model_copy(const struct model *model);

@@ -6,7 +6,7 @@
 
 #include "util/str.h"
 
-#define TEXT_MAX (16u << 20)
+#define TEXT_MAX (64u << 20)
 
 struct advice {
 	const char *problem; /* how libyaml's text begins */

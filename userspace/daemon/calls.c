@@ -126,8 +126,19 @@ static int no_match(const struct model *model, const char *selector, struct err 
 		       selector, best[0] ? "; did you mean '" : "", best, best[0] ? "'?" : "");
 }
 
+/* Once, however many of its endpoints change. */
+static int touch(struct change_listeners *touched, const struct listener *listener)
+{
+	size_t count = touched->list.count;
+
+	if (count && touched->list.items[count - 1] == listener)
+		return 0;
+	return vec_push(&touched->list, listener);
+}
+
 static int change_matching(struct call *call, const struct wish *wish, const char *text,
-			   struct overrides *overrides, struct err *err)
+			   struct overrides *overrides, struct change_listeners *touched,
+			   struct err *err)
 {
 	const struct model *model = call->daemon->model;
 	struct selector selector;
@@ -146,7 +157,8 @@ static int change_matching(struct call *call, const struct wish *wish, const cha
 				if (!selector_matches(&selector, listener->name, group->name,
 						      endpoint->name))
 					continue;
-				if (change_endpoint(call, wish, listener, group, endpoint,
+				if (touch(touched, listener) ||
+				    change_endpoint(call, wish, listener, group, endpoint,
 						    overrides))
 					return err_set(err, -ENOMEM, "out of memory");
 			}
@@ -161,6 +173,7 @@ static int change_endpoints(struct call *call, const struct wish *wish, struct e
 {
 	const char *text = json_string_value(json_object_get(call->request, "selector"));
 	_cleanup_(overrides_fini) struct overrides overrides = {};
+	_cleanup_(change_listeners_fini) struct change_listeners touched = {};
 	_cleanup_(change_fini) struct change change = {};
 	int r;
 
@@ -169,11 +182,11 @@ static int change_endpoints(struct call *call, const struct wish *wish, struct e
 	if (overrides_copy(&call->daemon->state.overrides, &overrides))
 		return err_set(err, -ENOMEM, "out of memory");
 	json_object_set_new(call->answer, "changed", json_array());
-	r = change_matching(call, wish, text, &overrides, err);
+	r = change_matching(call, wish, text, &overrides, &touched, err);
 	if (r < 0)
 		return r;
 	overrides_prune(&overrides, call->daemon->model);
-	r = change_overrides(call->daemon, &overrides, &change, err);
+	r = change_overrides(call->daemon, &overrides, &touched, &change, err);
 	add_change(call, &change);
 	if (!r)
 		log_info("%s: %s (by uid %u); %llu of %llu slots moved", text, wish->verb,

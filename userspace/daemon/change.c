@@ -22,6 +22,11 @@ void change_fini(struct change *change)
 	*change = (struct change){};
 }
 
+void change_listeners_fini(struct change_listeners *listeners)
+{
+	vec_free(&listeners->list);
+}
+
 int change_parse(const char *name, const char *text, size_t size, struct model **ret,
 		 struct change *change, struct err *err)
 {
@@ -58,28 +63,30 @@ static int gather(struct daemon *daemon, const struct model *model, struct facts
 		  struct err *err)
 {
 	struct attachments attachments = {};
+	struct facts facts = {};
 	int r;
 
 	r = interfaces_list(daemon, model, &attachments, err);
 	if (r < 0)
 		return r;
-	for (int waited = 0;; waited += RESOLVE_STEP_MS) {
-		struct facts facts = {};
-
-		r = world_gather(daemon->nl, model, &attachments, !waited, &facts, err);
-		if (r < 0)
-			break;
-		facts.now = object_now(daemon->object);
-		world_remember(&daemon->facts, &facts);
-		if (world_news_are_resolved(&daemon->facts, &facts) || waited >= RESOLVE_WAIT_MS) {
-			*ret = facts;
-			break;
-		}
-		facts_fini(&facts);
-		sleep_ms(RESOLVE_STEP_MS);
-	}
+	r = world_gather(daemon->nl, model, &attachments, true, &facts, err);
 	vec_free(&attachments.list);
-	return r;
+	if (r < 0)
+		return r;
+	facts.now = object_now(daemon->object);
+	world_remember(&daemon->facts, &facts);
+	for (int waited = 0; waited < RESOLVE_WAIT_MS; waited += RESOLVE_STEP_MS) {
+		if (world_news_are_resolved(&daemon->facts, &facts))
+			break;
+		sleep_ms(RESOLVE_STEP_MS);
+		r = world_resolve(daemon->nl, &facts, err);
+		if (r < 0) {
+			facts_fini(&facts);
+			return r;
+		}
+	}
+	*ret = facts;
+	return 0;
 }
 
 static void summarize(const struct plan *plan, struct change *change)
@@ -134,13 +141,27 @@ static void answer(struct daemon *daemon)
 		return;
 	}
 	state->addresses = both;
-	state_save(daemon->options->instance, state, NULL);
+	state_save_addresses(daemon->options->instance, state, NULL);
 	world_answer(daemon->nl, daemon->plan);
 	world_unanswer(daemon->nl, &before, &wanted);
 	state->addresses = wanted;
-	state_save(daemon->options->instance, state, NULL);
+	state_save_addresses(daemon->options->instance, state, NULL);
 	vec_free(&before.list);
 	vec_free(&both.list);
+}
+
+/* What has been planned is in force from here on. */
+static int enforce(struct daemon *daemon, struct plan **next, struct change *change,
+		   struct err *err)
+{
+	int r = sync_plan(daemon->object, daemon->plan, *next, err);
+
+	if (r < 0)
+		return r;
+	summarize(*next, change);
+	plan_free(daemon->plan);
+	daemon->plan = take_ptr(*next);
+	return 0;
 }
 
 /*
@@ -153,26 +174,44 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 {
 	_cleanup_(plan_freep) struct plan *next = NULL;
 	_cleanup_(facts_fini) struct facts facts = {};
-	int r = accepted ? 0 : world_check(daemon->nl, model, err);
+	int r = gather(daemon, model, &facts, err);
 
-	r = r ?: gather(daemon, model, &facts, err);
 	if (r < 0)
 		return r;
 	facts.accepted = accepted;
-	r = plan_build(model, overrides, &facts, daemon->plan, &next, err);
-	r = r ?: sync_plan(daemon->object, daemon->plan, next, err);
+	r = accepted ? 0 : world_check(daemon->nl, model, &facts, err);
+	r = r ?: plan_build(model, overrides, &facts, daemon->plan, &next, err);
+	r = r ?: enforce(daemon, &next, change, err);
 	if (r < 0) {
 		world_forget(daemon->nl, &facts, &daemon->facts);
 		return r;
 	}
 	world_forget(daemon->nl, &daemon->facts, &facts);
-	summarize(next, change);
-	plan_free(daemon->plan);
-	daemon->plan = take_ptr(next);
 	facts_fini(&daemon->facts);
 	daemon->facts = facts;
 	facts = (struct facts){};
 	answer(daemon);
+	return 0;
+}
+
+/* Only what they change: the world is as it was last seen, and upkeep.c looks at it whenever it
+ * changes. */
+static int put_overrides_in_force(struct daemon *daemon, const struct overrides *overrides,
+				  const struct change_listeners *listeners, struct change *change,
+				  struct err *err)
+{
+	_cleanup_(plan_freep) struct plan *part = NULL;
+	int r;
+
+	r = plan_reweigh(listeners->list.items, listeners->list.count, overrides,
+			 object_now(daemon->object), daemon->plan, &part, err);
+	if (r == -ESRCH) /* a change was refused before, and the plan is not of this model */
+		return put_in_force(daemon, daemon->model, overrides, true, change, err);
+	r = r ?: sync_listeners(daemon->object, daemon->plan, part, err);
+	if (r < 0)
+		return r;
+	summarize(part, change);
+	plan_merge(daemon->plan, part);
 	return 0;
 }
 
@@ -208,7 +247,8 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	return 0;
 }
 
-int change_overrides(struct daemon *daemon, struct overrides *overrides, struct change *change,
+int change_overrides(struct daemon *daemon, struct overrides *overrides,
+		     const struct change_listeners *listeners, struct change *change,
 		     struct err *err)
 {
 	struct state next = { .overrides = *overrides };
@@ -217,11 +257,10 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides, struct 
 	/* On disk first: what a restart would forget must not be in force. */
 	next.interfaces.items = daemon->state.interfaces.items;
 	next.interfaces.count = daemon->state.interfaces.count;
-	next.addresses = daemon->state.addresses;
 	r = state_save(daemon->options->instance, &next, err);
 	if (r < 0)
 		return r;
-	r = put_in_force(daemon, daemon->model, overrides, true, change, err);
+	r = put_overrides_in_force(daemon, overrides, listeners, change, err);
 	if (r < 0) {
 		state_save(daemon->options->instance, &daemon->state, NULL);
 		return r;

@@ -30,8 +30,15 @@ int change_parse(const char *name, const char *text, size_t size, struct model *
 int change_configuration(struct daemon *daemon, struct model **model, char **text, bool accepted,
 			 struct change *change, struct err *err);
 
-/* The same configuration with other overrides; takes them on success. */
-int change_overrides(struct daemon *daemon, struct overrides *overrides, struct change *change,
+/* The same configuration with other overrides, of endpoints of these listeners of the daemon's
+ * model; takes them on success. */
+struct change_listeners {
+	VEC(const struct listener *) list;
+};
+void change_listeners_fini(struct change_listeners *listeners);
+
+int change_overrides(struct daemon *daemon, struct overrides *overrides,
+		     const struct change_listeners *listeners, struct change *change,
 		     struct err *err);
 
 /* The same configuration in a changed world: a route, an interface, an address. */

@@ -258,7 +258,7 @@ static void leave(struct daemon *daemon)
 		world_leave(daemon->nl, daemon->plan);
 	world_unanswer(daemon->nl, &daemon->state.addresses, &none);
 	vec_free(&daemon->state.addresses.list);
-	state_save(daemon->options->instance, &daemon->state, NULL);
+	state_save_addresses(daemon->options->instance, &daemon->state, NULL);
 }
 
 int daemon_run(const struct daemon_options *options, struct err *err)

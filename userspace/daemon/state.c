@@ -14,6 +14,7 @@
 #include "util/file.h"
 
 #define OVERRIDES_FILE "overrides.json"
+#define ADDRESSES_FILE "addresses.json"
 #define CONFIG_FILE    "running.yaml"
 
 void state_fini(struct state *state)
@@ -102,29 +103,54 @@ static int load_list(json_t *root, const char *key, int load(json_t *item, struc
 	return r;
 }
 
-int state_load(const char *instance, struct state *ret, struct err *err)
+/* The object that a file holds, NULL if there is no file. */
+static int load_object(const char *instance, const char *file, json_t **ret, struct err *err)
 {
-	_cleanup_(state_fini) struct state state = {};
-	_cleanup_(json_decrefp) json_t *root = NULL;
 	_cleanup_(freep) char *text = NULL;
 	char path[PATH_MAX];
 	int r;
 
-	state_path(instance, OVERRIDES_FILE, path);
+	state_path(instance, file, path);
 	r = file_read(path, FILE_MAX, &text, NULL);
 	if (r == -ENOENT) {
-		*ret = (struct state){};
+		*ret = NULL;
 		return 0;
 	}
 	if (r < 0)
 		return err_set(err, r, "%s: %s", path, strerror(-r));
-	root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	r = json_is_object(root) ? 0 : -EINVAL;
+	*ret = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	return json_is_object(*ret) ? 0 : -EINVAL;
+}
+
+/* What makes a whole of a file that is not. */
+static int damaged(const char *instance, const char *file, int code, struct err *err)
+{
+	char path[PATH_MAX];
+
+	state_path(instance, file, path);
+	return err->text[0] ? code
+			    : err_set(err, code, "%s: is damaged; repair or remove it", path);
+}
+
+int state_load(const char *instance, struct state *ret, struct err *err)
+{
+	_cleanup_(state_fini) struct state state = {};
+	_cleanup_(json_decrefp) json_t *root = NULL;
+	_cleanup_(json_decrefp) json_t *addresses = NULL;
+	struct err unheard = {};
+	int r;
+
+	err = err ?: &unheard;
+	err->text[0] = '\0';
+	r = load_object(instance, OVERRIDES_FILE, &root, err);
 	r = r ?: load_list(root, "overrides", load_override, &state);
 	r = r ?: load_list(root, "interfaces", load_interface, &state);
-	r = r ?: load_list(root, "addresses", load_address, &state);
 	if (r < 0)
-		return err_set(err, r, "%s: is damaged; repair or remove it", path);
+		return damaged(instance, OVERRIDES_FILE, r, err);
+	r = load_object(instance, ADDRESSES_FILE, &addresses, err);
+	r = r ?: load_list(addresses, "addresses", load_address, &state);
+	if (r < 0)
+		return damaged(instance, ADDRESSES_FILE, r, err);
 	*ret = state;
 	state = (struct state){};
 	return 0;
@@ -146,9 +172,7 @@ static json_t *override_json(const struct override *override)
 
 int state_save(const char *instance, const struct state *state, struct err *err)
 {
-	char one[ADDR_TEXT_MAX];
-	_cleanup_(json_decrefp) json_t *root =
-		json_pack("{s:[], s:[], s:[]}", "overrides", "interfaces", "addresses");
+	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[], s:[]}", "overrides", "interfaces");
 	_cleanup_(freep) char *text = NULL;
 
 	vec_foreach(override, &state->overrides.list)
@@ -158,13 +182,25 @@ int state_save(const char *instance, const struct state *state, struct err *err)
 				      json_pack("{s:s, s:b, s:b}", "name", interface->name,
 						"attached", interface->attached, "generic",
 						interface->generic));
+	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	return write_file(instance, OVERRIDES_FILE, text, err);
+}
+
+int state_save_addresses(const char *instance, const struct state *state, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[]}", "addresses");
+	_cleanup_(freep) char *text = NULL;
+	char one[ADDR_TEXT_MAX];
+
 	vec_foreach(address, &state->addresses.list)
 		json_array_append_new(json_object_get(root, "addresses"),
 				      json_string(addr_print(address, one)));
 	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
-	return write_file(instance, OVERRIDES_FILE, text, err);
+	return write_file(instance, ADDRESSES_FILE, text, err);
 }
 
 void state_forget_interface(struct state *state, const char *name)

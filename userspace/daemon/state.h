@@ -34,7 +34,10 @@ void state_fini(struct state *state);
 
 /* An absent file is an empty state. -EINVAL: it is damaged (with a text that names it). */
 int state_load(const char *instance, struct state *ret, struct err *err);
+
+/* All but the addresses; and these, which are many and change with the configuration only. */
 int state_save(const char *instance, const struct state *state, struct err *err);
+int state_save_addresses(const char *instance, const struct state *state, struct err *err);
 
 /* Remembers, or forgets, what was said of an interface. */
 int state_set_interface(struct state *state, const struct state_interface *interface);

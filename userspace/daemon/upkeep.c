@@ -139,7 +139,11 @@ static void pin_tables(struct upkeep *upkeep, uint32_t now)
 	struct daemon *daemon = upkeep->daemon;
 
 	vec_foreach(listener, &daemon->plan->listeners) {
-		bool lost = lost_records(upkeep, listener->id);
+		bool lost;
+
+		if (!listener->table[PLAN_IP4].deadline && !listener->table[PLAN_IP6].deadline)
+			continue;
+		lost = lost_records(upkeep, listener->id);
 
 		for (int family = 0; family < PLAN_FAMILIES; family++) {
 			struct plan_table *table = &listener->table[family];

@@ -43,42 +43,131 @@ static uint16_t mtu_of(const struct facts *facts, const struct nl_route *route)
 	return route->mtu && (!mtu || route->mtu < mtu) ? route->mtu : mtu;
 }
 
-static int gather_route(struct nl *nl, const struct facts *facts, bool manage,
-			struct facts_target *target, struct err *err)
-{
-	struct nl_route route;
-	int r = nl_route_get(nl, &target->address, &route, err);
+/* Routers that many endpoints are behind are asked for once. */
+struct hops {
+	const struct facts *facts;
+	struct lookup by_address; /* targets by the next hop, one for each */
+};
 
-	if (is_no_route(r) || (!r && route.local))
-		return 0;
-	if (r < 0)
-		return r;
-	target->ifindex = route.ifindex;
-	target->next_hop = route.next_hop;
-	target->source = route.source;
-	target->mtu = mtu_of(facts, &route);
-	if_indextoname(route.ifindex, target->interface);
-	if (manage)
-		nl_neighbour_manage(nl, route.ifindex, &route.next_hop, NULL);
-	r = nl_neighbour_get(nl, route.ifindex, &route.next_hop, target->mac, err);
-	target->resolved = !r;
-	return r < 0 ? r : 0;
+static uint32_t hash_of_hop(const struct facts_target *target)
+{
+	return lookup_hash(target->ifindex, target->next_hop.bytes, sizeof(target->next_hop.bytes));
 }
 
-static int gather_target(struct nl *nl, const struct addr *address, bool manage,
+/* Another target with the same next hop, or NULL. */
+static const struct facts_target *same_hop(const struct hops *hops,
+					   const struct facts_target *target)
+{
+	lookup_foreach(item, &hops->by_address, hash_of_hop(target)) {
+		const struct facts_target *other = &hops->facts->targets.items[item];
+
+		if (other->ifindex == target->ifindex &&
+		    addr_equal(&other->next_hop, &target->next_hop))
+			return other;
+	}
+	return NULL;
+}
+
+/* Notes the next hop of a target, by its place, unless it is known. 0 or -ENOMEM. */
+static int add_hop(struct hops *hops, size_t place)
+{
+	const struct facts_target *target = &hops->facts->targets.items[place];
+
+	if (!target->ifindex || same_hop(hops, target))
+		return 0;
+	return lookup_add(&hops->by_address, hash_of_hop(target), place);
+}
+
+static int gather_hop(struct nl *nl, bool manage, struct hops *hops, struct facts_target *target,
+		      struct err *err)
+{
+	const struct facts_target *other = same_hop(hops, target);
+	int r;
+
+	if (other) {
+		memcpy(target->mac, other->mac, sizeof(target->mac));
+		memcpy(target->interface, other->interface, sizeof(target->interface));
+		target->resolved = other->resolved;
+		return 0;
+	}
+	if_indextoname(target->ifindex, target->interface);
+	if (manage)
+		nl_neighbour_manage(nl, target->ifindex, &target->next_hop, NULL);
+	r = nl_neighbour_get(nl, target->ifindex, &target->next_hop, target->mac, err);
+	if (r < 0)
+		return r;
+	target->resolved = !r;
+	return 0;
+}
+
+int world_resolve(struct nl *nl, struct facts *facts, struct err *err)
+{
+	struct hops hops = { .facts = facts };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < facts->targets.count; i++) {
+		struct facts_target *target = &facts->targets.items[i];
+		const struct facts_target *other;
+
+		if (!target->ifindex || target->resolved)
+			continue;
+		other = same_hop(&hops, target);
+		if (other) {
+			memcpy(target->mac, other->mac, sizeof(target->mac));
+			target->resolved = other->resolved;
+			continue;
+		}
+		r = nl_neighbour_get(nl, target->ifindex, &target->next_hop, target->mac, err);
+		if (r < 0)
+			break;
+		target->resolved = !r;
+		r = add_hop(&hops, i);
+	}
+	lookup_fini(&hops.by_address);
+	return r;
+}
+
+static int gather_target(struct nl *nl, const struct addr *address, bool manage, struct hops *hops,
 			 struct facts *facts, struct err *err)
 {
 	struct facts_target target = { .address = *address };
+	struct nl_route route;
 	int r;
 
 	if (facts_target(facts, address))
 		return 0;
-	r = gather_route(nl, facts, manage, &target, err);
-	if (r < 0)
+	r = nl_route_get(nl, address, &route, err);
+	if (r < 0 && !is_no_route(r))
 		return r;
-	if (vec_push(&facts->targets, target))
+	target.local = !r && route.local;
+	if (!r && !route.local) {
+		target.ifindex = route.ifindex;
+		target.next_hop = route.next_hop;
+		target.source = route.source;
+		target.mtu = mtu_of(facts, &route);
+		r = gather_hop(nl, manage, hops, &target, err);
+		if (r < 0)
+			return r;
+	}
+	if (facts_add_target(facts, &target) || add_hop(hops, facts->targets.count - 1))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
+}
+
+static int gather_targets(struct nl *nl, const struct model *model, bool manage,
+			  struct facts *facts, struct err *err)
+{
+	struct hops hops = { .facts = facts };
+	int r = 0;
+
+	vec_foreach(listener, &model->listeners)
+		vec_foreach(group, &listener->groups)
+			vec_foreach(endpoint, &group->endpoints)
+				r = r
+					    ?: gather_target(nl, &endpoint->address, manage, &hops,
+							     facts, err);
+	lookup_fini(&hops.by_address);
+	return r;
 }
 
 static bool list_has(const struct addr_list *addresses, const struct addr *address)
@@ -136,10 +225,7 @@ int world_gather(struct nl *nl, const struct model *model, const struct attachme
 	int r;
 
 	r = gather_interfaces(nl, attachments, &facts, err);
-	vec_foreach(listener, &model->listeners)
-		vec_foreach(group, &listener->groups)
-			vec_foreach(endpoint, &group->endpoints)
-				r = r ?: gather_target(nl, &endpoint->address, manage, &facts, err);
+	r = r ?: gather_targets(nl, model, manage, &facts, err);
 	r = r ?: nl_addresses(nl, &own, err);
 	r = r ?: gather_snat(model, &own, &facts, err);
 	vec_free(&own.list);
@@ -152,15 +238,23 @@ int world_gather(struct nl *nl, const struct model *model, const struct attachme
 
 void world_forget(struct nl *nl, const struct facts *before, const struct facts *now)
 {
-	vec_foreach(target, &before->targets) {
-		bool kept = false;
+	struct hops kept = { .facts = now }, gone = { .facts = before };
 
-		vec_foreach(other, &now->targets)
-			kept |= other->ifindex == target->ifindex &&
-				addr_equal(&other->next_hop, &target->next_hop);
-		if (!kept && target->ifindex)
-			nl_neighbour_release(nl, target->ifindex, &target->next_hop, NULL);
+	for (size_t i = 0; i < now->targets.count; i++)
+		if (add_hop(&kept, i))
+			goto out; /* better a neighbour that nobody needs than one too few */
+	for (size_t i = 0; i < before->targets.count; i++) {
+		const struct facts_target *target = &before->targets.items[i];
+
+		if (!target->ifindex || same_hop(&kept, target) || same_hop(&gone, target))
+			continue;
+		nl_neighbour_release(nl, target->ifindex, &target->next_hop, NULL);
+		if (add_hop(&gone, i))
+			break;
 	}
+out:
+	lookup_fini(&kept.by_address);
+	lookup_fini(&gone.by_address);
 }
 
 void world_remember(const struct facts *before, struct facts *now)
@@ -193,13 +287,14 @@ bool world_news_are_resolved(const struct facts *before, const struct facts *now
 	return true;
 }
 
-static int check_endpoints(struct nl *nl, const struct listener *listener, struct err *err)
+static int check_endpoints(const struct facts *facts, const struct listener *listener,
+			   struct err *err)
 {
 	vec_foreach(group, &listener->groups) {
 		vec_foreach(endpoint, &group->endpoints) {
-			struct nl_route route;
+			const struct facts_target *target = facts_target(facts, &endpoint->address);
 
-			if (nl_route_get(nl, &endpoint->address, &route, NULL) || !route.local)
+			if (!target || !target->local)
 				continue;
 			return err_set(
 				err, -EINVAL,
@@ -230,13 +325,14 @@ static int check_ports(const struct listener *listener, const struct addr *addre
 	return 0;
 }
 
-int world_check(struct nl *nl, const struct model *model, struct err *err)
+int world_check(struct nl *nl, const struct model *model, const struct facts *facts,
+		struct err *err)
 {
 	struct addr_list own = {};
 	int r = nl_addresses(nl, &own, err);
 
 	vec_foreach(listener, &model->listeners) {
-		r = r ?: check_endpoints(nl, listener, err);
+		r = r ?: check_endpoints(facts, listener, err);
 		vec_foreach(address, &listener->addresses)
 			if (!r && !model->steal_ports && list_has(&own, address))
 				r = check_ports(listener, address, err);

@@ -22,6 +22,9 @@
 int world_gather(struct nl *nl, const struct model *model, const struct attachments *attachments,
 		 bool manage, struct facts *ret, struct err *err);
 
+/* Asks again for the MACs that were not known when the facts were gathered. */
+int world_resolve(struct nl *nl, struct facts *facts, struct err *err);
+
 /* Gives back the neighbours that only `before` needed. */
 void world_forget(struct nl *nl, const struct facts *before, const struct facts *now);
 
@@ -39,7 +42,8 @@ bool world_news_are_resolved(const struct facts *before, const struct facts *now
  * What a configuration asks that the host cannot give: an endpoint that is this host, a listener
  * on a port that the host itself answers on (unless steal_ports). -EINVAL or -EADDRINUSE.
  */
-int world_check(struct nl *nl, const struct model *model, struct err *err);
+int world_check(struct nl *nl, const struct model *model, const struct facts *facts,
+		struct err *err);
 
 /* Makes the host answer for the plan's addresses (vip: route) on all its interfaces. What cannot be
  * done is logged, not an error. */

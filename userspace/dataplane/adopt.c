@@ -62,6 +62,24 @@ static void read_slots(const struct object *object, uint32_t line, struct slot *
 		};
 }
 
+/* As read_infos() has listed them: by id. */
+static struct plan_listener *find_id(const struct plan *plan, uint32_t id)
+{
+	size_t low = 0, high = plan->listeners.count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (plan->listeners.items[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < plan->listeners.count && plan->listeners.items[low].id == id
+		       ? &plan->listeners.items[low]
+		       : NULL;
+}
+
 static int read_table(const struct object *object, const struct weir_listener *cell,
 		      struct plan_table *table)
 {
@@ -153,7 +171,7 @@ static int add_address(struct plan_listener *listener, const struct addr *addres
 static int read_cell(const struct object *object, const struct weir_listener *cell,
 		     struct plan *plan)
 {
-	struct plan_listener *listener = plan_find_id(plan, cell->id);
+	struct plan_listener *listener = find_id(plan, cell->id);
 	struct port_range port = { cell->port, cell->port };
 	struct addr address;
 	enum plan_family family;
@@ -263,10 +281,11 @@ static int read_rows(const struct object *object, struct plan *plan)
 			.file_weight = info->file_weight,
 		};
 
-		plan->generations[i] = row->generation;
+		if (row->generation && plan_set_generation(plan, i, row->generation))
+			return -ENOMEM;
 		if (row->state == WEIR_ENDPOINT_FREE)
 			continue;
-		listener = plan_find_id(plan, row->listener);
+		listener = find_id(plan, row->listener);
 		if (!listener) /* killed between a row and its listener: it is nobody's */
 			continue;
 		address_of(row->addr, &endpoint.address);

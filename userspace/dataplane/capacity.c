@@ -10,18 +10,24 @@
 #include "plan/bounds.h"
 #include "plan/maglev.h"
 
-/* Between the least that is worth its while and what the plan's indices can name. */
+/*
+ * Between the least that is worth its while and what the plan's indices can name. `spare` is how
+ * much is added to what is needed, in halves of it: slots need room for all tables of the next
+ * configuration beside those in force, rows come in blocks that are roomy themselves, and so do
+ * cells. Flow tables are as large as they are configured.
+ */
 static const struct {
 	uint32_t least;
 	uint32_t most;
+	uint32_t spare;
 } bounds[CAPACITIES] = {
-	[CAPACITY_LISTENERS] = { 64, WEIR_MAX_LISTENERS },
-	[CAPACITY_CELLS] = { 256, WEIR_MAX_CELLS },
-	[CAPACITY_ROWS] = { 256, WEIR_MAX_ENDPOINTS },
-	[CAPACITY_LINES] = { 1024, WEIR_MAX_SLOT_LINES },
-	[CAPACITY_BOUND_LINES] = { 64, WEIR_MAX_BOUND_LINES },
-	[CAPACITY_EXCEPTIONS] = { 1, WEIR_MAX_EXCEPTIONS },
-	[CAPACITY_NAT_FLOWS] = { WEIR_NAT_FLOWS_PER_BUCKET, WEIR_MAX_NAT_FLOWS },
+	[CAPACITY_LISTENERS] = { 64, WEIR_MAX_LISTENERS, 2 },
+	[CAPACITY_CELLS] = { 256, 2 * WEIR_MAX_CELLS, 0 },
+	[CAPACITY_ROWS] = { 256, WEIR_MAX_ENDPOINTS, 1 },
+	[CAPACITY_LINES] = { 1024, WEIR_MAX_SLOT_LINES, 2 },
+	[CAPACITY_BOUND_LINES] = { 64, WEIR_MAX_BOUND_LINES, 2 },
+	[CAPACITY_EXCEPTIONS] = { 1, WEIR_MAX_EXCEPTIONS, 0 },
+	[CAPACITY_NAT_FLOWS] = { WEIR_NAT_FLOWS_PER_BUCKET, WEIR_MAX_NAT_FLOWS, 0 },
 };
 
 /* clang-format off */
@@ -50,23 +56,14 @@ static const struct {
 };
 /* clang-format on */
 
-static bool is_flow_table(enum capacity_of of)
-{
-	return of == CAPACITY_EXCEPTIONS || of == CAPACITY_NAT_FLOWS;
-}
-
-/* Room for `need` and as much again, so that a change finds room beside what is in force. */
+/* Room for `need` and what comes after it. */
 static uint32_t roomy(enum capacity_of of, uint64_t need)
 {
-	uint64_t room = bounds[of].least;
+	uint64_t room = need + need * bounds[of].spare / 2;
 
-	if (is_flow_table(of))
-		return need > room ? need : room;
-	if (of != CAPACITY_CELLS) /* which are roomy already, see dataplane/cells.c */
-		need *= 2;
-	while (room < need && room < bounds[of].most)
-		room *= 2;
-	return room;
+	if (room < bounds[of].least)
+		return bounds[of].least;
+	return room < bounds[of].most ? room : bounds[of].most;
 }
 
 /* Of a table for all endpoints of the listener, whichever family they serve. */
@@ -116,15 +113,13 @@ struct capacity capacity_for(const struct model *model)
 	struct capacity capacity;
 
 	vec_foreach(listener, &model->listeners) {
-		bool nat = listener->mode == WEIR_MODE_NAT;
-
 		need[CAPACITY_CELLS] +=
 			cells_wanted(listener->addresses.count * (listener->ports.count + 1));
 		need[CAPACITY_ROWS] += count_rows(listener);
 		need[CAPACITY_LINES] += count_lines(listener);
-		if (nat)
+		if (model_has_nat(listener))
 			need[CAPACITY_NAT_FLOWS] = model->nat_flows;
-		else
+		if (model_has_stateless(listener))
 			need[CAPACITY_EXCEPTIONS] = model->recorded_flows;
 	}
 	vec_foreach(acl, &model->acls)

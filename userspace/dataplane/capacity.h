@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * How much the maps hold. It is chosen when a set of maps is made, by what there is to put into
- * them with as much room again, and stays until more is needed (dataplane/object.h grows them);
+ * them with room for what may come, and stays until more is needed (dataplane/object.h grows them);
  * afterwards the maps themselves tell it. include/weir/abi.h has only the bounds.
  *
  * A map that depends on it is a line in capacity.c; all others have the size that bpf/maps.h says.
@@ -30,13 +30,14 @@ struct capacity {
 	uint32_t of[CAPACITIES];
 };
 
-/* Room for this model at its first start: powers of two, but for flows, which are as configured. */
+/* Room for this model at its first start. */
 struct capacity capacity_for(const struct model *model);
 
 /* Is any part of `need` larger than `held`? */
 bool capacity_exceeds(const struct capacity *need, const struct capacity *held);
 
-/* `held`, with what is too small for `need` made twice as large as that; within the bounds. */
+/* `held`, with what is too small for `need` made as large as that and more; within the bounds.
+ * Cells are at least doubled (sync.c relies on it). */
 struct capacity capacity_grown(const struct capacity *held, const struct capacity *need);
 
 /* Entries of a map of this name; 0: it has the size that bpf/maps.h says. */

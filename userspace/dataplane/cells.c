@@ -131,6 +131,39 @@ static bool put_all(struct layout *layout, const struct plan *plan)
 	return true;
 }
 
+/* The cell again, if it is this listener's, or its address's with this listener in it. */
+static int rewrite(struct layout *layout, struct weir_listener *cell,
+		   const struct plan_listener *listener, const struct addr *address,
+		   struct cells_places *ret)
+{
+	if (!cell || cell->id != listener->id)
+		return 0;
+	cell->flags &= WEIR_CELL_HAS_LISTENERS;
+	fill_listener(cell, listener, address);
+	return vec_push(&ret->list, cell - layout->cells);
+}
+
+int cells_rewrite(struct weir_listener *cells, const struct weir_half *half,
+		  const struct plan_listener *listener, struct cells_places *ret)
+{
+	struct layout layout = { .cells = cells, .mask = half->mask, .seed = half->seed };
+	int r = 0;
+
+	vec_foreach(address, &listener->addresses) {
+		struct weir_listener *cell = put(&layout, address->bytes, 0, 0, WEIR_CELL_ADDRESS);
+
+		r = r ?: rewrite(&layout, cell, listener, address, ret);
+		vec_foreach(range, &listener->ports) {
+			for (uint32_t port = range->first; port <= range->last; port++) {
+				cell = put(&layout, address->bytes, port, listener->protocol,
+					   WEIR_CELL_LISTENER);
+				r = r ?: rewrite(&layout, cell, listener, address, ret);
+			}
+		}
+	}
+	return r;
+}
+
 static uint64_t count_keys(const struct plan *plan)
 {
 	uint64_t keys = plan->snat.count;
@@ -166,7 +199,8 @@ int cells_build(const struct plan *plan, uint32_t room, struct weir_half *half,
 {
 	uint64_t keys = count_keys(plan);
 
-	for (uint64_t size = first_size(keys, room); size <= WEIR_MAX_CELLS; size *= 2) {
+	for (uint64_t size = first_size(keys, room); size <= WEIR_MAX_CELLS && keys < size;
+	     size *= 2) {
 		_cleanup_(freep) struct weir_listener *cells = malloc(size * sizeof(*cells));
 
 		if (!cells)

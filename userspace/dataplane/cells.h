@@ -11,8 +11,19 @@
 
 #include "plan/plan.h"
 
+struct cells_places {
+	VEC(uint32_t) list;
+};
+
 /* So many cells for keys (addresses, and ports of addresses) are roomy. */
 uint64_t cells_wanted(uint64_t keys);
+
+/*
+ * Writes a listener that is in the table anew: another slot table, or none. Its cells' places, from
+ * the first of the half on, are added to *ret. 0 or -ENOMEM.
+ */
+int cells_rewrite(struct weir_listener *cells, const struct weir_half *half,
+		  const struct plan_listener *listener, struct cells_places *ret);
 
 /*
  * Lays out the plan's addresses and listeners. half->mask, seed and cells_used are set. *ret has

@@ -136,6 +136,7 @@ void object_close(struct object *object)
 	}
 	closep(&object->program);
 	closep(&object->sweep);
+	vec_free(&object->idle_differs.list);
 	free(object);
 }
 

@@ -14,6 +14,7 @@
 #include <weir/nat.h>
 
 #include "dataplane/capacity.h"
+#include "dataplane/cells.h"
 #include "util/cleanup.h"
 #include "util/err.h"
 
@@ -52,6 +53,11 @@ struct object {
 	int answer_pace;
 	int listener_stats;
 	int endpoint_stats;
+
+	/* For sync.c: is the half of the listener table that is not in force as the other, but for
+	 * these cells? */
+	bool idle_follows;
+	struct cells_places idle_differs;
 
 	/* Of each of these maps, in the order of object.c. */
 	struct {

@@ -27,15 +27,27 @@ static void take_lines(bool *taken, const struct plan *plan)
 	}
 }
 
-/* The first free run of lines among `lines`, or PLAN_NO_LINE. */
-static uint32_t free_lines(const bool *taken, uint32_t lines, uint32_t count)
+/* The lines that are taken while tables are placed. */
+struct lines {
+	bool *taken;
+	uint32_t
+		from[32]; /* by the logarithm of their number: no free run of lines begins before */
+};
+
+/* Takes the first free run of lines; PLAN_NO_LINE: there is none. Lines are only taken, so that the
+ * next search for as many goes on from there. */
+static uint32_t take_run(struct lines *lines, uint32_t count)
 {
+	uint32_t *from = &lines->from[count > 1 ? 32 - __builtin_clz(count - 1) : 0];
 	uint32_t run = 0;
 
-	for (uint32_t line = 0; line < lines; line++) {
-		run = taken[line] ? 0 : run + 1;
-		if (run == count)
-			return line + 1 - count;
+	for (uint32_t line = *from; line < WEIR_MAX_SLOT_LINES; line++) {
+		run = lines->taken[line] ? 0 : run + 1;
+		if (run < count)
+			continue;
+		*from = line + 1 - count;
+		memset(lines->taken + *from, true, count);
+		return *from;
 	}
 	return PLAN_NO_LINE;
 }
@@ -65,7 +77,8 @@ static int place_tables(const struct plan *in_force, struct plan *next, uint32_t
 			struct err *err)
 {
 	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_SLOT_LINES, sizeof(*taken));
-	uint32_t lines = 0;
+	struct lines lines = { .taken = taken };
+	uint32_t end = 0;
 
 	if (!taken)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -77,20 +90,18 @@ static int place_tables(const struct plan *in_force, struct plan *next, uint32_t
 
 			if (!table->slots || table->line != PLAN_NO_LINE)
 				continue;
-			table->line =
-				free_lines(taken, WEIR_MAX_SLOT_LINES, table_lines(table->size));
+			table->line = take_run(&lines, table_lines(table->size));
 			if (table->line == PLAN_NO_LINE)
 				return err_set(err, -ENOSPC,
 					       "listener %s: no room for its table of %u slots; "
 					       "use fewer listeners or less unequal weights",
 					       listener->name, table->size);
-			memset(taken + table->line, true, table_lines(table->size));
 			table->fresh = true;
-			if (table->line + table_lines(table->size) > lines)
-				lines = table->line + table_lines(table->size);
+			if (table->line + table_lines(table->size) > end)
+				end = table->line + table_lines(table->size);
 		}
 	}
-	*ret_lines = lines;
+	*ret_lines = end;
 	return 0;
 }
 
@@ -105,6 +116,19 @@ static void write_tables(struct object *object, struct plan *next)
 			table->fresh = false;
 		}
 	}
+}
+
+/* The first free run of lines among `lines`, or PLAN_NO_LINE. */
+static uint32_t free_lines(const bool *taken, uint32_t lines, uint32_t count)
+{
+	uint32_t run = 0;
+
+	for (uint32_t line = 0; line < lines; line++) {
+		run = taken[line] ? 0 : run + 1;
+		if (run == count)
+			return line + 1 - count;
+	}
+	return PLAN_NO_LINE;
 }
 
 static void take_bounds(bool *taken, const struct plan *plan)
@@ -519,6 +543,7 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	if (r < 0)
 		return r;
 	half.first = idle_cells(object);
+	object->idle_follows = false;
 	begin_writing(object);
 	write_tables(object, next);
 	write_bounds(object, next);
@@ -532,6 +557,66 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	mark_shares(object, next);
 	end_writing(object);
 	return 0;
+}
+
+/* The idle cells as those in force; after a change of a few, only these are copied. */
+static void follow_cells(struct object *object, const struct weir_half *now, uint32_t idle)
+{
+	const struct weir_listener *from = object->listeners + now->first;
+	struct weir_listener *to = object->listeners + idle;
+
+	if (!object->idle_follows)
+		memcpy(to, from, (now->mask + 1) * sizeof(*to));
+	else
+		vec_foreach(place, &object->idle_differs.list)
+			to[*place] = from[*place];
+	object->idle_differs.list.count = 0;
+	object->idle_follows = true;
+}
+
+/* From the half in force to the other, in which these listeners are written anew. */
+static int rewrite_cells(struct object *object, const struct plan *part, struct weir_half *ret)
+{
+	const struct weir_control *control = object->control;
+	const struct weir_half *now = &control->half[control->generation & 1];
+	uint32_t idle = idle_cells(object);
+	int r = 0;
+
+	follow_cells(object, now, idle);
+	*ret = *now;
+	ret->first = idle;
+	vec_foreach(listener, &part->listeners)
+		r = r
+			    ?: cells_rewrite(object->listeners + idle, ret, listener,
+					     &object->idle_differs);
+	if (r < 0)
+		object->idle_follows = false;
+	return r;
+}
+
+int sync_listeners(struct object *object, const struct plan *in_force, struct plan *part,
+		   struct err *err)
+{
+	struct capacity need = {};
+	struct weir_half half;
+	int r;
+
+	r = place_tables(in_force, part, &need.of[CAPACITY_LINES], err);
+	if (!r && capacity_exceeds(&need, &object->capacity))
+		r = object_grow(object, &need, err);
+	if (r < 0)
+		return r;
+	begin_writing(object);
+	r = rewrite_cells(object, part, &half);
+	if (!r) {
+		write_tables(object, part);
+		flip(object, &half);
+		write_known(object, part);
+		object_wait();
+		mark_shares(object, part);
+	}
+	end_writing(object);
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
 void sync_nexthops(struct object *object, const struct plan *plan)

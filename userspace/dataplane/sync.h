@@ -22,6 +22,10 @@
 int sync_plan(struct object *object, const struct plan *in_force, struct plan *next,
 	      struct err *err);
 
+/* Puts a part of plan_reweigh() in force, at once, for plan_merge(). As sync_plan(). */
+int sync_listeners(struct object *object, const struct plan *in_force, struct plan *part,
+		   struct err *err);
+
 /* Writes what plan_resolve() has changed: next hops only, each in one store. */
 void sync_nexthops(struct object *object, const struct plan *plan);
 

@@ -15,7 +15,7 @@
 
 #include "util/err.h"
 
-#define SOCK_LINE_MAX ((size_t)16 << 20) /* bytes of one message, its newline included */
+#define SOCK_LINE_MAX ((size_t)96 << 20) /* bytes of one message, its newline included */
 
 /*
  * Listens at a path; returns the fd, non-blocking. The last folder of the path is made if it is

@@ -5,11 +5,30 @@ void facts_fini(struct facts *facts)
 {
 	vec_free(&facts->interfaces);
 	vec_free(&facts->targets);
+	lookup_fini(&facts->by_address);
 	vec_free(&facts->ports);
+}
+
+static uint32_t hash_of(const struct addr *address)
+{
+	return lookup_hash(0, address->bytes, sizeof(address->bytes));
+}
+
+int facts_add_target(struct facts *facts, const struct facts_target *target)
+{
+	if (lookup_add(&facts->by_address, hash_of(&target->address), facts->targets.count))
+		return -ENOMEM;
+	return vec_push(&facts->targets, *target);
 }
 
 struct facts_target *facts_target(const struct facts *facts, const struct addr *address)
 {
+	if (facts->by_address.count == facts->targets.count) {
+		lookup_foreach(item, &facts->by_address, hash_of(address))
+			if (addr_equal(&facts->targets.items[item].address, address))
+				return &facts->targets.items[item];
+		return NULL;
+	}
 	vec_foreach(target, &facts->targets)
 		if (addr_equal(&target->address, address))
 			return target;

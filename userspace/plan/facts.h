@@ -14,6 +14,7 @@
 #include <weir/abi.h>
 
 #include "net/addr.h"
+#include "util/lookup.h"
 #include "util/vec.h"
 
 /* An interface with weir's program on it. */
@@ -32,6 +33,7 @@ struct facts_target {
 	struct addr next_hop;	     /* the gateway, or the address itself */
 	struct addr source;	     /* the route's preferred source */
 	uint16_t mtu;		     /* of the path as far as it is known, layer 3; 0: not known */
+	bool local;		     /* the address is this host's own */
 	bool resolved;		     /* mac is known */
 	bool lost;		     /* ... from before: the kernel has dropped the neighbour */
 	uint8_t mac[6];
@@ -48,13 +50,17 @@ struct facts {
 	VEC(struct facts_interface) interfaces;
 	VEC(struct facts_target) targets;
 	VEC(struct facts_ports) ports;
-	uint32_t now; /* s, the data plane's clock */
+	struct lookup by_address; /* of the targets that facts_add_target() has added */
+	uint32_t now;		  /* s, the data plane's clock */
 	/* The configuration is in force already: an endpoint that is out of reach now is a fact,
 	 * not a mistake in it. */
 	bool accepted;
 };
 
 void facts_fini(struct facts *facts);
+
+/* 0 or -ENOMEM. A target that is pushed to the list otherwise is found, too, but slowly. */
+int facts_add_target(struct facts *facts, const struct facts_target *target);
 
 /* NULL if there is none. The pointers end with the next change of the facts. */
 struct facts_target *facts_target(const struct facts *facts, const struct addr *address);

@@ -6,6 +6,24 @@
 void overrides_fini(struct overrides *overrides)
 {
 	vec_free(&overrides->list);
+	lookup_fini(&overrides->by_name);
+}
+
+static uint32_t hash_of(const char *listener, const char *group, const char *endpoint)
+{
+	uint32_t hash = lookup_hash(0, listener, strlen(listener));
+
+	hash = lookup_hash(hash, group, strlen(group));
+	return lookup_hash(hash, endpoint, strlen(endpoint));
+}
+
+static int push(struct overrides *overrides, const struct override *override)
+{
+	uint32_t hash = hash_of(override->listener, override->group, override->endpoint);
+
+	if (lookup_add(&overrides->by_name, hash, overrides->list.count))
+		return -ENOMEM;
+	return vec_push(&overrides->list, *override);
 }
 
 int overrides_copy(const struct overrides *overrides, struct overrides *ret)
@@ -13,7 +31,7 @@ int overrides_copy(const struct overrides *overrides, struct overrides *ret)
 	struct overrides copy = {};
 
 	vec_foreach(override, &overrides->list) {
-		if (vec_push(&copy.list, *override)) {
+		if (push(&copy, override)) {
 			overrides_fini(&copy);
 			return -ENOMEM;
 		}
@@ -22,12 +40,24 @@ int overrides_copy(const struct overrides *overrides, struct overrides *ret)
 	return 0;
 }
 
+static bool is(const struct override *override, const char *listener, const char *group,
+	       const char *endpoint)
+{
+	return !strcmp(override->endpoint, endpoint) && !strcmp(override->group, group) &&
+	       !strcmp(override->listener, listener);
+}
+
 struct override *overrides_find(const struct overrides *overrides, const char *listener,
 				const char *group, const char *endpoint)
 {
+	if (overrides->by_name.count == overrides->list.count) {
+		lookup_foreach(item, &overrides->by_name, hash_of(listener, group, endpoint))
+			if (is(&overrides->list.items[item], listener, group, endpoint))
+				return &overrides->list.items[item];
+		return NULL;
+	}
 	vec_foreach(override, &overrides->list)
-		if (!strcmp(override->endpoint, endpoint) && !strcmp(override->group, group) &&
-		    !strcmp(override->listener, listener))
+		if (is(override, listener, group, endpoint))
 			return override;
 	return NULL;
 }
@@ -43,7 +73,7 @@ struct override *overrides_get(struct overrides *overrides, const char *listener
 	strncpy(fresh.listener, listener, sizeof(fresh.listener) - 1);
 	strncpy(fresh.group, group, sizeof(fresh.group) - 1);
 	strncpy(fresh.endpoint, endpoint, sizeof(fresh.endpoint) - 1);
-	if (vec_push(&overrides->list, fresh))
+	if (push(overrides, &fresh))
 		return NULL;
 	return &overrides->list.items[overrides->list.count - 1];
 }
@@ -51,18 +81,31 @@ struct override *overrides_get(struct overrides *overrides, const char *listener
 static const struct endpoint *find_endpoint(const struct model *model,
 					    const struct override *override)
 {
-	vec_foreach(listener, &model->listeners) {
-		if (strcmp(listener->name, override->listener))
+	const struct listener *listener = model_find_listener(model, override->listener);
+
+	if (!listener)
+		return NULL;
+	vec_foreach(group, &listener->groups) {
+		if (strcmp(group->name, override->group))
 			continue;
-		vec_foreach(group, &listener->groups) {
-			if (strcmp(group->name, override->group))
-				continue;
-			vec_foreach(endpoint, &group->endpoints)
-				if (!strcmp(endpoint->name, override->endpoint))
-					return endpoint;
-		}
+		vec_foreach(endpoint, &group->endpoints)
+			if (!strcmp(endpoint->name, override->endpoint))
+				return endpoint;
 	}
 	return NULL;
+}
+
+/* The places of the list have changed; without memory, what is in it is found slowly. */
+static void index_anew(struct overrides *overrides)
+{
+	lookup_fini(&overrides->by_name);
+	for (size_t i = 0; i < overrides->list.count; i++) {
+		const struct override *override = &overrides->list.items[i];
+
+		if (lookup_add(&overrides->by_name,
+			       hash_of(override->listener, override->group, override->endpoint), i))
+			return;
+	}
 }
 
 unsigned overrides_prune(struct overrides *overrides, const struct model *model)
@@ -83,6 +126,7 @@ unsigned overrides_prune(struct overrides *overrides, const struct model *model)
 			overrides->list.items[kept++] = *override;
 	}
 	overrides->list.count = kept;
+	index_anew(overrides);
 	return cleared;
 }
 

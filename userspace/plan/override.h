@@ -13,6 +13,7 @@
 #include <weir/abi.h>
 
 #include "config/model.h"
+#include "util/lookup.h"
 #include "util/vec.h"
 
 struct override {
@@ -26,6 +27,7 @@ struct override {
 
 struct overrides {
 	VEC(struct override) list;
+	struct lookup by_name; /* of those that overrides_get() has added */
 };
 
 void overrides_fini(struct overrides *overrides);

@@ -9,8 +9,7 @@ struct plan *plan_new(void)
 
 	if (!plan)
 		return NULL;
-	plan->generations = calloc(WEIR_MAX_ENDPOINTS, sizeof(*plan->generations));
-	if (!plan->generations || vec_push(&plan->egress, (struct weir_egress){}) ||
+	if (vec_push(&plan->egress, (struct weir_egress){}) ||
 	    vec_push(&plan->snat, (struct plan_snat){}))
 		return NULL;
 	return take_ptr(plan);
@@ -36,16 +35,19 @@ void plan_free(struct plan *plan)
 	vec_free(&plan->listeners);
 	vec_free(&plan->egress);
 	vec_free(&plan->snat);
-	free(plan->generations);
+	vec_free(&plan->generations);
 	free(plan);
 }
 
+/* `to` is empty. */
 #define COPY_ITEMS(to, from)                                                                       \
 	({                                                                                         \
-		int _r = 0;                                                                        \
-		vec_foreach(_item, from)                                                           \
-			_r |= vec_push(to, *_item);                                                \
-		_r;                                                                                \
+		size_t _bytes = (from)->count * sizeof(*(from)->items);                            \
+		(to)->items = _bytes ? malloc(_bytes) : NULL;                                      \
+		(to)->count = (to)->capacity = (to)->items ? (from)->count : 0;                    \
+		if ((to)->items)                                                                   \
+			memcpy((to)->items, (from)->items, _bytes);                                \
+		_bytes && !(to)->items ? -ENOMEM : 0;                                              \
 	})
 
 static int listener_copy(const struct plan_listener *from, struct plan_listener *ret)
@@ -84,10 +86,9 @@ static int listener_copy(const struct plan_listener *from, struct plan_listener 
 	return 0;
 }
 
-struct plan *plan_copy(const struct plan *plan)
+struct plan *plan_begin(const struct plan *plan)
 {
 	_cleanup_(plan_freep) struct plan *copy = calloc(1, sizeof(*copy));
-	size_t bytes = WEIR_MAX_ENDPOINTS * sizeof(*plan->generations);
 
 	if (!copy)
 		return NULL;
@@ -95,22 +96,45 @@ struct plan *plan_copy(const struct plan *plan)
 	copy->nat_flows = plan->nat_flows;
 	copy->exceptions = plan->exceptions;
 	copy->answers_per_second = plan->answers_per_second;
-	copy->generations = malloc(bytes);
-	if (!copy->generations || COPY_ITEMS(&copy->egress, &plan->egress) ||
-	    COPY_ITEMS(&copy->snat, &plan->snat))
+	if (COPY_ITEMS(&copy->egress, &plan->egress) || COPY_ITEMS(&copy->snat, &plan->snat))
 		return NULL;
-	memcpy(copy->generations, plan->generations, bytes);
-	vec_foreach(listener, &plan->listeners) {
-		struct plan_listener one;
-
-		if (listener_copy(listener, &one))
-			return NULL;
-		if (vec_push(&copy->listeners, one)) {
-			listener_fini(&one);
-			return NULL;
-		}
-	}
 	return take_ptr(copy);
+}
+
+int plan_copy_listener(struct plan *plan, const struct plan_listener *listener)
+{
+	struct plan_listener copy;
+
+	if (listener_copy(listener, &copy))
+		return -ENOMEM;
+	if (vec_push(&plan->listeners, copy)) {
+		listener_fini(&copy);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+struct plan *plan_copy(const struct plan *plan)
+{
+	_cleanup_(plan_freep) struct plan *copy = plan_begin(plan);
+
+	if (!copy || COPY_ITEMS(&copy->generations, &plan->generations))
+		return NULL;
+	vec_foreach(listener, &plan->listeners)
+		if (plan_copy_listener(copy, listener))
+			return NULL;
+	return take_ptr(copy);
+}
+
+void plan_merge(struct plan *plan, struct plan *part)
+{
+	vec_foreach(listener, &part->listeners) {
+		struct plan_listener *same = plan_find_id(plan, listener->id);
+
+		listener_fini(same);
+		*same = *listener;
+	}
+	part->listeners.count = 0;
 }
 
 /* Is it kept for its flows alone? So is a row that the block left behind. */
@@ -225,6 +249,15 @@ bool plan_has_stateless(const struct plan_listener *listener)
 bool plan_in_block(const struct plan_listener *listener, uint32_t row)
 {
 	return row - listener->block < listener->block_size;
+}
+
+int plan_set_generation(struct plan *plan, uint32_t row, uint32_t generation)
+{
+	while (plan->generations.count <= row)
+		if (vec_push(&plan->generations, 0))
+			return -ENOMEM;
+	plan->generations.items[row] = generation;
+	return 0;
 }
 
 struct plan_listener *plan_find_listener(const struct plan *plan, const char *name)

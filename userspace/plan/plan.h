@@ -69,6 +69,7 @@ struct plan_table {
 	uint32_t line;	   /* where it is in the slots map; PLAN_NO_LINE: not written yet */
 	uint32_t deadline; /* s: its MOVING slots become PINNED then; 0: none is */
 	struct slots_change change; /* what plan_build() did to it */
+	bool built;		    /* by plan_build(), of the weights that the endpoints have */
 	bool fresh;		    /* its line is given, but nothing written there yet */
 };
 
@@ -109,7 +110,7 @@ struct plan {
 	 */
 	VEC(struct weir_egress) egress;
 	VEC(struct plan_snat) snat; /* [0] is never used */
-	uint32_t *generations;	    /* last generation of every row, WEIR_MAX_ENDPOINTS */
+	VEC(uint32_t) generations;  /* last generation of every row that ever had one */
 };
 
 /* An empty plan; NULL without memory. */
@@ -117,6 +118,10 @@ struct plan *plan_new(void);
 void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan *, plan_free)
 struct plan *plan_copy(const struct plan *plan);
+
+/* The same without listeners and rows; and one listener more, copied. */
+struct plan *plan_begin(const struct plan *plan);
+int plan_copy_listener(struct plan *plan, const struct plan_listener *listener);
 
 /*
  * The next plan. `now`-dependent parts use facts->now. Errors (-EINVAL, -ENOSPC, ... with a text
@@ -128,12 +133,24 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	       const struct facts *facts, const struct plan *in_force, struct plan **ret,
 	       struct err *err);
 
+/*
+ * Of these listeners (of the model in force) alone, with other weights: a plan without the others,
+ * for sync_listeners() and plan_merge(). The same as plan_build() would make of them, without a
+ * look at the rest. -ESRCH: the plan in force does not have them as the model does.
+ */
+int plan_reweigh(const struct listener *const *listeners, size_t count,
+		 const struct overrides *overrides, uint32_t now, const struct plan *in_force,
+		 struct plan **ret, struct err *err);
+
+/* Puts the listeners of such a plan, which is empty then, in the place of those it was made of. */
+void plan_merge(struct plan *plan, struct plan *part);
+
 /* Sets every endpoint's next hop anew (a neighbour or a route changed). True if any differs. */
 bool plan_resolve(struct plan *plan, const struct facts *facts);
 
 /* What flows still refer to, by a scan of the flow maps. */
 struct plan_references {
-	bool *rows; /* WEIR_MAX_ENDPOINTS */
+	bool *rows; /* WEIR_MAX_ENDPOINTS; untouched where nothing refers */
 	bool egress[WEIR_MAX_EGRESS];
 	VEC(struct addr) snat_addresses; /* distinct */
 };
@@ -159,6 +176,9 @@ bool plan_serves(const struct plan_listener *listener, const struct plan_endpoin
  * any other, with which flows are not recorded each? */
 bool plan_has_nat(const struct plan_listener *listener);
 bool plan_has_stateless(const struct plan_listener *listener);
+
+/* Notes the last generation of a row. 0 or -ENOMEM. */
+int plan_set_generation(struct plan *plan, uint32_t row, uint32_t generation);
 
 /* By configuration name, removed ones left out; NULL if there is none. */
 struct plan_listener *plan_find_listener(const struct plan *plan, const char *name);

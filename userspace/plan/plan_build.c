@@ -80,7 +80,7 @@ static void fill_endpoint(struct plan_endpoint *to, const struct listener *liste
 }
 
 /* All rows of one endpoint get the same content; those outside the block only keep their flows. */
-static int place_endpoint(struct plan *plan, struct plan_listener *listener,
+static int place_endpoint(struct plan_places *places, struct plan_listener *listener,
 			  const struct plan_endpoint *content, struct err *err)
 {
 	struct plan_endpoint fresh = *content;
@@ -104,7 +104,7 @@ static int place_endpoint(struct plan *plan, struct plan_listener *listener,
 	}
 	if (placed)
 		return 0;
-	return plan_places_row(plan, listener, &fresh, err);
+	return plan_places_row(places, listener, &fresh, err);
 }
 
 /* Said or left out, the listener's own port is one and the same endpoint's. */
@@ -119,16 +119,18 @@ static uint16_t port_of(const struct listener *listener, const struct endpoint *
 	return endpoint->port;
 }
 
-static int build_endpoints(struct plan *plan, struct plan_listener *to, const struct listener *from,
-			   const struct model *model, const struct overrides *overrides,
-			   const struct facts *facts, struct err *err)
+static int build_endpoints(struct plan_places *places, struct plan_listener *to,
+			   const struct listener *from, const struct model *model,
+			   const struct overrides *overrides, const struct facts *facts,
+			   struct err *err)
 {
+	struct plan *plan = places->plan;
 	size_t wanted = 0;
 	int r;
 
 	vec_foreach(group, &from->groups)
 		wanted += group->endpoints.count;
-	r = plan_places_block(plan, to, wanted, err);
+	r = plan_places_block(places, to, wanted, err);
 	if (r < 0)
 		return err_at(err, r, "listener %s", from->name);
 
@@ -148,7 +150,7 @@ static int build_endpoints(struct plan *plan, struct plan_listener *to, const st
 			if (plan_tunnel_is_mute(&content))
 				content.nexthop = (struct weir_nexthop){};
 			if (!r)
-				r = place_endpoint(plan, to, &content, err);
+				r = place_endpoint(places, to, &content, err);
 			if (r < 0)
 				return err_at(err, r, "listener %s: endpoint %s", from->name,
 					      endpoint->name);
@@ -264,6 +266,37 @@ static int choose(const struct plan_listener *listener, enum plan_family family,
 	return 0;
 }
 
+/* What plan_build() chose last, it would choose again: slots and candidates are the same. */
+static bool is_same_choice(const struct plan_listener *before, const struct plan_listener *now,
+			   enum plan_family family)
+{
+	if (!before || !before->table[family].built || before->block != now->block)
+		return false;
+	/* Endpoints keep their place in the list, new ones come behind. */
+	for (size_t i = 0; i < now->endpoints.count; i++) {
+		const struct plan_endpoint *a = &before->endpoints.items[i];
+		const struct plan_endpoint *b = &now->endpoints.items[i];
+
+		if (i >= before->endpoints.count || a->state != b->state || a->mode != b->mode ||
+		    a->weight != b->weight || a->undrained_weight != b->undrained_weight)
+			return false;
+	}
+	return true;
+}
+
+static int choose_again(const struct plan_table *table, uint32_t *ret_size, uint16_t **ret)
+{
+	uint16_t *chosen = calloc(table->size, sizeof(*chosen));
+
+	if (!chosen)
+		return -ENOMEM;
+	for (uint32_t slot = 0; slot < table->size; slot++)
+		chosen[slot] = table->slots[slot].current;
+	*ret_size = table->size;
+	*ret = chosen;
+	return 0;
+}
+
 static void drop_table(struct plan_table *table)
 {
 	free(table->slots);
@@ -288,7 +321,8 @@ static bool is_tracked(const struct plan_listener *listener)
 	return false;
 }
 
-static int build_table(struct plan_listener *listener, enum plan_family family, uint32_t now)
+static int build_table(const struct plan_listener *before, struct plan_listener *listener,
+		       enum plan_family family, uint32_t now)
 {
 	struct plan_table *table = &listener->table[family];
 	bool tracked = is_tracked(listener);
@@ -296,10 +330,17 @@ static int build_table(struct plan_listener *listener, enum plan_family family, 
 	_cleanup_(freep) uint16_t *chosen = NULL;
 	_cleanup_(freep) bool *gone = NULL;
 	struct slots_change change;
-	uint32_t size;
+	uint32_t size = 0;
 	int r;
 
-	r = choose(listener, family, table->size, &size, &chosen);
+	if (!is_same_choice(before, listener, family)) {
+		r = choose(listener, family, table->size, &size, &chosen);
+	} else if (slots_count(table->slots, table->size, WEIR_STABLE) < table->size) {
+		r = choose_again(table, &size, &chosen);
+	} else {
+		table->change = (struct slots_change){ .slots = table->size };
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	if (!size || (chosen[0] == WEIR_SLOT_NONE && !tracked)) {
@@ -322,10 +363,12 @@ static int build_table(struct plan_listener *listener, enum plan_family family, 
 	table->slots = take_ptr(next);
 	table->size = size;
 	table->change = change;
+	table->built = true;
 	return 0;
 }
 
-static int build_tables(struct plan_listener *listener, uint32_t now)
+static int build_tables(const struct plan_listener *before, struct plan_listener *listener,
+			uint32_t now)
 {
 	bool has[PLAN_FAMILIES] = {};
 	int r;
@@ -338,7 +381,7 @@ static int build_tables(struct plan_listener *listener, uint32_t now)
 			continue;
 		}
 		set_want(listener, family);
-		r = build_table(listener, family, now);
+		r = build_table(before, listener, family, now);
 		if (r < 0)
 			return r;
 	}
@@ -381,14 +424,14 @@ static int check_affinity(const struct plan_listener *in_force, const struct lis
 		next->name, model_mode_name(stateless->mode));
 }
 
-static int build_listener(struct plan *plan, const struct listener *from, const struct model *model,
-			  const struct overrides *overrides, const struct facts *facts,
-			  struct plan_access *access, struct err *err)
+static int build_listener(struct plan_places *places, const struct listener *from,
+			  const struct model *model, const struct overrides *overrides,
+			  const struct facts *facts, struct plan_access *access, struct err *err)
 {
 	struct plan_listener *to;
 	int r;
 
-	r = plan_places_listener(plan, from, &to, err);
+	r = plan_places_listener(places, from, &to, err);
 	if (r < 0)
 		return err_at(err, r, "listener %s", from->name);
 	to->mode = from->mode;
@@ -408,10 +451,10 @@ static int build_listener(struct plan *plan, const struct listener *from, const 
 	r = plan_access_listener(access, from, to, err);
 	if (r < 0)
 		return r;
-	r = build_endpoints(plan, to, from, model, overrides, facts, err);
+	r = build_endpoints(places, to, from, model, overrides, facts, err);
 	if (r < 0)
 		return r;
-	return build_tables(to, facts->now);
+	return build_tables(plan_places_before(places, to), to, facts->now);
 }
 
 /* Another seed would send every flow of a stateless listener elsewhere. */
@@ -435,11 +478,27 @@ static void set_flow_tables(struct plan *plan, const struct model *model)
 {
 	plan->nat_flows = plan->exceptions = 0;
 	vec_foreach(listener, &model->listeners) {
-		if (listener->mode == WEIR_MODE_NAT)
+		if (model_has_nat(listener))
 			plan->nat_flows = model->nat_flows;
-		else
+		if (model_has_stateless(listener))
 			plan->exceptions = model->recorded_flows;
 	}
+}
+
+static int build_listeners(struct plan *plan, const struct plan *in_force,
+			   const struct model *model, const struct overrides *overrides,
+			   const struct facts *facts, struct plan_access *access, struct err *err)
+{
+	struct plan_places places;
+	int r = plan_places_init(&places, plan, in_force);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; !r && i < model->listeners.count; i++)
+		r = build_listener(&places, &model->listeners.items[i], model, overrides, facts,
+				   access, err);
+	plan_places_fini(&places);
+	return r;
 }
 
 int plan_build(const struct model *model, const struct overrides *overrides,
@@ -463,18 +522,77 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	plan->answers_per_second = model->answers_per_second;
 	mark_leaving(plan);
 	r = plan_places_egress(plan, facts, err);
+	r = r ?: build_listeners(plan, in_force, model, overrides, facts, &access, err);
+	if (r == -ENOMEM)
+		return err_set(err, -ENOMEM, "out of memory");
 	if (r < 0)
 		return r;
-	vec_foreach(listener, &model->listeners) {
-		r = build_listener(plan, listener, model, overrides, facts, &access, err);
-		if (r == -ENOMEM)
-			return err_set(err, -ENOMEM, "out of memory");
-		if (r < 0)
-			return r;
-	}
 	vec_foreach(listener, &plan->listeners)
 		if (!listener->addresses.count)
 			drop_listener(listener);
+	*ret = take_ptr(plan);
+	return 0;
+}
+
+/* The rows of an endpoint that are in the block; others keep their flows and get no new ones. */
+static bool reweigh_endpoint(struct plan_listener *to, const struct plan_endpoint *content)
+{
+	bool found = false;
+
+	vec_foreach(endpoint, &to->endpoints) {
+		if (!addr_equal(&endpoint->address, &content->address) ||
+		    endpoint->port != content->port || !plan_in_block(to, endpoint->row))
+			continue;
+		endpoint->weight = content->weight;
+		endpoint->undrained_weight = content->undrained_weight;
+		endpoint->file_weight = content->file_weight;
+		endpoint->state = content->state;
+		found = true;
+	}
+	return found;
+}
+
+static int reweigh(const struct plan_listener *before, struct plan_listener *to,
+		   const struct listener *from, const struct overrides *overrides, uint32_t now)
+{
+	vec_foreach(group, &from->groups) {
+		vec_foreach(endpoint, &group->endpoints) {
+			struct plan_endpoint content = {
+				.address = endpoint->address,
+				.port = port_of(from, endpoint),
+			};
+
+			fill_endpoint(&content, from, group, endpoint, overrides);
+			if (!reweigh_endpoint(to, &content))
+				return -ESRCH;
+		}
+	}
+	vec_foreach(endpoint, &to->endpoints)
+		memset(endpoint->want, 0, sizeof(endpoint->want));
+	return build_tables(before, to, now);
+}
+
+int plan_reweigh(const struct listener *const *listeners, size_t count,
+		 const struct overrides *overrides, uint32_t now, const struct plan *in_force,
+		 struct plan **ret, struct err *err)
+{
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	int r = 0;
+
+	plan = plan_begin(in_force);
+	if (!plan)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; !r && i < count; i++) {
+		const struct plan_listener *before =
+			plan_find_listener(in_force, listeners[i]->name);
+
+		r = before ? plan_copy_listener(plan, before) : -ESRCH;
+		if (!r)
+			r = reweigh(before, &plan->listeners.items[i], listeners[i], overrides,
+				    now);
+	}
+	if (r < 0)
+		return err_set(err, r, "%s", strerror(-r));
 	*ret = take_ptr(plan);
 	return 0;
 }

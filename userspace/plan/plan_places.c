@@ -6,65 +6,115 @@
 
 #define BLOCK_MIN 4 /* rows */
 
-/* The lowest id that no listener has, WEIR_MAX_LISTENERS if there is none. */
-static uint32_t free_id(const struct plan *plan)
+static uint32_t hash_of(const char *name, uint8_t protocol)
 {
-	bool taken[WEIR_MAX_LISTENERS] = {};
-	uint32_t id = 1;
-
-	vec_foreach(listener, &plan->listeners)
-		taken[listener->id] = true;
-	while (id < WEIR_MAX_LISTENERS && taken[id])
-		id++;
-	return id;
+	return lookup_hash(protocol, name, strlen(name));
 }
 
-int plan_places_listener(struct plan *plan, const struct listener *model,
+/* Rows that are taken: every block, and rows left behind by a block that moved. */
+static void take_rows(struct plan_places *places)
+{
+	vec_foreach(listener, &places->plan->listeners) {
+		memset(places->rows + listener->block, true, listener->block_size);
+		vec_foreach(endpoint, &listener->endpoints)
+			places->rows[endpoint->row] = true;
+	}
+}
+
+int plan_places_init(struct plan_places *places, struct plan *plan, const struct plan *in_force)
+{
+	int r = 0;
+
+	*places = (struct plan_places){ .plan = plan, .in_force = in_force, .free_id = 1 };
+	places->rows = calloc(WEIR_MAX_ENDPOINTS, sizeof(*places->rows));
+	places->ids = calloc(WEIR_MAX_LISTENERS, sizeof(*places->ids));
+	if (!places->rows || !places->ids)
+		r = -ENOMEM;
+	for (size_t i = 0; !r && i < plan->listeners.count; i++) {
+		const struct plan_listener *listener = &plan->listeners.items[i];
+
+		places->ids[listener->id] = true;
+		r = lookup_add(&places->by_name, hash_of(listener->name, listener->protocol), i);
+	}
+	if (r)
+		plan_places_fini(places);
+	else
+		take_rows(places);
+	return r;
+}
+
+void plan_places_fini(struct plan_places *places)
+{
+	free(places->rows);
+	free(places->ids);
+	lookup_fini(&places->by_name);
+	*places = (struct plan_places){};
+}
+
+/* A copy has its listeners in the same order, and new ones behind. */
+const struct plan_listener *plan_places_before(const struct plan_places *places,
+					       const struct plan_listener *listener)
+{
+	size_t place = listener - places->plan->listeners.items;
+
+	return place < places->in_force->listeners.count ? &places->in_force->listeners.items[place]
+							 : NULL;
+}
+
+/* The lowest id that no listener has, WEIR_MAX_LISTENERS if there is none. */
+static uint32_t free_id(struct plan_places *places)
+{
+	while (places->free_id < WEIR_MAX_LISTENERS && places->ids[places->free_id])
+		places->free_id++;
+	return places->free_id;
+}
+
+int plan_places_listener(struct plan_places *places, const struct listener *model,
 			 struct plan_listener **ret, struct err *err)
 {
-	struct plan_listener fresh = { .protocol = model->protocol };
+	uint32_t hash = hash_of(model->name, model->protocol);
+	struct plan_listener fresh = { .protocol = model->protocol, .id = free_id(places) };
+	struct plan *plan = places->plan;
 
-	vec_foreach(listener, &plan->listeners) {
-		if (listener->protocol == model->protocol && !strcmp(listener->name, model->name)) {
-			*ret = listener;
-			return 0;
-		}
+	lookup_foreach(item, &places->by_name, hash) {
+		struct plan_listener *listener = &plan->listeners.items[item];
+
+		if (listener->protocol != model->protocol || strcmp(listener->name, model->name))
+			continue;
+		*ret = listener;
+		return 0;
 	}
-	fresh.id = free_id(plan);
 	if (fresh.id == WEIR_MAX_LISTENERS)
 		return err_set(err, -ENOSPC, "no room: the data plane holds %u listeners",
 			       WEIR_MAX_LISTENERS - 1);
 	snprintf(fresh.name, sizeof(fresh.name), "%s", model->name);
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		fresh.table[family].line = PLAN_NO_LINE;
-	if (vec_push(&plan->listeners, fresh))
+	if (lookup_add(&places->by_name, hash, plan->listeners.count) ||
+	    vec_push(&plan->listeners, fresh))
 		return err_set(err, -ENOMEM, "out of memory");
+	places->ids[fresh.id] = true;
 	*ret = &plan->listeners.items[plan->listeners.count - 1];
 	return 0;
 }
 
-/* Rows that are taken: every block, and rows left behind by a block that moved. */
-static bool *taken_rows(const struct plan *plan)
+/* The first aligned run of `size` free rows, a power of two, or WEIR_MAX_ENDPOINTS. Rows are only
+ * taken, so that the next search for as many goes on from there. */
+static uint32_t free_run(struct plan_places *places, uint32_t size)
 {
-	bool *taken = calloc(WEIR_MAX_ENDPOINTS, sizeof(*taken));
+	uint32_t *start = &places->free_run[__builtin_ctz(size)];
 
-	if (!taken)
-		return NULL;
-	vec_foreach(listener, &plan->listeners) {
-		memset(taken + listener->block, true, listener->block_size * sizeof(*taken));
-		vec_foreach(endpoint, &listener->endpoints)
-			taken[endpoint->row] = true;
-	}
-	return taken;
+	while (*start + size <= WEIR_MAX_ENDPOINTS && memchr(places->rows + *start, true, size))
+		*start += size;
+	return *start + size <= WEIR_MAX_ENDPOINTS ? *start : WEIR_MAX_ENDPOINTS;
 }
 
-/* The first aligned run of `size` free rows, or WEIR_MAX_ENDPOINTS. */
-static uint32_t free_run(const bool *taken, uint32_t size)
+/* Of a row that gets an owner; 0 without memory. */
+static uint32_t next_generation(struct plan *plan, uint32_t row)
 {
-	for (uint32_t start = 0; start + size <= WEIR_MAX_ENDPOINTS; start += size)
-		if (!memchr(taken + start, true, size))
-			return start;
-	return WEIR_MAX_ENDPOINTS;
+	uint32_t last = row < plan->generations.count ? plan->generations.items[row] : 0;
+
+	return plan_set_generation(plan, row, last + 1) ? 0 : last + 1;
 }
 
 static size_t rows_in_block(const struct plan_listener *listener)
@@ -88,8 +138,8 @@ static int move_block(struct plan *plan, struct plan_listener *listener, uint32_
 		if (!plan_in_block(listener, moved.row))
 			continue;
 		moved.row += block - listener->block;
-		moved.generation = ++plan->generations[moved.row];
-		if (vec_push(&listener->endpoints, moved))
+		moved.generation = next_generation(plan, moved.row);
+		if (!moved.generation || vec_push(&listener->endpoints, moved))
 			return -ENOMEM;
 	}
 	listener->block = block;
@@ -97,11 +147,10 @@ static int move_block(struct plan *plan, struct plan_listener *listener, uint32_
 	return 0;
 }
 
-int plan_places_block(struct plan *plan, struct plan_listener *listener, size_t wanted,
+int plan_places_block(struct plan_places *places, struct plan_listener *listener, size_t wanted,
 		      struct err *err)
 {
 	size_t needed = wanted, leaving = rows_in_block(listener);
-	_cleanup_(freep) bool *taken = NULL;
 	uint32_t size = BLOCK_MIN, block;
 
 	/* At worst none of those that are there stays. */
@@ -110,10 +159,7 @@ int plan_places_block(struct plan *plan, struct plan_listener *listener, size_t 
 		return 0;
 	while (size < needed || size < wanted * 2)
 		size *= 2;
-	taken = taken_rows(plan);
-	if (!taken)
-		return err_set(err, -ENOMEM, "out of memory");
-	block = free_run(taken, size);
+	block = free_run(places, size);
 	if (block == WEIR_MAX_ENDPOINTS && wanted <= listener->block_size)
 		return 0; /* crowded, but perhaps most of them stay */
 	if (block == WEIR_MAX_ENDPOINTS)
@@ -121,7 +167,8 @@ int plan_places_block(struct plan *plan, struct plan_listener *listener, size_t 
 			err, -ENOSPC,
 			"no room for %zu endpoints: the data plane holds %u of all listeners",
 			wanted, WEIR_MAX_ENDPOINTS);
-	return move_block(plan, listener, block, size);
+	memset(places->rows + block, true, size);
+	return move_block(places->plan, listener, block, size);
 }
 
 /* The lowest free place of the block, block_size if there is none. */
@@ -140,7 +187,7 @@ static uint32_t free_place(const struct plan_listener *listener)
 	return place;
 }
 
-int plan_places_row(struct plan *plan, struct plan_listener *listener,
+int plan_places_row(struct plan_places *places, struct plan_listener *listener,
 		    struct plan_endpoint *endpoint, struct err *err)
 {
 	uint32_t place = free_place(listener);
@@ -150,8 +197,8 @@ int plan_places_row(struct plan *plan, struct plan_listener *listener,
 			       "no room: flows still refer to removed endpoints of this listener; "
 			       "try again after its idle_timeout");
 	endpoint->row = listener->block + place;
-	endpoint->generation = ++plan->generations[endpoint->row];
-	if (vec_push(&listener->endpoints, *endpoint))
+	endpoint->generation = next_generation(places->plan, endpoint->row);
+	if (!endpoint->generation || vec_push(&listener->endpoints, *endpoint))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }

@@ -11,17 +11,37 @@
 #define WEIR_PLAN_PLAN_PLACES_H
 
 #include "plan/plan.h"
+#include "util/lookup.h"
+
+/* While one plan is built. */
+struct plan_places {
+	struct plan *plan; /* begins as a copy of the one in force */
+	const struct plan *in_force;
+	bool *rows;	       /* taken */
+	bool *ids;	       /* taken */
+	uint32_t free_run[32]; /* no run of 2^i free rows begins before this */
+	uint32_t free_id;      /* no lower one is free */
+	struct lookup by_name; /* of plan->listeners */
+};
+
+/* 0 or -ENOMEM. The plan's listeners are not to be reordered until plan_places_fini(). */
+int plan_places_init(struct plan_places *places, struct plan *plan, const struct plan *in_force);
+void plan_places_fini(struct plan_places *places);
 
 /* The listener of this name and protocol, or a new one. -ENOSPC: too many. */
-int plan_places_listener(struct plan *plan, const struct listener *model,
+int plan_places_listener(struct plan_places *places, const struct listener *model,
 			 struct plan_listener **ret, struct err *err);
 
+/* The same listener as it is in force; NULL: it is new. */
+const struct plan_listener *plan_places_before(const struct plan_places *places,
+					       const struct plan_listener *listener);
+
 /* Makes the block large enough for `wanted` endpoints beside those that are leaving. */
-int plan_places_block(struct plan *plan, struct plan_listener *listener, size_t wanted,
+int plan_places_block(struct plan_places *places, struct plan_listener *listener, size_t wanted,
 		      struct err *err);
 
 /* Appends the endpoint in a free row of the block, with the row's next generation. */
-int plan_places_row(struct plan *plan, struct plan_listener *listener,
+int plan_places_row(struct plan_places *places, struct plan_listener *listener,
 		    struct plan_endpoint *endpoint, struct err *err);
 
 /* An index for every interface that carries the data plane. */

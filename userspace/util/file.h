@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define FILE_MAX (16u << 20) /* bytes; no file that weir reads is larger */
+#define FILE_MAX (64u << 20) /* bytes; no file that weir reads is larger */
 
 /*
  * Reads a file of at most `max` bytes; *ret gets a final NUL and is the caller's, *ret_size (may be

@@ -225,7 +225,7 @@ static inline void support_check_places(const struct plan *plan)
 			owned[row] = true;
 			cr_assert(!blocks[row] || row - listener->block < listener->block_size,
 				  "row %u is in another listener's block", row);
-			cr_assert_eq(endpoint->generation, plan->generations[row]);
+			cr_assert_eq(endpoint->generation, plan->generations.items[row]);
 		}
 	}
 }
@@ -399,7 +399,7 @@ static inline char *support_dump(const struct plan *plan, size_t *ret_size)
 		fwrite(&snat->row, sizeof(snat->row), 1, out);
 		fputc(snat->used, out);
 	}
-	fwrite(plan->generations, sizeof(*plan->generations), WEIR_MAX_ENDPOINTS, out);
+	fwrite(plan->generations.items, sizeof(uint32_t), plan->generations.count, out);
 	cr_assert_eq(fclose(out), 0);
 	return dump;
 }
