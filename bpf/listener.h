@@ -3,7 +3,8 @@
  * Whose packet is it? The listener table is an open-addressed hash inside an array, laid out by
  * the daemon: a lookup reads one cache line, rarely two, and calls no helper. An address has a cell
  * of its own (port 0), so that one probe rejects what is not for us; it carries one of its
- * listeners as well, so that for most packets it is the only one.
+ * listeners as well, so that for most packets it is the only one. Ranges of ports are not spelled
+ * out: an address that has any names a sorted list of them, which is asked last.
  */
 #ifndef WEIR_BPF_LISTENER_H
 #define WEIR_BPF_LISTENER_H
@@ -92,6 +93,72 @@ static __always_inline const struct weir_listener *listener_cell(const struct we
 	};
 	addr_copy(search.addr, addr);
 	index = listener_search(&search);
+	cell = bpf_map_lookup_elem(&listeners, &index);
+	listener_explain(port, index, cell);
+	return cell;
+}
+
+/* Where in the table an address's ranges are, and which port is looked for. */
+struct listener_ranges {
+	__u32 first;
+	__u32 count; /* below 2^16: each has two ports or more */
+	__u16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+#define LISTENER_HALVINGS 17
+
+/* The index of the range that has the port, or -1. A function of its own, as listener_search(). */
+__noinline int listener_range(const struct listener_ranges *ranges)
+{
+	__u32 low = 0, high;
+
+	if (!ranges)
+		return -1;
+	high = ranges->count;
+	for (int i = 0; i < LISTENER_HALVINGS && low < high; i++) {
+		__u32 middle = (low + high) / 2, index = ranges->first + middle;
+		const struct weir_listener *cell = bpf_map_lookup_elem(&listeners, &index);
+
+		if (!cell)
+			return -1;
+		if (cell->protocol < ranges->protocol ||
+		    (cell->protocol == ranges->protocol && cell->last_port < ranges->port))
+			low = middle + 1;
+		else if (cell->protocol > ranges->protocol || cell->port > ranges->port)
+			high = middle;
+		else
+			return index;
+	}
+	return -1;
+}
+
+/* Does the address's own cell speak for the port? */
+static __always_inline bool listener_is_first(const struct weir_listener *address, __u16 port,
+					      __u8 protocol)
+{
+	return port >= address->first_port && port <= address->last_port &&
+	       protocol == address->first_protocol;
+}
+
+/* The listener of any other port of an address, or NULL. */
+static __always_inline const struct weir_listener *listener_of_port(
+	const struct weir_half *half, const struct weir_listener *address, __u16 port,
+	__u8 protocol)
+{
+	const struct weir_listener *cell = listener_cell(half, address->addr, port, protocol);
+	struct listener_ranges ranges = {
+		.first = half->first + address->range_first,
+		.count = address->range_count,
+		.port = port,
+		.protocol = protocol,
+	};
+	__u32 index;
+
+	if (cell || !(address->flags & WEIR_CELL_HAS_RANGES))
+		return cell;
+	index = listener_range(&ranges);
 	cell = bpf_map_lookup_elem(&listeners, &index);
 	listener_explain(port, index, cell);
 	return cell;

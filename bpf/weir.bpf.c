@@ -129,10 +129,10 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason
 	if (fault != GO_ON)
 		return fault;
 	listener = address;
-	if (address->first_port != pkt->flow.dport || address->first_protocol != pkt->flow.protocol)
-		listener = listener_cell(half, pkt->flow.dst, pkt->flow.dport, pkt->flow.protocol);
-	else
+	if (listener_is_first(address, pkt->flow.dport, pkt->flow.protocol))
 		EXPLAIN(FIRST, 0, listener);
+	else
+		listener = listener_of_port(half, address, pkt->flow.dport, pkt->flow.protocol);
 	if (!listener)
 		return WEIR_R_NO_LISTENER;
 	*id = listener->id;

@@ -66,12 +66,13 @@ enum weir_access {
 	WEIR_ACCESS_DENY = 2,  /* who is in none of them */
 };
 
-/* The listener table of one generation: open addressing inside `listeners`, linear probing. */
+/* The listener table of one generation: open addressing inside `listeners`, linear probing, and
+ * behind it the port ranges. */
 struct weir_half {
 	__u32 first; /* its first cell */
 	__u32 mask;  /* cells - 1; cells are a power of two */
 	__u32 seed;  /* of weir_hash_listener(); chosen so that no key needs more than MAX_PROBES */
-	__u32 cells_used;
+	__u32 ranges; /* cells of kind RANGE, behind the hash table */
 };
 
 /* Is something over that was seen at `seen`? The clock may tick between two CPUs' readings. */
@@ -98,6 +99,7 @@ enum weir_cell_kind {
 	WEIR_CELL_FREE = 0,
 	WEIR_CELL_ADDRESS = 1, /* an address of a listener, of SNAT, or of both; port, protocol 0 */
 	WEIR_CELL_LISTENER = 2, /* an address, port and protocol */
+	WEIR_CELL_RANGE = 3,	/* the same of ports port..last_port; behind the hash table */
 };
 
 /* flags of a cell */
@@ -105,6 +107,7 @@ enum weir_cell_flags {
 	WEIR_CELL_HAS_LISTENERS = 1, /* kind ADDRESS */
 	WEIR_CELL_NO_ENDPOINT = 2,   /* kind LISTENER: no usable endpoint, there is no slot table */
 	WEIR_CELL_CLIENT_AFFINITY = 4, /* kind LISTENER: the client's address alone chooses */
+	WEIR_CELL_HAS_RANGES = 16,     /* kind ADDRESS: asked where there is no cell of the port */
 	WEIR_CELL_NAT = 8, /* kind LISTENER: an endpoint is of mode nat, flows may be recorded */
 };
 
@@ -124,12 +127,14 @@ struct weir_listener {
 	__u8 mode;  /* enum weir_mode */
 	__u8 flags; /* enum weir_cell_flags */
 	/* kind ADDRESS: of one of its listeners, for which the other fields stand here too, so that
-	 * its packets need one probe; 0: it has none */
+	 * packets to these ports of it, first_port..last_port, need one probe; 0: it has none */
 	__u16 first_port;
 	__u8 first_protocol;
-	__u8 pad0[3];
-	__u32 guard; /* row of guards; 0: everybody is let in, at once */
-	__u8 pad[8];
+	__u8 pad0;
+	__u16 last_port;   /* kind RANGE, too */
+	__u32 guard;	   /* row of guards; 0: everybody is let in, at once */
+	__u32 range_first; /* kind ADDRESS: its cells of kind RANGE, by protocol and port; from */
+	__u32 range_count; /* the half's first on */
 };
 
 /*

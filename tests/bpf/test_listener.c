@@ -17,6 +17,16 @@
 
 RIG_SUITE(listener);
 
+/* "5000,5001,..." or "5000-5099": each port a cell of its own, or all of them one. */
+static void print_ports(FILE *out, int first, bool list)
+{
+	if (list)
+		for (int port = first; port < first + PORTS; port++)
+			fprintf(out, "%s%d", port == first ? "" : ",", port);
+	else
+		fprintf(out, "%d-%d", first, first + PORTS - 1);
+}
+
 /* Listener i has 100 ports on 192.0.2.i and 2001:db8::i, odd ones UDP, and an endpoint of its own
  * in each family; even and odd neighbours have the same ports on the even one's address. */
 static void configure_many(void)
@@ -26,18 +36,22 @@ static void configure_many(void)
 	FILE *out = open_memstream(&text, &size);
 
 	fprintf(out, "version: 1\nlisteners:\n");
-	for (int i = 0; i < LISTENERS; i++)
+	for (int i = 0; i < LISTENERS; i++) {
 		fprintf(out,
 			"- name: l%d\n"
 			"  protocol: %s\n"
 			"  address: [192.0.2.%d, '2001:db8::%x']\n"
-			"  port: %d-%d\n"
+			"  port: \"",
+			i, i & 1 ? "udp" : "tcp", i / 2 + 1, i / 2 + 1);
+		print_ports(out, FIRST_PORT + i, i % 4 < 2);
+		fprintf(out,
+			"\"\n"
 			"  mode: dsr\n"
 			"  endpoint_groups:\n"
 			"  - name: all\n"
 			"    endpoints: [10.0.1.%d, 'fd00::1%02x']\n",
-			i, i & 1 ? "udp" : "tcp", i / 2 + 1, i / 2 + 1, FIRST_PORT + i,
-			FIRST_PORT + i + PORTS - 1, i, i);
+			i, i);
+	}
 	fclose(out);
 	rig_configure("%s", text);
 	free(text);
@@ -72,7 +86,7 @@ static void expect_listener(int i, bool ip6, int port)
 Test(listener, each_of_thousands_of_cells_is_found)
 {
 	configure_many();
-	cr_assert_geq(rig.object->control->half[1].cells_used, 2 * LISTENERS * PORTS);
+	cr_assert_eq(rig.object->control->half[1].ranges, 2 * LISTENERS / 2);
 	for (int i = 0; i < LISTENERS; i++) {
 		uint32_t id = rig_listener("l0")->id + (uint32_t)i;
 
@@ -135,6 +149,72 @@ Test(listener, ports_as_list_and_ranges)
 
 		EXPECT_PASS(tcp, NO_LISTENER);
 	}
+}
+
+#define WIDE 60
+
+/* Each range is one cell, however wide; the search goes over all of an address and both protocols.
+ */
+Test(listener, any_port_of_any_range_is_found)
+{
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out, "version: 1\nlisteners:\n");
+	for (int i = 0; i < WIDE; i++)
+		fprintf(out,
+			"- {name: l%d, protocol: %s, address: " VIP4
+			", port: '%d-%d,%d', mode: dsr, "
+			"endpoint_groups: [{name: all, endpoints: [10.0.1.%d]}]}\n",
+			i, i & 1 ? "udp" : "tcp", 1000 * i + 1, 1000 * i + 990, 1000 * i + 995, i);
+	fclose(out);
+	rig_configure("%s", text);
+	free(text);
+	cr_assert_eq(rig.object->control->half[1].ranges, WIDE);
+	for (int i = 0; i < WIDE; i++) {
+		static const int in[] = { 1, 2, 500, 989, 990, 995 }, beside[] = { 991, 994, 996 };
+		char endpoint[ADDR_TEXT_MAX];
+
+		snprintf(endpoint, sizeof(endpoint), "10.0.1.%d", i);
+		for (size_t k = 0; k < COUNT(in); k++) {
+			struct packet packet = to(1, false, i & 1, 1000 * i + in[k]);
+			struct packet other = to(1, false, !(i & 1), 1000 * i + in[k]);
+
+			EXPECT_TO(packet, endpoint);
+			EXPECT_PASS(other, NO_LISTENER);
+		}
+		for (size_t k = 0; k < COUNT(beside); k++) {
+			struct packet packet = to(1, false, i & 1, 1000 * i + beside[k]);
+
+			EXPECT_PASS(packet, NO_LISTENER);
+		}
+	}
+}
+
+/* The endpoint gets the port that the client named, unless it names one itself. */
+Test(listener, all_ports_cost_a_few_cells)
+{
+	uint32_t cells = rig.object->capacity.of[CAPACITY_CELLS];
+
+	for (int own = 0; own < 2; own++) {
+		rig_configure("version: 1\n"
+			      "listeners:\n"
+			      "- {name: all, protocol: udp, address: " VIP4 ", port: 1-65535, "
+			      "endpoint_groups: [{name: all, endpoints: ['10.0.0.11%s']}]}\n",
+			      own ? ":8080" : "");
+		for (uint32_t port = 1; port <= 65535; port += 4369) {
+			struct packet packet =
+				UDP(.src = CLIENT4, .dst = VIP4, .sport = (uint16_t)(1000 + own),
+				    .dport = (uint16_t)port);
+			struct rig_result result = rig_send(&packet);
+
+			cr_assert_eq(result.reason, WEIR_R_FORWARDED, "port %u: %s", port,
+				     rig_reason(result.reason));
+			cr_assert_eq(packet_get16(&result.out, packet.l4 + 2), own ? 8080 : port);
+		}
+	}
+	cr_assert_eq(rig.object->capacity.of[CAPACITY_CELLS], cells);
 }
 
 /* Two protocols on one port, and one family without a listener. */
@@ -224,7 +304,7 @@ static bool crowd(const struct weir_listener *cells, uint32_t count, struct weir
 Test(listener, colliding_cells_are_found_up_to_the_last_probe)
 {
 	struct weir_listener cells[16], table[16];
-	struct weir_half half = { .mask = 15, .cells_used = 16 };
+	struct weir_half half = { .mask = 15 };
 	struct weir_control *control = rig.object->control;
 	uint32_t count = 0;
 
@@ -233,7 +313,7 @@ Test(listener, colliding_cells_are_found_up_to_the_last_probe)
 		      "- name: l\n"
 		      "  protocol: tcp\n"
 		      "  address: " VIP4 "\n"
-		      "  port: 1-15\n"
+		      "  port: 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
 		      "  mode: dsr\n"
 		      "  endpoint_groups: [{name: all, endpoints: [10.0.0.11]}]\n");
 	for (uint32_t i = 0; i <= control->half[1].mask; i++)

@@ -31,6 +31,29 @@ static const struct weir_listener *find(const struct weir_listener *cells,
 	return NULL;
 }
 
+/* ... and where there is none, the one of the address's ranges. */
+static const struct weir_listener *find_range(const struct weir_listener *cells,
+					      const struct weir_half *half, const struct addr *addr,
+					      uint16_t port, uint8_t protocol)
+{
+	const struct weir_listener *own = find(cells, half, addr, 0, 0);
+	const struct weir_listener *cell = find(cells, half, addr, port, protocol);
+
+	if (cell || !own || !(own->flags & WEIR_CELL_HAS_RANGES))
+		return cell;
+	for (uint32_t i = 0; i < own->range_count; i++) {
+		cell = &cells[own->range_first + i];
+		cr_assert_eq(cell->kind, WEIR_CELL_RANGE);
+		cr_assert_arr_eq(cell->addr, addr->bytes, sizeof(cell->addr));
+		cr_assert(!i || cell[-1].protocol < cell->protocol ||
+			  (cell[-1].protocol == cell->protocol && cell[-1].last_port < cell->port));
+		if (cell->protocol == protocol && cell->port <= port && port <= cell->last_port)
+			return cell;
+	}
+	return NULL;
+}
+
+/* Each port by itself, so that each is a key. */
 static struct plan_listener *add_listener(struct plan *plan, uint8_t protocol, uint16_t first,
 					  uint16_t last)
 {
@@ -41,9 +64,9 @@ static struct plan_listener *add_listener(struct plan *plan, uint8_t protocol, u
 		.idle_timeout = 1000 + plan->listeners.count,
 		.block = 4 * plan->listeners.count,
 	};
-	struct port_range ports = { first, last };
 
-	cr_assert_eq(vec_push(&listener.ports, ports), 0);
+	for (uint32_t port = first; port <= last; port++)
+		cr_assert_eq(vec_push(&listener.ports, ((struct port_range){ port, port })), 0);
 	cr_assert_eq(vec_push(&plan->listeners, listener), 0);
 	return &plan->listeners.items[plan->listeners.count - 1];
 }
@@ -82,7 +105,7 @@ static void expect_listener(const struct weir_listener *cell, const struct plan_
 	const struct plan_table *table = &listener->table[family];
 
 	cr_assert(cell, "listener %u is not found", listener->id);
-	cr_expect_eq(cell->kind, WEIR_CELL_LISTENER);
+	cr_expect(cell->kind == WEIR_CELL_LISTENER || cell->kind == WEIR_CELL_RANGE);
 	cr_expect_eq(cell->id, listener->id);
 	cr_expect_eq(cell->mode, listener->mode);
 	cr_expect_eq(cell->idle_timeout, listener->idle_timeout);
@@ -97,12 +120,14 @@ static void expect_first(const struct weir_listener *cells, const struct weir_ha
 			 const struct addr *address, const struct weir_listener *own)
 {
 	const struct weir_listener *first =
-		find(cells, half, address, own->first_port, own->first_protocol);
+		find_range(cells, half, address, own->first_port, own->first_protocol);
 
-	cr_assert(own->first_port && first && first->kind == WEIR_CELL_LISTENER);
+	cr_assert(own->first_port && first);
+	cr_assert_eq(own->last_port,
+		     first->kind == WEIR_CELL_RANGE ? first->last_port : own->first_port);
 	cr_expect_eq(own->id, first->id);
 	cr_expect_eq(own->mode, first->mode);
-	cr_expect_eq(own->flags & ~WEIR_CELL_HAS_LISTENERS, first->flags);
+	cr_expect_eq(own->flags & ~(WEIR_CELL_HAS_LISTENERS | WEIR_CELL_HAS_RANGES), first->flags);
 	cr_expect_eq(own->slot_line, first->slot_line);
 	cr_expect_eq(own->slot_mask, first->slot_mask);
 	cr_expect_eq(own->endpoint_base, first->endpoint_base);
@@ -113,11 +138,8 @@ static void expect_first(const struct weir_listener *cells, const struct weir_ha
 static void expect_all(const struct plan *plan, const struct weir_half *half,
 		       const struct weir_listener *cells)
 {
-	uint32_t used = 0;
-
-	for (uint32_t i = 0; i <= half->mask; i++)
-		used += cells[i].kind != WEIR_CELL_FREE;
-	cr_expect_eq(used, half->cells_used);
+	for (uint32_t i = 0; i < cells_count(half); i++)
+		cr_expect_eq(cells[i].kind == WEIR_CELL_RANGE, i > half->mask);
 	vec_foreach(listener, &plan->listeners) {
 		vec_foreach(address, &listener->addresses) {
 			const struct weir_listener *own = find(cells, half, address, 0, 0);
@@ -128,11 +150,20 @@ static void expect_all(const struct plan *plan, const struct weir_half *half,
 			expect_first(cells, half, address, own);
 			vec_foreach(range, &listener->ports)
 				for (uint32_t port = range->first; port <= range->last; port++)
-					expect_listener(find(cells, half, address, port,
-							     listener->protocol),
+					expect_listener(find_range(cells, half, address, port,
+								   listener->protocol),
 							listener, ip4 ? PLAN_IP4 : PLAN_IP6);
 		}
 	}
+}
+
+static uint32_t count_used(const struct weir_listener *cells, const struct weir_half *half)
+{
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i <= half->mask; i++)
+		used += cells[i].kind != WEIR_CELL_FREE;
+	return used;
 }
 
 /* 1: an empty plan has an empty table in which nothing is found. */
@@ -145,7 +176,7 @@ Test(cells, empty)
 	struct err err = {};
 
 	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s", err.text);
-	cr_expect(half.first == 77 && half.cells_used == 0);
+	cr_expect(half.first == 77 && count_used(cells, &half) == 0);
 	cr_expect(((half.mask + 1) & half.mask) == 0 && half.mask < WEIR_MAX_CELLS);
 	cr_expect_null(find(cells, &half, &address, 0, 0));
 	expect_all(plan, &half, cells);
@@ -182,7 +213,7 @@ Test(cells, contents)
 	add_snat(plan, "10.0.0.254", 0, 1024, 4500);
 	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s", err.text);
 	expect_all(plan, &half, cells);
-	cr_expect_eq(half.cells_used, 2 + 8 + 1 + 1);
+	cr_expect_eq(count_used(cells, &half), 2 + 8 + 1 + 1);
 
 	address = support_addr("192.0.2.1");
 	cell = find(cells, &half, &address, 0, 0);
@@ -318,4 +349,74 @@ Test(cells, too_many)
 			 "too many addresses x ports: 4259841 keys, and the listener table has "
 			 "4194304 cells; name fewer ports",
 			 "%s", err.text);
+}
+
+/* 7: a range is one cell, however wide, and is found beside single ports and other ranges. */
+Test(cells, ranges)
+{
+	_cleanup_(plan_freep) struct plan *plan = plan_new();
+	_cleanup_(freep) struct weir_listener *cells = NULL;
+	struct addr address = support_addr("192.0.2.1");
+	struct weir_half half = {};
+	struct err err = {};
+
+	for (unsigned i = 0; i < 200; i++) {
+		struct plan_listener *listener = add_listener(
+			plan, i & 1 ? IPPROTO_UDP : IPPROTO_TCP, 100 * i + 1, 100 * i + 1);
+		struct port_range wide = { 100 * i + 10, 100 * i + 90 };
+
+		cr_assert_eq(vec_push(&listener->ports, wide), 0);
+		add_address(listener, "192.0.2.1", i % 3);
+		add_address(listener, "2001:db8::1", 0);
+	}
+	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s", err.text);
+	cr_expect_eq(half.ranges, 400);
+	expect_all(plan, &half, cells);
+	for (unsigned port = 0; port < 20000; port += 100) {
+		cr_assert_null(find_range(cells, &half, &address, port + 9, IPPROTO_TCP));
+		cr_assert_null(find_range(cells, &half, &address, port + 91, IPPROTO_UDP));
+	}
+}
+
+/* 8: what is rewritten is what would have been built, and only that. */
+Test(cells, rewrite)
+{
+	_cleanup_(plan_freep) struct plan *plan = plan_new();
+	_cleanup_(freep) struct weir_listener *cells = NULL, *again = NULL;
+	struct cells_places places = {};
+	struct weir_half half = {}, same = {};
+	struct plan_listener *listener;
+	struct err err = {};
+
+	for (unsigned i = 0; i < 50; i++) {
+		listener = add_listener(plan, IPPROTO_TCP, 10 * i + 1, 10 * i + 2);
+		cr_assert_eq(
+			vec_push(&listener->ports, ((struct port_range){ 10 * i + 4, 10 * i + 7 })),
+			0);
+		add_address(listener, "192.0.2.1", i % 7);
+		add_address(listener, "192.0.2.1", 100 + i % 5);
+		listener->table[PLAN_IP4] = (struct plan_table){
+			.slots = calloc(64, sizeof(struct slot)), .size = 64, .line = i
+		};
+	}
+	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &half, &cells, &err), 0, "%s", err.text);
+	for (unsigned i = 0; i < 50; i += 3) {
+		listener = &plan->listeners.items[i];
+		listener->table[PLAN_IP4].line += 1000;
+		if (i % 2) {
+			free(listener->table[PLAN_IP4].slots);
+			listener->table[PLAN_IP4].slots = NULL;
+		}
+		cr_assert_eq(cells_rewrite(cells, &half, listener, &places), 0);
+	}
+	cr_assert_eq(cells_build(plan, WEIR_MAX_CELLS, &same, &again, &err), 0, "%s", err.text);
+	cr_assert_arr_eq(&half, &same, sizeof(half));
+	for (uint32_t i = 0; i < cells_count(&half); i++) {
+		/* Where there are no slots, nobody asks for their line. */
+		if (cells[i].flags & WEIR_CELL_NO_ENDPOINT)
+			cells[i].slot_line = cells[i].slot_mask = 0;
+		cr_assert_arr_eq(&cells[i], &again[i], sizeof(cells[i]), "cell %u", i);
+	}
+	cr_assert_gt(places.list.count, 17 * 2 * 3 - 1);
+	vec_free(&places.list);
 }

@@ -297,14 +297,29 @@ static void try_limit(unsigned count, unsigned ports, unsigned endpoints, const 
 	support_expect(text.text, text.size, wanted);
 }
 
+/* One listener of so many addresses and single ports. */
+static void try_keys(unsigned addresses, unsigned ports, const char *wanted)
+{
+	_cleanup_(str_fini) struct str text = {};
+
+	str_add(&text, HEAD "  - name: l\n    protocol: tcp\n    address:\n");
+	for (unsigned i = 0; i < addresses; i++)
+		str_add(&text, "      - 10.9.%u.%u\n", i / 250, 1 + i % 250);
+	str_add(&text, "    port: \"1001");
+	for (unsigned i = 1; i < ports; i++)
+		str_add(&text, ",%u", 1001 + i);
+	str_add(&text, "\"\n    endpoint_groups:\n      - name: g\n        endpoints: 10.0.0.1\n");
+	support_expect(text.text, text.size, wanted);
+}
+
 Test(config_check, limits)
 {
 	/* Eight lines each, of which the port is the fourth. */
-	try_limit(20, 52427, 1, "");
-	try_limit(
-		20, 52428, 1,
-		"158:11 error the file has 1048580 keys (addresses x ports + addresses); the data "
-		"plane holds at most 1048576\n");
+	try_keys(1024, 1023, "");
+	try_keys(1024, 1024,
+		 "1030:11 error the file has 1049600 keys (addresses x ports + addresses; a range "
+		 "counts once); the data plane holds at most 1048576\n");
+	try_limit(20, 60000, 1, "");
 	try_limit(100001, 1, 1,
 		  "800003:5 error the file has 100001 listeners; the data plane holds at most "
 		  "100000\n");

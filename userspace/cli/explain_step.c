@@ -137,7 +137,15 @@ static void say_listener(struct explain_reading *reading, const struct weir_list
 static void read_listener(struct explain_reading *reading, const struct weir_step *step,
 			  struct explain_words *words)
 {
+	const struct weir_listener *own = &reading->object->listeners[reading->address];
+
 	begin(words, "listener", "listeners");
+	if (!step->found && !reading->ranges && (own->flags & WEIR_CELL_HAS_RANGES)) {
+		reading->ranges = true;
+		say(words, "%s port %u has no cell of its own: its address's ranges are asked",
+		    output_protocol(reading->parsed.flow.protocol), reading->parsed.flow.dport);
+		return;
+	}
 	if (!step->found) {
 		say(words, "no listener has %s port %u",
 		    output_protocol(reading->parsed.flow.protocol), reading->parsed.flow.dport);

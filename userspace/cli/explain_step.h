@@ -24,7 +24,8 @@ struct explain_reading {
 	uint32_t address; /* cell */
 	struct weir_listener listener;
 	struct weir_endpoint endpoint;
-	bool ended; /* the verdict has been read */
+	bool ended;  /* the verdict has been read */
+	bool ranges; /* the port has no cell of its own, and the address has ranges */
 };
 
 void explain_step_read(struct explain_reading *reading, const struct weir_step *step,

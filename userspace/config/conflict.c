@@ -59,15 +59,6 @@ static void count_report(struct report *report, const struct count *count, const
 			   what, count->limit);
 }
 
-static size_t count_ports(const struct node_list *ports)
-{
-	size_t sum = 0;
-
-	vec_foreach(port, &ports->nodes)
-		sum += (*port)->value.ports.last - (*port)->value.ports.first + 1;
-	return sum;
-}
-
 static void count_endpoints(const struct tree_node *listener, struct count *endpoints)
 {
 	const struct tree_node *groups = fields_get(listener, LISTENER_GROUPS);
@@ -106,8 +97,8 @@ static int claim_ports(struct conflict *conflict, const struct tree_node *listen
 	return 0;
 }
 
-/* The keys that a listener needs: one per address and port, and one per address. Once there are
- * too many, claims are no longer kept: a small file can name very many. */
+/* The keys that a listener needs: one per address and port, or range of ports, and one per address.
+ * Once there are too many, claims are no longer kept: a small file can name very many. */
 static int add_listener(struct conflict *conflict, struct tree_node *listener, struct count *keys)
 {
 	_cleanup_(fields_items_fini) struct node_list addresses = {}, ports = {};
@@ -116,8 +107,7 @@ static int add_listener(struct conflict *conflict, struct tree_node *listener, s
 	if (fields_items(listener, LISTENER_ADDRESS, &addresses) < 0 ||
 	    fields_ports(listener, &ports) < 0)
 		return -ENOMEM;
-	count_add(keys, addresses.nodes.count * (count_ports(&ports) + 1),
-		  place ? place : listener);
+	count_add(keys, addresses.nodes.count * (ports.nodes.count + 1), place ? place : listener);
 	if (conflict->claims.count + addresses.nodes.count * ports.nodes.count > KEYS_MAX)
 		return 0;
 	vec_foreach(address, &addresses.nodes)
@@ -386,7 +376,8 @@ static int check_all(struct conflict *conflict, struct tree_node *root)
 	}
 	count_report(conflict->report, &listeners, "listeners");
 	count_report(conflict->report, &endpoints, "endpoints");
-	count_report(conflict->report, &keys, "keys (addresses x ports + addresses)");
+	count_report(conflict->report, &keys,
+		     "keys (addresses x ports + addresses; a range counts once)");
 	sort_claims(conflict);
 	check_shared(conflict);
 	check_tunnel_source(conflict, root, ROOT_TUNNEL_SOURCE);

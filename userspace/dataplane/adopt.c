@@ -172,7 +172,10 @@ static int read_cell(const struct object *object, const struct weir_listener *ce
 		     struct plan *plan)
 {
 	struct plan_listener *listener = find_id(plan, cell->id);
-	struct port_range port = { cell->port, cell->port };
+	struct port_range port = {
+		.first = cell->port,
+		.last = cell->kind == WEIR_CELL_RANGE ? cell->last_port : cell->port,
+	};
 	struct addr address;
 	enum plan_family family;
 	int r;
@@ -339,15 +342,16 @@ static int read_all(const struct object *object, struct plan *plan)
 	const struct weir_half *half = &object->control->half[object->control->generation & 1];
 	int r;
 
-	if (half->first + (uint64_t)half->mask >= 2 * object->capacity.of[CAPACITY_CELLS])
+	if (half->first + (uint64_t)half->mask + half->ranges >=
+	    2 * (uint64_t)object->capacity.of[CAPACITY_CELLS])
 		return -EPROTO;
 	plan->hash_seed = object->control->slot_seed;
 	plan->answers_per_second = object->control->answers_per_second;
 	r = read_infos(object, plan);
-	for (uint32_t i = 0; !r && object->control->generation && i <= half->mask; i++) {
+	for (uint32_t i = 0; !r && object->control->generation && i < cells_count(half); i++) {
 		const struct weir_listener *cell = &object->listeners[half->first + i];
 
-		if (cell->kind == WEIR_CELL_LISTENER)
+		if (cell->kind == WEIR_CELL_LISTENER || cell->kind == WEIR_CELL_RANGE)
 			r = read_cell(object, cell, plan);
 	}
 	if (r)

@@ -110,11 +110,17 @@ static uint64_t count_bounds(const struct addr_prefixes *prefixes)
 struct capacity capacity_for(const struct model *model)
 {
 	uint64_t need[CAPACITIES] = { [CAPACITY_LISTENERS] = model->listeners.count + 1 };
+	uint64_t keys = 0, ranges = 0, hashed = 1;
 	struct capacity capacity;
 
 	vec_foreach(listener, &model->listeners) {
-		need[CAPACITY_CELLS] +=
-			cells_wanted(listener->addresses.count * (listener->ports.count + 1));
+		vec_foreach(range, &listener->ports) {
+			if (range->first == range->last)
+				keys += listener->addresses.count;
+			else
+				ranges += listener->addresses.count;
+		}
+		keys += listener->addresses.count;
 		need[CAPACITY_ROWS] += count_rows(listener);
 		need[CAPACITY_LINES] += count_lines(listener);
 		if (model_has_nat(listener))
@@ -122,6 +128,9 @@ struct capacity capacity_for(const struct model *model)
 		if (model_has_stateless(listener))
 			need[CAPACITY_EXCEPTIONS] = model->recorded_flows;
 	}
+	while (hashed < cells_wanted(keys) && hashed < WEIR_MAX_CELLS)
+		hashed *= 2;
+	need[CAPACITY_CELLS] = hashed + 2 * ranges;
 	vec_foreach(acl, &model->acls)
 		need[CAPACITY_BOUND_LINES] += count_bounds(&acl->prefixes);
 	for (int of = 0; of < CAPACITIES; of++)
@@ -144,6 +153,9 @@ struct capacity capacity_grown(const struct capacity *held, const struct capacit
 	for (int of = 0; of < CAPACITIES; of++)
 		if (need->of[of] > held->of[of])
 			grown.of[of] = roomy(of, need->of[of]);
+	if (grown.of[CAPACITY_CELLS] > held->of[CAPACITY_CELLS] &&
+	    grown.of[CAPACITY_CELLS] < 2 * held->of[CAPACITY_CELLS])
+		grown.of[CAPACITY_CELLS] = 2 * held->of[CAPACITY_CELLS];
 	return grown;
 }
 

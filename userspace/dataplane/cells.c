@@ -14,11 +14,21 @@
 #define CELLS_PER_KEY	  4
 #define CELLS_PER_KEY_MIN 2
 
+/* Ports of a listener on one of its addresses. */
+struct range {
+	const struct plan_listener *listener;
+	const struct addr *address;
+	const struct port_range *ports;
+};
+
+struct ranges {
+	VEC(struct range) list; /* by address, protocol and port */
+};
+
 struct layout {
 	struct weir_listener *cells;
 	uint32_t mask;
 	uint32_t seed;
-	uint32_t used;
 };
 
 /* The cell of a key, made where there is none; NULL where the seed is a bad one. */
@@ -35,7 +45,6 @@ static struct weir_listener *put(struct layout *layout, const uint8_t addr[16], 
 			cell->port = port;
 			cell->protocol = protocol;
 			cell->kind = kind;
-			layout->used++;
 			return cell;
 		}
 		if (cell->port == port && cell->protocol == protocol &&
@@ -89,14 +98,15 @@ static bool put_address(struct layout *layout, const struct plan_listener *liste
 		return false;
 	if (!cell->first_port) {
 		cell->first_port = listener->ports.items[0].first;
+		cell->last_port = listener->ports.items[0].last;
 		cell->first_protocol = listener->protocol;
 		fill_listener(cell, listener, address);
 	}
 	cell->flags |= WEIR_CELL_HAS_LISTENERS;
 	vec_foreach(range, &listener->ports)
-		for (uint32_t port = range->first; port <= range->last; port++)
-			if (!put_listener(layout, listener, address, port))
-				return false;
+		if (range->first == range->last &&
+		    !put_listener(layout, listener, address, range->first))
+			return false;
 	return true;
 }
 
@@ -131,6 +141,56 @@ static bool put_all(struct layout *layout, const struct plan *plan)
 	return true;
 }
 
+static int compare_ranges(const void *left, const void *right)
+{
+	const struct range *a = left, *b = right;
+	int order = addr_compare(a->address, b->address);
+
+	if (order)
+		return order;
+	if (a->listener->protocol != b->listener->protocol)
+		return a->listener->protocol - b->listener->protocol;
+	return a->ports->first - b->ports->first;
+}
+
+static int list_ranges(const struct plan *plan, struct ranges *ret)
+{
+	int r = 0;
+
+	vec_foreach(listener, &plan->listeners)
+		vec_foreach(address, &listener->addresses)
+			vec_foreach(ports, &listener->ports)
+				if (!r && ports->first != ports->last)
+					r = vec_push(&ret->list,
+						     ((struct range){ listener, address, ports }));
+	if (!r && ret->list.count)
+		qsort(ret->list.items, ret->list.count, sizeof(*ret->list.items), compare_ranges);
+	return r;
+}
+
+/* Behind the hash table; each address's cell names its own. */
+static void put_ranges(struct layout *layout, const struct ranges *ranges)
+{
+	struct weir_listener *address = NULL, *cell = layout->cells + layout->mask + 1;
+
+	vec_foreach(range, &ranges->list) {
+		if (!address ||
+		    memcmp(address->addr, range->address->bytes, sizeof(address->addr))) {
+			address = put(layout, range->address->bytes, 0, 0, WEIR_CELL_ADDRESS);
+			address->flags |= WEIR_CELL_HAS_RANGES;
+			address->range_first = cell - layout->cells;
+		}
+		address->range_count++;
+		memcpy(cell->addr, range->address->bytes, sizeof(cell->addr));
+		cell->kind = WEIR_CELL_RANGE;
+		cell->protocol = range->listener->protocol;
+		cell->port = range->ports->first;
+		cell->last_port = range->ports->last;
+		fill_listener(cell, range->listener, range->address);
+		cell++;
+	}
+}
+
 /* The cell again, if it is this listener's, or its address's with this listener in it. */
 static int rewrite(struct layout *layout, struct weir_listener *cell,
 		   const struct plan_listener *listener, const struct addr *address,
@@ -138,9 +198,26 @@ static int rewrite(struct layout *layout, struct weir_listener *cell,
 {
 	if (!cell || cell->id != listener->id)
 		return 0;
-	cell->flags &= WEIR_CELL_HAS_LISTENERS;
+	cell->flags &= WEIR_CELL_HAS_LISTENERS | WEIR_CELL_HAS_RANGES;
 	fill_listener(cell, listener, address);
 	return vec_push(&ret->list, cell - layout->cells);
+}
+
+static int rewrite_address(struct layout *layout, const struct plan_listener *listener,
+			   const struct addr *address, struct cells_places *ret)
+{
+	struct weir_listener *own = put(layout, address->bytes, 0, 0, WEIR_CELL_ADDRESS);
+	int r = rewrite(layout, own, listener, address, ret);
+
+	vec_foreach(range, &listener->ports)
+		if (!r && range->first == range->last)
+			r = rewrite(layout,
+				    put(layout, address->bytes, range->first, listener->protocol,
+					WEIR_CELL_LISTENER),
+				    listener, address, ret);
+	for (uint32_t i = 0; !r && own && i < own->range_count; i++)
+		r = rewrite(layout, layout->cells + own->range_first + i, listener, address, ret);
+	return r;
 }
 
 int cells_rewrite(struct weir_listener *cells, const struct weir_half *half,
@@ -149,19 +226,14 @@ int cells_rewrite(struct weir_listener *cells, const struct weir_half *half,
 	struct layout layout = { .cells = cells, .mask = half->mask, .seed = half->seed };
 	int r = 0;
 
-	vec_foreach(address, &listener->addresses) {
-		struct weir_listener *cell = put(&layout, address->bytes, 0, 0, WEIR_CELL_ADDRESS);
-
-		r = r ?: rewrite(&layout, cell, listener, address, ret);
-		vec_foreach(range, &listener->ports) {
-			for (uint32_t port = range->first; port <= range->last; port++) {
-				cell = put(&layout, address->bytes, port, listener->protocol,
-					   WEIR_CELL_LISTENER);
-				r = r ?: rewrite(&layout, cell, listener, address, ret);
-			}
-		}
-	}
+	vec_foreach(address, &listener->addresses)
+		r = r ?: rewrite_address(&layout, listener, address, ret);
 	return r;
+}
+
+uint32_t cells_count(const struct weir_half *half)
+{
+	return half->mask + 1 + half->ranges;
 }
 
 static uint64_t count_keys(const struct plan *plan)
@@ -172,7 +244,7 @@ static uint64_t count_keys(const struct plan *plan)
 		uint64_t ports = 0;
 
 		vec_foreach(range, &listener->ports)
-			ports += range->last - range->first + 1;
+			ports += range->first == range->last;
 		keys += listener->addresses.count * (ports + 1);
 	}
 	return keys;
@@ -194,33 +266,54 @@ static uint64_t first_size(uint64_t keys, uint32_t room)
 	return size;
 }
 
+/* In a table of this size, by the first seed under which every key has its place. */
+static int build(const struct plan *plan, const struct ranges *ranges, uint64_t size,
+		 struct weir_half *half, struct weir_listener **ret)
+{
+	size_t bytes = (size + ranges->list.count) * sizeof(**ret);
+	_cleanup_(freep) struct weir_listener *cells = malloc(bytes);
+
+	if (!cells)
+		return -ENOMEM;
+	for (uint32_t seed = 0; seed < SEEDS_TO_TRY; seed++) {
+		struct layout layout = { .cells = cells, .mask = size - 1, .seed = seed };
+
+		memset(cells, 0, bytes);
+		if (!put_all(&layout, plan))
+			continue;
+		put_ranges(&layout, ranges);
+		half->mask = layout.mask;
+		half->seed = layout.seed;
+		half->ranges = ranges->list.count;
+		*ret = take_ptr(cells);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
 int cells_build(const struct plan *plan, uint32_t room, struct weir_half *half,
 		struct weir_listener **ret, struct err *err)
 {
 	uint64_t keys = count_keys(plan);
+	struct ranges ranges = {};
+	int r = list_ranges(plan, &ranges);
 
-	for (uint64_t size = first_size(keys, room); size <= WEIR_MAX_CELLS && keys < size;
+	if (!r)
+		r = ranges.list.count > WEIR_MAX_CELLS ? -ENOSPC : 1;
+	room -= ranges.list.count < room ? ranges.list.count : room;
+	for (uint64_t size = first_size(keys, room); r > 0 && size <= WEIR_MAX_CELLS && keys < size;
 	     size *= 2) {
-		_cleanup_(freep) struct weir_listener *cells = malloc(size * sizeof(*cells));
+		int built = build(plan, &ranges, size, half, ret);
 
-		if (!cells)
-			return err_set(err, -ENOMEM, "out of memory");
-		for (uint32_t seed = 0; seed < SEEDS_TO_TRY; seed++) {
-			struct layout layout = { .cells = cells, .mask = size - 1, .seed = seed };
-
-			memset(cells, 0, size * sizeof(*cells));
-			if (!put_all(&layout, plan))
-				continue;
-			half->mask = layout.mask;
-			half->seed = layout.seed;
-			half->cells_used = layout.used;
-			*ret = take_ptr(cells);
-			return 0;
-		}
+		r = built == -ENOSPC ? r : built;
 	}
-	return err_set(
-		err, -ENOSPC,
-		"too many addresses x ports: %llu keys, and the listener table has %u cells; "
-		"name fewer ports",
-		(unsigned long long)keys, WEIR_MAX_CELLS);
+	vec_free(&ranges.list);
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	if (r)
+		return err_set(err, -ENOSPC,
+			       "too many addresses x ports: %llu keys, and the listener table has "
+			       "%u cells; name fewer ports",
+			       (unsigned long long)keys, WEIR_MAX_CELLS);
+	return 0;
 }

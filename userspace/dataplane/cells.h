@@ -2,7 +2,8 @@
 /*
  * The listener table: an open-addressed hash inside an array, so that BPF looks it up inline in one
  * or two cache lines (bpf/listener.h). The writer chooses size and seed such that no key lies more
- * than WEIR_MAX_PROBES cells from its place.
+ * than WEIR_MAX_PROBES cells from its place. A single port is a key; a range of ports is a cell
+ * behind the hash table, in the list of its address.
  */
 #ifndef WEIR_DATAPLANE_CELLS_H
 #define WEIR_DATAPLANE_CELLS_H
@@ -15,7 +16,7 @@ struct cells_places {
 	VEC(uint32_t) list;
 };
 
-/* So many cells for keys (addresses, and ports of addresses) are roomy. */
+/* So many cells for keys (addresses, and single ports of addresses) are roomy. */
 uint64_t cells_wanted(uint64_t keys);
 
 /*
@@ -25,9 +26,12 @@ uint64_t cells_wanted(uint64_t keys);
 int cells_rewrite(struct weir_listener *cells, const struct weir_half *half,
 		  const struct plan_listener *listener, struct cells_places *ret);
 
+/* Cells of a half, the ranges' included. */
+uint32_t cells_count(const struct weir_half *half);
+
 /*
- * Lays out the plan's addresses and listeners. half->mask, seed and cells_used are set. *ret has
- * half->mask + 1 cells and is the caller's: more than `room` only where that would be more than
+ * Lays out the plan's addresses and listeners. All of half but `first` is set. *ret has
+ * cells_count(half) cells and is the caller's: more than `room` only where that would be more than
  * half full. -ENOSPC: too many addresses x ports.
  */
 int cells_build(const struct plan *plan, uint32_t room, struct weir_half *half,

@@ -236,7 +236,7 @@ static struct capacity needed(const struct plan *next, const struct weir_half *h
 {
 	struct capacity need = {
 		.of = {
-			[CAPACITY_CELLS] = half->mask + 1,
+			[CAPACITY_CELLS] = cells_count(half),
 			[CAPACITY_EXCEPTIONS] = next->exceptions,
 			[CAPACITY_NAT_FLOWS] = next->nat_flows,
 		},
@@ -548,7 +548,7 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	write_tables(object, next);
 	write_bounds(object, next);
 	write_guards(object, next);
-	memcpy(object->listeners + half.first, cells, (half.mask + 1) * sizeof(*cells));
+	memcpy(object->listeners + half.first, cells, cells_count(&half) * sizeof(*cells));
 	write_new(object, next);
 	flip(object, &half);
 	write_known(object, next);
@@ -566,7 +566,7 @@ static void follow_cells(struct object *object, const struct weir_half *now, uin
 	struct weir_listener *to = object->listeners + idle;
 
 	if (!object->idle_follows)
-		memcpy(to, from, (now->mask + 1) * sizeof(*to));
+		memcpy(to, from, cells_count(now) * sizeof(*to));
 	else
 		vec_foreach(place, &object->idle_differs.list)
 			to[*place] = from[*place];
