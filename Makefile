@@ -47,12 +47,12 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all bench bench-live help deps test test-kernels demo lab lab-down lint format mutate install clean packages
+.PHONY: all bench bench-control bench-live help deps test test-kernels demo lab lab-down lint format mutate install clean packages
 
 all: $(O)/weir $(BPF_OBJECTS) ## build $(O)/weir and the BPF objects
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # On a fresh machine `demo` and `test` install what is missing; other goals only name it.
 ifneq ($(filter demo lab deps $(TEST_GOALS),$(MAKECMDGOALS)),)
@@ -158,6 +158,14 @@ bench-live: $(O)/tests/bench/live/live ## live frames: weir beside the kernel an
 	$(Q)mkdir -p $(O)/bench
 	$(Q)$< '$(ROUNDS)' $(O)/bench/live.jsonl
 
+$(O)/tests/bench/control/control: $(O)/tests/bench/control/control.o $(O)/libweir.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-control: $(O)/weir $(O)/tests/bench/control/control ## what configuration costs: 10 000 listeners (ROUNDS=n)
+	$(Q)mkdir -p $(O)/bench
+	$(Q)$(O)/tests/bench/control/control $(O)/weir '$(ROUNDS)' $(O)/bench/control.jsonl
+
 # What is only checked now and then, since it takes so long: other compilers, other kernels.
 $(O)/tests/kernels/load: $(O)/tests/kernels/load.o
 	$(call say,LD,$@)
@@ -197,5 +205,5 @@ clean: ## remove build/
 	$(Q)rm -rf build
 
 -include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(TEST_BPF:.o=.d) $(PEERS:=.d) \
-         $(BENCH_PARTS:.o=.d) $(LIVE_PARTS:.o=.d) $(O)/tests/kernels/load.d \
+         $(BENCH_PARTS:.o=.d) $(LIVE_PARTS:.o=.d) $(O)/tests/kernels/load.d $(O)/tests/bench/control/control.d \
          $(patsubst tests/bench/%.bpf.c,$(O)/tests/bench/%.bpf.d,$(wildcard tests/bench/*.bpf.c))

@@ -251,18 +251,21 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides,
 		     const struct change_listeners *listeners, struct change *change,
 		     struct err *err)
 {
+	const char *instance = daemon->options->instance;
 	struct state next = { .overrides = *overrides };
 	int r;
 
-	/* On disk first: what a restart would forget must not be in force. */
+	/* Written before it is in force, so that a full disk refuses it; synced, which may take a
+	 * hundred times as long, before whoever asked is told. */
 	next.interfaces.items = daemon->state.interfaces.items;
 	next.interfaces.count = daemon->state.interfaces.count;
-	r = state_save(daemon->options->instance, &next, err);
+	r = state_stage(instance, &next, err);
+	r = r ?: put_overrides_in_force(daemon, overrides, listeners, change, err);
 	if (r < 0)
 		return r;
-	r = put_overrides_in_force(daemon, overrides, listeners, change, err);
-	if (r < 0) {
-		state_save(daemon->options->instance, &daemon->state, NULL);
+	r = state_publish(instance, err);
+	if (r < 0) { /* what a restart would forget must not stay in force */
+		put_overrides_in_force(daemon, &daemon->state.overrides, listeners, change, NULL);
 		return r;
 	}
 	overrides_fini(&daemon->state.overrides);

@@ -29,7 +29,9 @@ static void state_path(const char *instance, const char *file, char path[PATH_MA
 	snprintf(path, PATH_MAX, WEIR_STATE_DIR "/%s/%s", instance, file);
 }
 
-static int write_file(const char *instance, const char *file, const char *text, struct err *err)
+static int put_file(const char *instance, const char *file, const char *text,
+		    int put(const char *directory, const char *name, const char *data, size_t size),
+		    struct err *err)
 {
 	char directory[PATH_MAX];
 	int r;
@@ -37,10 +39,20 @@ static int write_file(const char *instance, const char *file, const char *text, 
 	snprintf(directory, sizeof(directory), WEIR_STATE_DIR "/%s", instance);
 	if (mkdir(directory, 0750) && errno != EEXIST)
 		return err_set(err, -errno, "%s: %s", directory, strerror(errno));
-	r = file_replace(directory, file, text, strlen(text));
+	r = put(directory, file, text, strlen(text));
 	if (r < 0)
 		return err_set(err, r, "cannot write %s/%s: %s", directory, file, strerror(-r));
 	return 0;
+}
+
+static int write_file(const char *instance, const char *file, const char *text, struct err *err)
+{
+	return put_file(instance, file, text, file_replace, err);
+}
+
+static int stage_file(const char *instance, const char *file, const char *text, struct err *err)
+{
+	return put_file(instance, file, text, file_stage, err);
 }
 
 static int load_override(json_t *from, struct state *state)
@@ -170,10 +182,10 @@ static json_t *override_json(const struct override *override)
 	return json;
 }
 
-int state_save(const char *instance, const struct state *state, struct err *err)
+/* The overrides and interfaces as a text of the caller's; NULL without memory. */
+static char *state_text(const struct state *state)
 {
 	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[], s:[]}", "overrides", "interfaces");
-	_cleanup_(freep) char *text = NULL;
 
 	vec_foreach(override, &state->overrides.list)
 		json_array_append_new(json_object_get(root, "overrides"), override_json(override));
@@ -182,10 +194,40 @@ int state_save(const char *instance, const struct state *state, struct err *err)
 				      json_pack("{s:s, s:b, s:b}", "name", interface->name,
 						"attached", interface->attached, "generic",
 						interface->generic));
-	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-	if (!text)
-		return err_set(err, -ENOMEM, "out of memory");
-	return write_file(instance, OVERRIDES_FILE, text, err);
+	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+}
+
+static int put_state(const char *instance, const struct state *state,
+		     int put(const char *instance, const char *file, const char *text,
+			     struct err *err),
+		     struct err *err)
+{
+	_cleanup_(freep) char *text = state_text(state);
+
+	return text ? put(instance, OVERRIDES_FILE, text, err)
+		    : err_set(err, -ENOMEM, "out of memory");
+}
+
+int state_save(const char *instance, const struct state *state, struct err *err)
+{
+	return put_state(instance, state, write_file, err);
+}
+
+int state_stage(const char *instance, const struct state *state, struct err *err)
+{
+	return put_state(instance, state, stage_file, err);
+}
+
+int state_publish(const char *instance, struct err *err)
+{
+	char directory[PATH_MAX];
+	int r;
+
+	state_path(instance, "", directory);
+	r = file_publish(directory, OVERRIDES_FILE);
+	return r < 0 ? err_set(err, r, "cannot write %s" OVERRIDES_FILE ": %s", directory,
+			       strerror(-r))
+		     : 0;
 }
 
 int state_save_addresses(const char *instance, const struct state *state, struct err *err)

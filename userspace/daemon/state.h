@@ -37,6 +37,10 @@ int state_load(const char *instance, struct state *ret, struct err *err);
 
 /* All but the addresses; and these, which are many and change with the configuration only. */
 int state_save(const char *instance, const struct state *state, struct err *err);
+/* As state_save(), in the two steps of util/file.h: refused by the first if at all. */
+int state_stage(const char *instance, const struct state *state, struct err *err);
+int state_publish(const char *instance, struct err *err);
+
 int state_save_addresses(const char *instance, const struct state *state, struct err *err);
 
 /* Remembers, or forgets, what was said of an interface. */

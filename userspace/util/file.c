@@ -58,10 +58,15 @@ static int write_all(int fd, const char *data, size_t size)
 		data += count;
 		size -= count;
 	}
-	return fsync(fd) ? -errno : 0;
+	return 0;
 }
 
-int file_replace(const char *directory, const char *name, const char *data, size_t size)
+static void staged_name(const char *name, char ret[NAME_MAX + 1])
+{
+	snprintf(ret, NAME_MAX + 1, ".%.200s.new", name);
+}
+
+int file_stage(const char *directory, const char *name, const char *data, size_t size)
 {
 	_cleanup_(closep) int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(closep) int fd = -1;
@@ -70,16 +75,41 @@ int file_replace(const char *directory, const char *name, const char *data, size
 
 	if (folder < 0)
 		return -errno;
-	snprintf(fresh, sizeof(fresh), ".%.200s.new", name);
+	staged_name(name, fresh);
 	fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, data, size);
-	if (!r && renameat(folder, fresh, folder, name))
+	if (r < 0)
+		unlinkat(folder, fresh, 0);
+	return r;
+}
+
+int file_publish(const char *directory, const char *name)
+{
+	_cleanup_(closep) int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = -1;
+	char fresh[NAME_MAX + 1];
+	int r = 0;
+
+	if (folder < 0)
+		return -errno;
+	staged_name(name, fresh);
+	fd = openat(folder, fresh, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) || renameat(folder, fresh, folder, name))
 		r = -errno;
 	if (r < 0) {
 		unlinkat(folder, fresh, 0);
 		return r;
 	}
 	return fsync(folder) ? -errno : 0;
+}
+
+int file_replace(const char *directory, const char *name, const char *data, size_t size)
+{
+	int r = file_stage(directory, name, data, size);
+
+	return r ?: file_publish(directory, name);
 }

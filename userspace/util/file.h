@@ -16,4 +16,9 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
 /* Replaces directory/name by a new file of mode 0640: written, synced, renamed, synced. */
 int file_replace(const char *directory, const char *name, const char *data, size_t size);
 
+/* The same in two steps: what cannot be written is refused by the first, and a crash before the end
+ * of the second leaves the old file. */
+int file_stage(const char *directory, const char *name, const char *data, size_t size);
+int file_publish(const char *directory, const char *name);
+
 #endif
