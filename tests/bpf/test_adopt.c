@@ -412,6 +412,51 @@ Test(adopt, any_sequence_of_changes, .timeout = 120)
 	cr_assert_eq(rig_counted(NULL, WEIR_R_INTERNAL), 0);
 }
 
+/* One weight after another, of one listener or of both, by the short way; and now and then by the
+ * long one, after which the idle half of the table is not as the other any more. */
+Test(adopt, weights_alone, .timeout = 60)
+{
+	rig_configure(two, 100);
+	for (unsigned round = 0; round < 60; round++) {
+		const struct listener *listeners[2];
+		struct plan *part = NULL;
+		struct err err = {};
+		size_t count = 0;
+		char when[32];
+
+		snprintf(when, sizeof(when), "round %u", round);
+		vec_foreach(listener, &rig.model->listeners) {
+			const struct endpoint_group *group = &listener->groups.items[0];
+			const struct endpoint *endpoint = &group->endpoints.items[round & 1];
+			struct override *override;
+
+			if (count && random_below(2))
+				continue;
+			override = overrides_get(&rig.overrides, listener->name, group->name,
+						 endpoint->name);
+			override->file_weight = endpoint->weight;
+			override->weight = (int)random_below(4) * 60;
+			listeners[count++] = listener;
+		}
+		rig.facts.now = object_now(rig.object);
+		cr_assert_eq(plan_reweigh(listeners, count, &rig.overrides, rig.facts.now, rig.plan,
+					  &part, &err),
+			     0, "%s", err.text);
+		cr_assert_eq(sync_listeners(rig.object, rig.plan, part, &err), 0, "%s", err.text);
+		plan_merge(rig.plan, part);
+		plan_free(part);
+		expect_adopted(when);
+		expect_settled(when);
+		if (random_below(8) == 0)
+			rig_enforce(rig_plan());
+		if (random_below(8) == 0)
+			replace_daemon();
+		rig_advance(random_below(50));
+		rig_upkeep();
+	}
+	cr_assert_eq(rig_counted(NULL, WEIR_R_INTERNAL), 0);
+}
+
 /* The maps that sync_plan() writes, as they were. */
 struct snapshot {
 	struct weir_control control;
