@@ -24,6 +24,7 @@ struct verb {
 	const char *arguments;
 	const char *help;
 	int (*function)(const struct cli *cli, struct err *err);
+	const char *options; /* more arguments, which the overview leaves out; or NULL */
 };
 
 static int cli_version(const struct cli *cli, struct err *err);
@@ -37,8 +38,10 @@ static const struct verb verbs[] = {
 	{ "drain", "LISTENER[/GROUP[/ENDPOINT]]", "no new connections; keep those there are",
 	  cli_drain },
 	{ "undrain", "LISTENER[/GROUP[/ENDPOINT]]", "take new connections again", cli_undrain },
-	{ "show", "listeners|endpoints|drops|overrides|decap [SELECTOR]",
-	  "what is in force, with or without a daemon", cli_show },
+	{ "show", "listeners|endpoints|flows|latency|drops|overrides|decap [SELECTOR]",
+	  "what is in force, with or without a daemon", cli_show,
+	  "flows [--client ADDRESS[/N]] [--port N] [--protocol tcp|udp]\n"
+	  "       [--state opening|open|closing|reset] [--limit N] [--count]" },
 	{ "stats", "[SELECTOR] [-w]", "traffic, and wanted and got shares", cli_stats },
 	{ "explain", "SRC DST [tcp|udp] [--syn|--established] [--interface IF]",
 	  "what would become of a packet, stage by stage", cli_explain },
@@ -56,7 +59,10 @@ static const struct verb verbs[] = {
 
 static void print_verb(const struct verb *verb, FILE *out)
 {
-	fprintf(out, "usage: weir %s %s\n  %s\n", verb->name, verb->arguments, verb->help);
+	fprintf(out, "usage: weir %s %s\n", verb->name, verb->arguments);
+	if (verb->options)
+		fprintf(out, "       weir %s %s\n", verb->name, verb->options);
+	fprintf(out, "  %s\n", verb->help);
 }
 
 static void print_help(FILE *out)
@@ -119,7 +125,8 @@ static int unknown_verb(const char *name, struct err *err)
 static const char *unknown_option(const struct verb *verb, const struct cli *cli)
 {
 	for (int i = 1; i < cli->argc; i++)
-		if (cli->argv[i][0] == '-' && !strstr(verb->arguments, cli->argv[i]))
+		if (cli->argv[i][0] == '-' && !strstr(verb->arguments, cli->argv[i]) &&
+		    !strstr(verb->options ?: "", cli->argv[i]))
 			return cli->argv[i];
 	return NULL;
 }

@@ -65,6 +65,8 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 		entry->plan = endpoint;
 	counters_add(&entry->traffic, &stats.traffic);
 	entry->flows += flows->by_row[endpoint->row];
+	for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
+		entry->latency.answers[i] += report->object->nat_latency[endpoint->row].answers[i];
 	entry->want = want_of(endpoint) ?: entry->want;
 	entry->since += counts_flows(listener->plan) ? stats.traffic.flows - info->flows_before
 						     : stats.traffic.packets - info->packets_before;

@@ -17,6 +17,7 @@ struct report_endpoint {
 	double got;	/* the same as measured since the shares last changed; < 0: nothing came */
 	uint64_t since; /* new flows (packets, where flows cannot be told) that it got since then */
 	uint32_t flows; /* tracked at the moment */
+	struct weir_nat_latency latency; /* of first answers, where answers come through weir */
 };
 
 struct report_listener {

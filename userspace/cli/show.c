@@ -5,6 +5,7 @@
 
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/show_flows.h"
 #include "cli/table.h"
 #include "daemon/state.h"
 #include "plan/slots.h"
@@ -177,6 +178,95 @@ static json_t *endpoints_json(const struct report *report)
 	return list;
 }
 
+/* The upper end of an entry of a histogram (us); the last one has none. */
+static uint64_t latency_limit(uint32_t entry)
+{
+	return (uint64_t)WEIR_LATENCY_FIRST << entry;
+}
+
+/* Below which `share` of the answers were: "512 us", "2.0 ms", "> 2.1 s", "-". */
+static void print_quantile(const struct report_endpoint *endpoint, double share, char text[24])
+{
+	const struct weir_nat_latency *latency = &endpoint->latency;
+	uint64_t all = 0, sum = 0;
+	uint32_t entry = 0;
+	double limit;
+
+	for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
+		all += latency->answers[i];
+	while (entry < WEIR_LATENCY_ENTRIES - 1 && sum + latency->answers[entry] < share * all)
+		sum += latency->answers[entry++];
+	limit = latency_limit(entry);
+	if (!all)
+		snprintf(text, 24, "-");
+	else if (entry == WEIR_LATENCY_ENTRIES - 1)
+		snprintf(text, 24, "> %.1f s", limit / 2e6);
+	else if (limit < 1e3)
+		snprintf(text, 24, "%.0f us", limit);
+	else if (limit < 1e6)
+		snprintf(text, 24, "%.1f ms", limit / 1e3);
+	else
+		snprintf(text, 24, "%.1f s", limit / 1e6);
+}
+
+/* Times are the upper ends of entries, each twice the one before. */
+static void print_latency(const struct report *report)
+{
+	static const char *const head[] = {
+		"LISTENER/GROUP/ENDPOINT", "ANSWERS", "HALF", "90 %", "99 %", NULL
+	};
+	static const double shares[] = { 0.5, 0.9, 0.99 };
+	struct table table = { .align = "lrrrr" };
+
+	table_head(&table, head);
+	vec_foreach(listener, &report->listeners) {
+		vec_foreach(endpoint, &listener->endpoints) {
+			uint64_t all = 0;
+			char text[24];
+
+			for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
+				all += endpoint->latency.answers[i];
+			table_add(&table, "%s/%s/%s", listener->plan->name, endpoint->plan->group,
+				  endpoint->plan->name);
+			table_add(&table, "%llu", (unsigned long long)all);
+			for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+				print_quantile(endpoint, shares[i], text);
+				table_add(&table, "%s", text);
+			}
+		}
+	}
+	table_print(&table, stdout);
+}
+
+/* {"below_us": 8, "answers": 0}, ...; the last entry has null for a limit. */
+static json_t *latency_json(const struct report *report)
+{
+	json_t *list = json_array();
+
+	vec_foreach(listener, &report->listeners) {
+		vec_foreach(endpoint, &listener->endpoints) {
+			json_t *entries = json_array();
+
+			for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
+				json_array_append_new(
+					entries,
+					json_pack(
+						"{s:o, s:I}", "below_us",
+						i + 1 < WEIR_LATENCY_ENTRIES
+							? json_integer((json_int_t)latency_limit(i))
+							: json_null(),
+						"answers",
+						(json_int_t)endpoint->latency.answers[i]));
+			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "listener",
+							      listener->plan->name, "group",
+							      endpoint->plan->group, "endpoint",
+							      endpoint->plan->name, "first_answers",
+							      entries));
+		}
+	}
+	return list;
+}
+
 /* Where a packet may go without a word: everything but forwarded. */
 static bool is_worth_showing(const struct output_reason *reason)
 {
@@ -275,6 +365,7 @@ static const struct {
 } shows[] = {
 	{ "listeners", print_listeners, listeners_json },
 	{ "endpoints", print_endpoints, endpoints_json },
+	{ "latency", print_latency, latency_json },
 	{ "drops", print_drops, drops_json },
 };
 
@@ -282,6 +373,12 @@ int cli_show(const struct cli *cli, struct err *err)
 {
 	const char *what = cli->argc > 1 ? cli->argv[1] : "";
 
+	if (*what && !strncmp("flows", what, strlen(what)))
+		return show_flows(cli, err);
+	for (int i = 1; i < cli->argc; i++)
+		if (cli->argv[i][0] == '-')
+			return err_set(err, CLI_USAGE, "show: '%.40s' is for show flows",
+				       cli->argv[i]);
 	if (cli->argc < 2 || cli->argc > 3)
 		return err_set(err, CLI_USAGE, "show: name what to show");
 	if (!strcmp(what, "overrides"))
@@ -304,7 +401,7 @@ int cli_show(const struct cli *cli, struct err *err)
 		return 0;
 	}
 	return err_set(err, CLI_USAGE,
-		       "show: '%.40s' is none of listeners, endpoints, drops, "
+		       "show: '%.40s' is none of listeners, endpoints, flows, latency, drops, "
 		       "overrides, decap",
 		       what);
 }

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,95 @@ int flows_scan(const struct object *object, uint32_t now, bool expire, struct fl
 	*ret = flows;
 	flows = (struct flows){};
 	return 0;
+}
+
+struct each {
+	const struct object *object;
+	int (*each)(const struct flows_entry *entry, void *user);
+	void *user;
+	uint32_t now;
+};
+
+static uint32_t idle_since(uint32_t now, uint32_t seen)
+{
+	return (int32_t)(now - seen) > 0 ? now - seen : 0;
+}
+
+static int each_exception(const struct batch *batch, void *user)
+{
+	const struct each *each = user;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < batch->count; i++) {
+		const struct weir_exception *exception = &batch->exceptions[i];
+		struct flows_entry entry = {
+			.key = batch->keys[i],
+			.row = exception->endpoint,
+			.idle = idle_since(each->now, exception->seen),
+			.state = exception->state,
+		};
+
+		if (!weir_exception_is_over(exception, each->now) &&
+		    entry.row < each->object->capacity.of[CAPACITY_ROWS])
+			r = each->each(&entry, each->user);
+	}
+	return r;
+}
+
+/* Of both directions: what its timeout goes by. */
+static uint8_t nat_state(const struct weir_nat_record *record)
+{
+	uint8_t client = record->client_state, endpoint = record->endpoint_state;
+
+	if (record->word.is.udp)
+		return WEIR_FLOW_OPEN;
+	if (client == WEIR_FLOW_RESET || endpoint == WEIR_FLOW_RESET)
+		return WEIR_FLOW_RESET;
+	if (client == WEIR_FLOW_CLOSING || endpoint == WEIR_FLOW_CLOSING)
+		return WEIR_FLOW_CLOSING;
+	return client == WEIR_FLOW_SYN || endpoint == WEIR_FLOW_SYN ? WEIR_FLOW_SYN
+								    : WEIR_FLOW_OPEN;
+}
+
+static int each_nat(const struct each *each)
+{
+	const struct object *object = each->object;
+	uint32_t size = nat_size(object);
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < size; i++) {
+		struct weir_nat_record record;
+		struct flows_entry entry;
+
+		if (!nat_read(object, i, &record) || nat_is_over(object, &record, each->now) ||
+		    record.word.is.endpoint >= object->capacity.of[CAPACITY_ROWS])
+			continue;
+		entry = (struct flows_entry){
+			.key = { .sport = record.client_port,
+				 .dport = record.listener_port,
+				 .protocol = record.word.is.udp ? IPPROTO_UDP : IPPROTO_TCP },
+			.row = record.word.is.endpoint,
+			.idle = idle_since(each->now, record.seen),
+			.state = nat_state(&record),
+			.nat = true,
+			.snat_port = record.snat_port,
+		};
+		memcpy(entry.key.src, record.client_addr, sizeof(entry.key.src));
+		memcpy(entry.key.dst, record.listener_addr, sizeof(entry.key.dst));
+		memcpy(entry.snat.bytes, object->snat[record.client.snat].addr,
+		       sizeof(entry.snat.bytes));
+		r = each->each(&entry, each->user);
+	}
+	return r;
+}
+
+int flows_each(const struct object *object, uint32_t now,
+	       int each(const struct flows_entry *entry, void *user), void *user, struct err *err)
+{
+	struct each all = { .object = object, .each = each, .user = user, .now = now };
+	int r = each_nat(&all);
+
+	return r ?: for_each_batch(object, each_exception, &all, err);
 }
 
 void flows_differences_fini(struct flows_differences *differences)

@@ -28,6 +28,22 @@ void flows_fini(struct flows *flows);
 int flows_scan(const struct object *object, uint32_t now, bool expire, struct flows *ret,
 	       struct err *err);
 
+/* A living flow, from whichever map has it. */
+struct flows_entry {
+	struct weir_flow key; /* client to listener */
+	uint32_t row;	      /* its endpoint's, in a map of that size: may be nobody's by now */
+	uint32_t idle;	      /* s since its last packet */
+	uint8_t state;	      /* enum weir_flow_state, of both directions together */
+	bool nat;	      /* in the NAT table, else in the exceptions */
+	struct addr snat;     /* nat: as whom the endpoint sees it */
+	uint16_t snat_port;
+};
+
+/* Calls `each` with every living flow; those that come and go meanwhile may be missed. A value
+ * other than 0 that it returns ends the scan and is returned. */
+int flows_each(const struct object *object, uint32_t now,
+	       int each(const struct flows_entry *entry, void *user), void *user, struct err *err);
+
 /* For slots_settle(): by listener id, of each table that has a PINNED slot, which of its slots some
  * living record disagrees with. NULL: the table has none. */
 struct flows_differences {
