@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/nat.h"
+
 #define RUNS		6      /* of a row in a round */
 #define RUNS_NEW	3      /* ... that fills a table from nothing each time */
 #define PACKETS_MIN	65536u /* of a run: long beside what a system call costs, 0.2 ms here */
@@ -162,7 +164,9 @@ static struct traffic_spec traffic_of(const struct row_run *run)
 /* As many flows as the tables may hold; says so where that is fewer than wanted. */
 static void limit_flows(struct row_run *run, struct traffic_spec *spec)
 {
-	uint64_t most = (uint64_t)SUBJECT_FLOWS * run->row->fill / 100;
+	uint64_t most = run->row->fill
+				? (uint64_t)nat_size(run->subject->object) * run->row->fill / 100
+				: 0;
 
 	if (run->row->fill && most < spec->flows) {
 		spec->flows = (uint32_t)most;

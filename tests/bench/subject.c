@@ -20,6 +20,9 @@
 #define MAX_MAPS     64
 #define FAMILIES     2
 
+/* For a table that a million flows fill to so many percent of its records. */
+#define FLOWS_AT(percent) (100000000u / (percent) / WEIR_NAT_WAYS * WEIR_NAT_FLOWS_PER_BUCKET + 13)
+
 static const struct subject_spec specs[] = {
 	{ "dsr", IPPROTO_TCP, WEIR_MODE_DSR, 1, 100, false },
 	{ "dsr-10k", IPPROTO_TCP, WEIR_MODE_DSR, 10000, 4, false },
@@ -30,8 +33,8 @@ static const struct subject_spec specs[] = {
 	{ "gue", IPPROTO_TCP, WEIR_MODE_GUE, 1, 100, false, 4 },
 	{ "gue-6", IPPROTO_TCP, WEIR_MODE_GUE, 1, 100, false, 6 },
 	{ "nat", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, false },
-	{ "nat-large", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, false },
-	{ "nat-new", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, false },
+	{ "nat-large", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, .nat_flows = FLOWS_AT(60) },
+	{ "nat-new", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, .nat_flows = FLOWS_AT(50) },
 };
 
 static struct addr address(const char *first, uint32_t offset)
@@ -130,7 +133,8 @@ static struct model *make_model(const struct subject *subject, uint32_t half)
 	if (!model)
 		return NULL;
 	model->hash_seed = 1;
-	model->nat_flows = model->recorded_flows = SUBJECT_FLOWS;
+	model->nat_flows = subject->spec->nat_flows ?: SUBJECT_FLOWS;
+	model->recorded_flows = SUBJECT_FLOWS;
 	for (int family = 0; family < FAMILIES; family++)
 		r = r ?: vec_push(&model->snat, address(snat[family], 0));
 	for (uint32_t i = 0; !r && i < subject->listeners; i++)
