@@ -342,7 +342,7 @@ Test(cli, check)
 		{ "check absent.yaml", 1, NULL, "weir: absent.yaml: No such file or directory" },
 		{ "check folder", 1, NULL, "weir: folder: Is a directory" },
 		{ "check large.yaml", 1, NULL,
-		  "weir: large.yaml: larger than any configuration (16 MiB)" },
+		  "weir: large.yaml: larger than any configuration (64 MiB)" },
 		{ "check good.yaml/deeper", 1, NULL, "weir: good.yaml/deeper: Not a directory" },
 	};
 
