@@ -15,4 +15,10 @@ static __always_inline __u32 clock_now(const struct weir_control *control)
 	return weir_seconds(bpf_ktime_get_coarse_ns()) + control->clock_offset;
 }
 
+/* Microseconds of the same clock, exact. */
+static __always_inline __u64 clock_us(const struct weir_control *control)
+{
+	return bpf_ktime_get_ns() / 1000 + control->clock_offset * 1000000ull;
+}
+
 #endif

@@ -58,6 +58,7 @@ struct {
 /* As CONFIG_MAP: so they begin on a page, each record on a cache line, and can be read in place. */
 #define FLOW_MAP(map_name, value_type) CONFIG_MAP(map_name, value_type, SIZED)
 
+FLOW_MAP(sources, struct weir_sources);
 FLOW_MAP(nat_records, struct weir_nat_record);
 FLOW_MAP(nat_tags, struct weir_nat_tags);
 FLOW_MAP(nat_replies, struct weir_nat_replies);

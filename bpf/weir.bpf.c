@@ -13,6 +13,7 @@
 #include "parse_all.h"
 #include "listener.h"
 #include "acl.h"
+#include "limit.h"
 #include "stats.h"
 #include "select.h"
 #include "nat.h"
@@ -68,31 +69,46 @@ static __always_inline enum weir_reason to_selected(struct pkt *pkt,
 	}
 }
 
-/* What the listener demands of its clients: of every packet, so that a change of its lists ends
- * connections, too. */
+/* What the listener demands of its clients, where it does: of every packet, so that a change of its
+ * lists ends connections, too. *ret stays NULL where it demands nothing. */
 static __always_inline enum weir_reason admit(const struct pkt *pkt,
-					      const struct weir_listener *listener)
+					      const struct weir_listener *listener,
+					      const struct weir_guard **ret)
 {
-	const struct weir_guard *guard;
 	__u32 row = listener->guard;
 
 	if (!row)
 		return GO_ON;
-	guard = bpf_map_lookup_elem(&guards, &row);
-	EXPLAIN(GUARD, row, guard);
-	return guard ? acl_check(pkt, guard) : WEIR_R_INTERNAL;
+	*ret = bpf_map_lookup_elem(&guards, &row);
+	EXPLAIN(GUARD, row, *ret);
+	return *ret ? acl_check(pkt, *ret) : WEIR_R_INTERNAL;
+}
+
+/* May the packet, which no record is of, open a flow? One that opens none may go on. */
+static __always_inline enum weir_reason admit_flow(const struct pkt *pkt,
+						   const struct weir_listener *listener,
+						   const struct weir_guard *guard)
+{
+	bool opens = pkt->flags & PKT_SYN || pkt->flow.protocol == IPPROTO_UDP;
+	int reason;
+
+	if (!guard || !opens || !guard->limit_count)
+		return GO_ON;
+	reason = limit_flow(&pkt->flow, guard, listener->id, pkt->version == 6);
+	return reason == WEIR_R_SOURCE_LIMITED || reason == GO_ON ? reason : WEIR_R_INTERNAL;
 }
 
 /* From a client to a listener. */
 static __always_inline enum weir_reason request(struct pkt *pkt,
 						const struct weir_listener *listener)
 {
+	const struct weir_guard *guard = NULL;
 	struct nat_flow flow = {};
 	enum weir_reason reason;
 
 	if (listener_bad_source(pkt))
 		return WEIR_R_BAD_SOURCE;
-	reason = admit(pkt, listener);
+	reason = admit(pkt, listener, &guard);
 	if (reason != GO_ON)
 		return reason;
 	if (pkt->flags & PKT_FIRST_FRAGMENT)
@@ -104,6 +120,9 @@ static __always_inline enum weir_reason request(struct pkt *pkt,
 		if (flow.snat)
 			return nat_forward(pkt, &flow);
 	}
+	reason = admit_flow(pkt, listener, guard);
+	if (reason != GO_ON)
+		return reason;
 	return to_selected(pkt, listener);
 }
 

@@ -173,7 +173,27 @@ struct weir_ranges {
 struct weir_guard {
 	struct weir_ranges ranges[2]; /* that `access` is about, by the client's family */
 	__u8 access;		      /* enum weir_access */
-	__u8 pad[47];
+	__u8 pad[3];
+	/* How many new flows a source may open: `limit_count` in `limit_seconds`, and
+	 * `limit_burst` ahead of that pace; 0: as many as it likes. */
+	__u32 limit_count;
+	__u32 limit_seconds;
+	__u32 limit_burst;
+	__u32 limit_interval; /* us between two flows at that pace */
+	__u8 pad2[28];
+};
+
+/*
+ * sources[]: those that have opened flows lately, where that is limited. A bucket is the low 48
+ * bits: until when (us) its source has used up its pace; above them a tag of listener and source.
+ * One that lies in the past tells nothing, and so its place is free.
+ */
+#define WEIR_SOURCE_WAYS  8u
+#define WEIR_SOURCE_LINES 8192u /* a power of two; 65 536 sources, in half a megabyte */
+#define WEIR_SOURCE_TIME  0xffffffffffffull
+
+struct weir_sources {
+	__u64 bucket[WEIR_SOURCE_WAYS];
 };
 
 /*
@@ -361,6 +381,7 @@ _Static_assert(sizeof(struct weir_control) == 64, "control is a cache line");
 _Static_assert(sizeof(struct weir_listener) == 64, "listener is a cache line");
 _Static_assert(sizeof(struct weir_bounds) == 64, "bounds come by the cache line");
 _Static_assert(sizeof(struct weir_guard) == 64, "guard is a cache line");
+_Static_assert(sizeof(struct weir_sources) == 64, "sources come by the cache line");
 _Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");
 _Static_assert(sizeof(struct weir_slots_previous) == 64, "as slots");
 _Static_assert(sizeof(struct weir_nexthop) == 8, "next hop is one word");

@@ -40,6 +40,9 @@
 	X(ACL_DENIED, DROP, "acl_denied",                                                          \
 	  "from an address that the listener's 'allow' or 'deny' keeps out",                      \
 	  "weir show listeners names the lists; the configuration has what is in them")            \
+	X(SOURCE_LIMITED, DROP, "source_limited",                                                  \
+	  "a new flow of a source that opens them faster than new_flows_per_source",               \
+	  "raise it if many clients share the address; else the source is a flood or broken")      \
 	X(FRAGMENT, DROP, "fragment", "the first fragment of a packet to a listener",                      \
 	  "lower the sender's packet size or MTU: fragments have no ports to select by")           \
 	X(TOO_MANY_HEADERS, DROP, "too_many_headers", "more IPv6 extension headers than are walked", \
@@ -78,6 +81,9 @@
 	X(EXCEPTIONS_FULL, NOTE, "exceptions_full",                                                \
 	  "no room to record a flow during a change: it follows the previous choice",              \
 	  "wait for the change to settle before making the next one")                              \
+	X(SOURCES_FULL, NOTE, "sources_full",                                                      \
+	  "no room to remember another source of new flows: an older one begins anew",             \
+	  "a flood from very many addresses; limits per source cannot stop it")                    \
 	X(REFUSED_CURRENT, NOTE, "refused_current",                                                \
 	  "a recorded flow's endpoint is gone or takes no new flows: selected anew", "")         \
 	X(ANSWERED, NOTE, "answered", "the sender was told: reset, ICMP error or echo reply", "")  \

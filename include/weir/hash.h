@@ -74,6 +74,19 @@ static inline __attribute__((always_inline)) __u64 weir_hash_nat(const struct we
 	return h ^ (h >> 32);
 }
 
+/* Of a source that opens flows to a listener; secret as the one before, all 64 bits are good. */
+static inline __attribute__((always_inline)) __u64 weir_hash_source(__u32 listener,
+								    const __u8 addr[16],
+								    const __u32 seed[2])
+{
+	__u64 secret = (__u64)seed[1] << 32 | seed[0];
+	__u64 h = weir_mix(secret + listener, weir_word(addr));
+
+	h = weir_mix(h, weir_word(addr + 8) * (secret | 1)) * 0xd6e8feb86659fd93ull;
+	h = (h ^ (h >> 32)) * 0xff51afd7ed558ccdull;
+	return h ^ (h >> 32);
+}
+
 /* Of a flow whose listener keeps each client address on one endpoint, on whichever of its ports. */
 static inline __attribute__((always_inline)) __u32 weir_hash_client(const struct weir_flow *flow,
 								    __u32 seed)

@@ -56,6 +56,10 @@ static void expect_same_access(const struct plan_listener *a, const struct plan_
 	cr_assert_eq(a->access, b->access, "%s: %s", when, a->name);
 	cr_assert_eq(a->guard, b->guard, "%s: %s", when, a->name);
 	cr_assert_str_eq(a->lists, b->lists, "%s: %s", when, a->name);
+	cr_assert_eq(a->new_flows_per_source.count, b->new_flows_per_source.count, "%s: %s", when,
+		     a->name);
+	cr_assert_eq(a->new_flows_per_source.seconds, b->new_flows_per_source.seconds);
+	cr_assert_eq(a->new_flows_per_source.burst, b->new_flows_per_source.burst);
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		cr_assert_eq(!a->ranges[family], !b->ranges[family], "%s: %s", when, a->name);
 		if (!a->ranges[family])
@@ -258,6 +262,7 @@ struct wish {
 	unsigned ports;
 	unsigned idle_timeout;
 	unsigned access; /* a set of two acls, and whether it is theirs to allow; 0: none */
+	unsigned limit;	 /* new flows per source; 0: none */
 	unsigned length; /* of the acls' prefixes */
 	int weight[HOSTS_MAX];
 };
@@ -268,7 +273,7 @@ static void change_wishes(struct wish wishes[LISTENERS_MAX])
 		unsigned which = random_below(LISTENERS_MAX);
 		struct wish *wish = &wishes[which];
 
-		switch (random_below(7)) {
+		switch (random_below(8)) {
 		case 0:
 			wish->there = !wish->there;
 			break;
@@ -286,6 +291,9 @@ static void change_wishes(struct wish wishes[LISTENERS_MAX])
 					wish->weight[host] = -1;
 			break;
 		case 4:
+			wish->limit = random_below(4) * 20;
+			break;
+		case 5:
 			wish->access = random_below(8);
 			wish->length = 25 + random_below(3);
 			break;
@@ -325,7 +333,10 @@ static void print_wish(FILE *out, unsigned which, const struct wish *wish)
 			fprintf(out, ", 'fd00::1%02x weight %d'", host, wish->weight[host]);
 		separator = ", ";
 	}
-	fprintf(out, "]}]}\n");
+	fprintf(out, "]}]");
+	if (wish->limit && (!wish->udp || !wish->dsr))
+		fprintf(out, ", new_flows_per_source: %u/m burst %u", wish->limit, wish->limit / 2);
+	fprintf(out, "}\n");
 }
 
 static void configure_wishes(const struct wish wishes[LISTENERS_MAX])

@@ -31,6 +31,7 @@ static const struct {
 	{ "listeners", 4, sizeof(struct weir_listener), SIZED },
 	{ "slots", 4, sizeof(struct weir_slots), SIZED },
 	{ "slots_previous", 4, sizeof(struct weir_slots_previous), SIZED },
+	{ "sources", 4, sizeof(struct weir_sources), SIZED },
 	{ "guards", 4, sizeof(struct weir_guard), SIZED },
 	{ "bounds", 4, sizeof(struct weir_bounds), SIZED },
 	{ "endpoints", 4, sizeof(struct weir_endpoint), SIZED },

@@ -132,6 +132,8 @@ static void clear_maps(void)
 	memset(object->slots, 0, object->capacity.of[CAPACITY_LINES] * sizeof(*object->slots));
 	memset(object->slots_previous, 0,
 	       object->capacity.of[CAPACITY_LINES] * sizeof(*object->slots_previous));
+	memset(object->sources, 0,
+	       object->capacity.of[CAPACITY_SOURCES] * sizeof(*object->sources));
 	memset(object->guards, 0, 2 * listeners * sizeof(*object->guards));
 	memset(object->bounds, 0,
 	       object->capacity.of[CAPACITY_BOUND_LINES] * sizeof(*object->bounds));

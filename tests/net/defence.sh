@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Goal: `allow` and `deny` decide who reaches a listener, in both families and modes; while they
+# Goal: a source that opens connections faster than new_flows_per_source is held to that pace while
+# another is served as ever. `allow` and `deny` decide who reaches a listener, in both families and modes; while they
 # change under load no request of a client that stays allowed fails, and a client that is no longer
 # allowed is cut off at once, its connections included.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -76,6 +77,28 @@ for mode in nat dsr; do
 	check "$mode: $CHANGES changes, 8000 requests of an allowed client, 0 failed: $run" \
 		jq -en --argjson r "$run" '$r.failed == 0'
 	hold_check "held-$mode"
+
+	# ---- a source over its limit, beside one that is not ----
+	config $mode "$strangers" "new_flows_per_source: 20/s burst 60" >"$LAB_DIR/limit.yaml"
+	check "$mode: a limit of 20 flows per second and source" weir apply "$LAB_DIR/limit.yaml"
+	spawn "$LAB_DIR/greedy.json" client "$BUILD/tests/peer/flows" count --http --to $VIP4 80 \
+		--connections 2000 --rate 400 --timeout 500 --seconds 5 --source-ports 1024-9999
+	greedy=$SPAWNED
+	sleep 1
+	served=0
+	for ((i = 0; i < 40; i++)); do
+		! let_in 10.77.0.66 $VIP4 || served=$((served + 1))
+		sleep 0.05
+	done
+	wait_for "! kill -0 $greedy" 20 || fail "$mode: the greedy source does not end"
+	run=$(tail -n 1 "$LAB_DIR/greedy.json")
+	check "$mode: the other source is served: $served of 40" test $served = 40
+	# 60 at once and 20 per second; a second more, for a slow machine.
+	check "$mode: the greedy one is held to its pace: $run" jq -en --argjson r "$run" \
+		'$r.connections - $r.failed | . >= 100 and . <= 60 + 20 * ($r.seconds + 1)'
+	check "$mode: ... and counted" bash -c \
+		"nsenter --net=/run/netns/$LAB-lb $WEIR -N $LAB show drops web -j |
+			jq -e '.[] | select(.listener == \"web\" and .reason == \"source_limited\").packets > 100'"
 
 	# ---- cut off at once ----
 	check "$mode: open to all" weir apply "$LAB_DIR/open.yaml"

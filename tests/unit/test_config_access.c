@@ -155,3 +155,84 @@ Test(config_access, model)
 	cr_expect_eq(one->access, WEIR_ACCESS_DENY);
 	cr_expect(two->access == WEIR_ACCESS_ALL && !two->acls.count && !two->allow_nobody);
 }
+
+/* The value is in column 29 of line 5. */
+Test(config_access, new_flows_per_source)
+{
+	static const struct {
+		const char *value;
+		struct rate rate;
+	} good[] = {
+		{ "100/s", { 100, 1, 100 } },
+		{ "30/m", { 30, 60, 30 } },
+		{ "1/s burst 3600", { 1, 1, 3600 } },
+		{ "7/m  burst  2", { 7, 60, 2 } },
+		{ "1000000/s burst 1000000", { 1000000, 1, 1000000 } },
+	};
+	static const struct {
+		const char *value, *error;
+	} bad[] = {
+		{ "100", "'100' is not a rate; write 100/s or 30/m, and perhaps how many may come "
+			 "at once: 100/s burst 200" },
+		{ "100/h", "'100/h' is not a rate; write 100/s or 30/m, and perhaps how many may "
+			   "come at once: 100/s burst 200" },
+		{ "100/s 200", "'100/s 200' is not a rate; write 100/s or 30/m, and perhaps how "
+			       "many may come at once: 100/s burst 200" },
+		{ "100/s burst", "'100/s burst' is not a rate; write 100/s or 30/m, and perhaps "
+				 "how many may come at once: 100/s burst 200" },
+		{ "100/sburst 2", "'100/sburst 2' is not a rate; write 100/s or 30/m, and perhaps "
+				  "how many may come at once: 100/s burst 200" },
+		{ "100/s burst 2x", "'100/s burst 2x' is not a rate; write 100/s or 30/m, and "
+				    "perhaps how many may come at once: 100/s burst 200" },
+		{ "/s", "'/s' is not a rate; write 100/s or 30/m, and perhaps how many may come at "
+			"once: 100/s burst 200" },
+		{ "0/s", "'0/s' is out of range; allowed: 1 to 1000000" },
+		{ "1000001/s", "'1000001/s' is out of range; allowed: 1 to 1000000" },
+		{ "1/s burst 0", "'1/s burst 0' is out of range; allowed: 1 to 1000000" },
+		{ "01/s", "'01/s': write the number without a leading 0; allowed: 1 to 1000000" },
+		{ "1/s burst 3601",
+		  "'1/s burst 3601': a burst is at most what the rate lets through in an hour" },
+		{ "1/m burst 61",
+		  "'1/m burst 61': a burst is at most what the rate lets through in an hour" },
+	};
+	char text[1000], wanted[300], access[100];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		_cleanup_(model_freep) struct model *model = NULL;
+		const struct rate *rate;
+
+		snprintf(access, sizeof(access), "new_flows_per_source: %s", good[i].value);
+		snprintf(text, sizeof(text), listener, IP4, access, "");
+		memmove(text + 11, text, strlen(text) + 1);
+		memcpy(text, "version: 1\n", 11);
+		model = support_parse(text);
+		rate = &model->listeners.items[0].new_flows_per_source;
+		cr_expect(rate->count == good[i].rate.count && rate->burst == good[i].rate.burst &&
+				  rate->seconds == good[i].rate.seconds,
+			  "%s", good[i].value);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(access, sizeof(access), "new_flows_per_source: %s", bad[i].value);
+		snprintf(wanted, sizeof(wanted), "5:29 error new_flows_per_source %s\n",
+			 bad[i].error);
+		try_listener("", IP4, access, wanted);
+	}
+}
+
+/* Where flows cannot be told: UDP without records. */
+Test(config_access, limit_of_stateless_udp)
+{
+	static const char text[] =
+		"version: 1\nlisteners:\n"
+		"  - { name: l, protocol: udp, address: 192.0.2.1, port: 80, mode: %s,\n"
+		"      new_flows_per_source: 5/s,\n"
+		"      endpoint_groups: [{ name: g, endpoints: 10.0.0.1 }] }\n";
+	char out[500];
+
+	snprintf(out, sizeof(out), text, "nat");
+	try(out, "");
+	snprintf(out, sizeof(out), text, "dsr");
+	try(out,
+	    "4:29 error new_flows_per_source cannot be kept here: UDP has no first packet, and "
+	    "only mode nat has records to tell by; use mode: nat, or leave it out\n");
+}

@@ -135,6 +135,15 @@ static void random_listener(struct random *random, unsigned number, const struct
 	for (unsigned i = 0; i < below(random, 3); i++)
 		vec_push(&listener->snat, make_addr(below(random, 2), 200, 1 + i));
 	random_access(random, model, listener);
+	if (below(random, 2) && listener->protocol == IPPROTO_TCP) {
+		listener->new_flows_per_source = (struct rate){
+			.count = 1 + below(random, 100000),
+			.seconds = below(random, 2) ? 1 : 60,
+		};
+		listener->new_flows_per_source.burst = listener->new_flows_per_source.count;
+		if (below(random, 2))
+			listener->new_flows_per_source.burst = 1 + below(random, 60);
+	}
 	random_name(random, 0, group.name);
 	random_name(random, 1, group.region);
 	random_endpoints(random, listener, &group);

@@ -44,6 +44,25 @@ static const char *access_rule(const struct plan_listener *listener)
 	}
 }
 
+/* "allow office, 100/s per source" */
+static void print_access(const struct plan_listener *listener, char *text, size_t size)
+{
+	char rate[MODEL_RATE_MAX];
+	int length = snprintf(text, size, "%s%s%s", access_rule(listener),
+			      *listener->lists ? " " : "", listener->lists);
+
+	if (listener->new_flows_per_source.count)
+		snprintf(text + length, size - length, ", %s per source",
+			 model_rate_print(&listener->new_flows_per_source, rate));
+}
+
+static json_t *limit_json(const struct rate *limit)
+{
+	char text[MODEL_RATE_MAX];
+
+	return limit->count ? json_string(model_rate_print(limit, text)) : json_null();
+}
+
 static json_t *listener_json(const struct report_listener *listener)
 {
 	const struct plan_listener *plan = listener->plan;
@@ -54,13 +73,14 @@ static json_t *listener_json(const struct report_listener *listener)
 		json_array_append_new(addresses, json_string(addr_print(address, text)));
 	report_ports(plan, text, sizeof(text));
 	return json_pack(
-		"{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:o, s:i, s:o, s:o}", "listener", plan->name,
-		"protocol", output_protocol(plan->protocol), "addresses", addresses, "ports", text,
-		"mode", output_mode(plan->mode), "client_affinity",
+		"{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:o, s:o}", "listener",
+		plan->name, "protocol", output_protocol(plan->protocol), "addresses", addresses,
+		"ports", text, "mode", output_mode(plan->mode), "client_affinity",
 		plan->client_affinity ? "source_ip" : "none", "idle_timeout", plan->idle_timeout,
 		"access", json_pack("{s:s, s:s}", "rule", access_rule(plan), "acls", plan->lists),
-		"endpoints", (int)listener->endpoints.count, "ipv4",
-		table_json(&plan->table[PLAN_IP4]), "ipv6", table_json(&plan->table[PLAN_IP6]));
+		"new_flows_per_source", limit_json(&plan->new_flows_per_source), "endpoints",
+		(int)listener->endpoints.count, "ipv4", table_json(&plan->table[PLAN_IP4]), "ipv6",
+		table_json(&plan->table[PLAN_IP6]));
 }
 
 static void table_head(struct table *table, const char *const *names)
@@ -79,7 +99,7 @@ static void print_listeners(const struct report *report)
 	table_head(&table, head);
 	vec_foreach(listener, &report->listeners) {
 		const struct plan_listener *plan = listener->plan;
-		char addresses[256], ports[256], ip4[64], ip6[64];
+		char addresses[256], ports[256], ip4[64], ip6[64], access[160];
 
 		report_addresses(plan, addresses, sizeof(addresses));
 		report_ports(plan, ports, sizeof(ports));
@@ -95,8 +115,8 @@ static void print_listeners(const struct report *report)
 		table_add(&table, "%zu", listener->endpoints.count);
 		table_add(&table, "%s", ip4);
 		table_add(&table, "%s", ip6);
-		table_add(&table, "%s%s%s", access_rule(plan), *plan->lists ? " " : "",
-			  plan->lists);
+		print_access(plan, access, sizeof(access));
+		table_add(&table, "%s", access);
 	}
 	table_print(&table, stdout);
 }

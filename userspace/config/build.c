@@ -146,6 +146,9 @@ static int build_listener(const struct tree_node *map, const struct model *model
 	ret->client_affinity = fields_number(map, LISTENER_CLIENT_AFFINITY);
 	ret->idle_timeout = idle_timeout(map, ret->protocol);
 	ret->gue_port = fields_number(map, LISTENER_GUE_PORT);
+	if (fields_get(map, LISTENER_NEW_FLOWS_PER_SOURCE))
+		ret->new_flows_per_source =
+			fields_get(map, LISTENER_NEW_FLOWS_PER_SOURCE)->value.rate;
 	if (build_addresses(map, ret) < 0 || build_ports(map, ret) < 0 ||
 	    build_tunnel_source(map, LISTENER_TUNNEL_SOURCE, &ret->tunnel_source) < 0 ||
 	    build_access(map, ret) < 0)

@@ -168,6 +168,35 @@ static void check_idle_timeout(struct report *report, const struct tree_node *li
 			   timeout->text, SCHEMA_IDLE_UDP_MAX);
 }
 
+/* Is there an endpoint whose mode keeps no records? Unknown modes are none. */
+static bool is_stateless(const struct tree_node *listener, const struct node_list *groups)
+{
+	vec_foreach(group, &groups->nodes) {
+		const struct tree_node *endpoints = fields_get(*group, GROUP_ENDPOINTS);
+
+		if (!endpoints)
+			continue;
+		vec_foreach(endpoint, &endpoints->items)
+			if (((*endpoint)->flags & TREE_GOOD) &&
+			    !(fields_modes(listener, *endpoint) & FIELDS_NAT))
+				return true;
+	}
+	return false;
+}
+
+/* Without records no packet is known to be a flow's first, but for a SYN. */
+static void check_limit(struct report *report, const struct tree_node *listener,
+			const struct node_list *groups)
+{
+	struct tree_node *limit = fields_get(listener, LISTENER_NEW_FLOWS_PER_SOURCE);
+
+	if (limit && fields_number(listener, LISTENER_PROTOCOL) == IPPROTO_UDP &&
+	    is_stateless(listener, groups))
+		tree_error(report, limit,
+			   "new_flows_per_source cannot be kept here: UDP has no first packet, and "
+			   "only mode nat has records to tell by; use mode: nat, or leave it out");
+}
+
 /* But for nat the packet arrives as the client sent it, so its port cannot change. */
 static void check_port(const struct context *context, const struct tree_node *endpoint)
 {
@@ -393,6 +422,7 @@ static void check_listener(struct report *report, struct tree_node *listener)
 	context = listener_context(report, listener, &ports);
 	check_ports(report, &ports);
 	check_idle_timeout(report, listener);
+	check_limit(report, listener, &groups);
 	check_items(report, listener, LISTENER_ADDRESS, "address");
 	check_items(report, listener, LISTENER_SNAT, "snat address");
 	check_names(report, listener, LISTENER_GROUPS, GROUP_NAME, "endpoint group name");

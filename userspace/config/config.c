@@ -166,6 +166,8 @@ static void print_endpoint(struct str *out, const struct listener *listener,
 static void print_listener(struct str *out, const struct model *model,
 			   const struct listener *listener)
 {
+	char rate[MODEL_RATE_MAX];
+
 	str_add(out, "  - name: %s\n", listener->name);
 	str_add(out, "    protocol: %s\n", listener->protocol == IPPROTO_UDP ? "udp" : "tcp");
 	str_add(out, "    address: ");
@@ -182,6 +184,9 @@ static void print_listener(struct str *out, const struct model *model,
 	print_tunnel_source(out, "    ", &listener->tunnel_source);
 	str_add(out, "    gue_port: %u\n", listener->gue_port);
 	print_access(out, model, listener);
+	if (listener->new_flows_per_source.count)
+		str_add(out, "    new_flows_per_source: %s\n",
+			model_rate_print(&listener->new_flows_per_source, rate));
 	str_add(out, "    endpoint_groups:\n");
 	vec_foreach(group, &listener->groups) {
 		str_add(out, "      - name: %s\n", group->name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "config/model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void listener_fini(struct listener *listener)
@@ -194,6 +195,17 @@ const char *model_mode_name(uint8_t mode)
 	return mode < WEIR_MODE_COUNT ? names[mode] : "?";
 }
 
+const char *model_rate_print(const struct rate *rate, char *text)
+{
+	const char *unit = rate->seconds == 1 ? "s" : "m";
+
+	if (rate->burst == rate->count)
+		snprintf(text, MODEL_RATE_MAX, "%u/%s", rate->count, unit);
+	else
+		snprintf(text, MODEL_RATE_MAX, "%u/%s burst %u", rate->count, unit, rate->burst);
+	return text;
+}
+
 /* Two vectors of the same type, whose elements are compared by `same`. */
 #define equal_all(a, b, same)                                                                      \
 	({                                                                                         \
@@ -211,6 +223,11 @@ static bool same_text(char *const *a, char *const *b)
 static bool same_ports(const struct port_range *a, const struct port_range *b)
 {
 	return a->first == b->first && a->last == b->last;
+}
+
+static bool same_rate(const struct rate *a, const struct rate *b)
+{
+	return a->count == b->count && a->seconds == b->seconds && a->burst == b->burst;
 }
 
 static bool same_index(const uint32_t *a, const uint32_t *b)
@@ -242,6 +259,7 @@ static bool same_listener(const struct listener *a, const struct listener *b)
 	       a->vip_route == b->vip_route && a->client_affinity == b->client_affinity &&
 	       a->idle_timeout == b->idle_timeout && a->gue_port == b->gue_port &&
 	       a->access == b->access && a->allow_nobody == b->allow_nobody &&
+	       same_rate(&a->new_flows_per_source, &b->new_flows_per_source) &&
 	       equal_all(&a->acls, &b->acls, same_index) &&
 	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
 	       equal_all(&a->ports, &b->ports, same_ports) &&

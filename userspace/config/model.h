@@ -33,6 +33,13 @@ struct tunnel_source {
 	VEC(struct addr_prefix) list; /* at most one per family */
 };
 
+/* `count` in `seconds`, evenly, and up to `burst` of them at once. */
+struct rate {
+	uint32_t count; /* 0: no limit */
+	uint32_t seconds;
+	uint32_t burst;
+};
+
 struct endpoint {
 	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
 	struct addr address;
@@ -63,6 +70,7 @@ struct listener {
 	uint8_t access;		  /* enum weir_access */
 	bool allow_nobody;	  /* a list of no address is meant so */
 	uint16_t gue_port;	  /* of endpoints, with mode gue */
+	struct rate new_flows_per_source;
 	VEC(struct addr) addresses;
 	VEC(struct port_range) ports;	    /* sorted, not overlapping */
 	VEC(struct addr) snat;		    /* empty: the model's */
@@ -105,6 +113,11 @@ struct model *model_copy(const struct model *model);
 
 /* "nat", "dsr", ...: as the configuration has it. */
 const char *model_mode_name(uint8_t mode);
+
+/* "100/s burst 200", without the burst where it equals the count. Returns `text`, with room for
+ * MODEL_RATE_MAX. */
+#define MODEL_RATE_MAX 40
+const char *model_rate_print(const struct rate *rate, char *text);
 
 /* The same in every field, the order of lists included. */
 bool model_equal(const struct model *a, const struct model *b);

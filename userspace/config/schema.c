@@ -211,6 +211,15 @@ static const struct schema_key listener_keys[] = {
 		.absent = "false",
 		.help = "true: 'allow' may have no address of an IP version, or none at all",
 	},
+	[LISTENER_NEW_FLOWS_PER_SOURCE] = {
+		.name = "new_flows_per_source",
+		.type = SCHEMA_RATE,
+		.min = 1,
+		.max = 1000000,
+		.absent = "no limit",
+		.help = "most connections that an address (IPv6: a /64) may open: 100/s, 30/m burst "
+			"50",
+	},
 	[LISTENER_GROUPS] = {
 		.name = "endpoint_groups",
 		.type = SCHEMA_OBJECT,

@@ -22,6 +22,7 @@ enum schema_type {
 	SCHEMA_BOOL,
 	SCHEMA_CHOICE,	 /* one of some words */
 	SCHEMA_DURATION, /* 500ms, 2s, 10m, 1h; a bare number is seconds; the value is in ms */
+	SCHEMA_RATE,	 /* 100/s, 30/m; with `burst 200`: so many ahead of the pace */
 	SCHEMA_PORTS,	 /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
 };
 
@@ -98,6 +99,7 @@ enum schema_listener_keys {
 	LISTENER_ALLOW,
 	LISTENER_DENY,
 	LISTENER_ALLOW_NOBODY,
+	LISTENER_NEW_FLOWS_PER_SOURCE,
 	LISTENER_GROUPS,
 };
 

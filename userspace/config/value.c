@@ -12,6 +12,9 @@
 /* A number of more digits is out of every range, and would overflow. */
 #define DIGITS_MAX 15
 
+/* How far ahead of its pace a rate may let anybody get; the data plane counts microseconds. */
+#define RATE_BURST_SECONDS 3600
+
 /* What is being read, and where a refusal goes. */
 struct reading {
 	const struct schema_key *key;
@@ -326,6 +329,86 @@ static int read_prefix(struct reading *reading, union value *ret)
 	return 0;
 }
 
+static int not_a_rate(struct reading *reading)
+{
+	return err_set(
+		reading->err, -EINVAL,
+		"%s '%s' is not a rate; write 100/s or 30/m, and perhaps how many may come at "
+		"once: 100/s burst 200",
+		reading->key->name, reading->quoted);
+}
+
+/* The number at *at, which moves behind it. */
+static int read_count(struct reading *reading, const char **at, uint32_t *ret)
+{
+	size_t size = count_digits(*at);
+	int64_t number;
+	int r;
+
+	if (!size)
+		return not_a_rate(reading);
+	r = read_digits(reading, *at, size, &number);
+	if (r < 0)
+		return r;
+	if (number < reading->key->min || number > reading->key->max)
+		return out_of_range(reading);
+	*at += size;
+	*ret = number;
+	return 0;
+}
+
+/* Moves *at behind the blanks there; false if there are none. */
+static bool skip_blanks(const char **at)
+{
+	size_t blanks = strspn(*at, " ");
+
+	*at += blanks;
+	return blanks;
+}
+
+/* What follows a rate: nothing, or "burst N". */
+static int read_burst(struct reading *reading, const char *at, struct rate *rate)
+{
+	static const char word[] = "burst";
+	int r;
+
+	rate->burst = rate->count;
+	if (!*at)
+		return 0;
+	if (!skip_blanks(&at) || strncmp(at, word, strlen(word)))
+		return not_a_rate(reading);
+	at += strlen(word);
+	if (!skip_blanks(&at))
+		return not_a_rate(reading);
+	r = read_count(reading, &at, &rate->burst);
+	if (r < 0)
+		return r;
+	return *at ? not_a_rate(reading) : 0;
+}
+
+static int read_rate(struct reading *reading, union value *ret)
+{
+	const char *at = reading->text;
+	struct rate rate;
+	int r;
+
+	r = read_count(reading, &at, &rate.count);
+	if (r < 0)
+		return r;
+	if (at[0] != '/' || (at[1] != 's' && at[1] != 'm'))
+		return not_a_rate(reading);
+	rate.seconds = at[1] == 's' ? 1 : 60;
+	r = read_burst(reading, at + 2, &rate);
+	if (r < 0)
+		return r;
+	if ((uint64_t)rate.burst * rate.seconds > (uint64_t)rate.count * RATE_BURST_SECONDS)
+		return err_set(reading->err, -EINVAL,
+			       "%s '%s': a burst is at most what the rate lets through in an hour",
+			       reading->key->name, reading->quoted);
+	ret->rate = rate;
+	return 0;
+}
+
 static int no_value(struct reading *reading)
 {
 	bool list = reading->key->type == SCHEMA_CHOICE || reading->key->max;
@@ -342,6 +425,7 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_BOOL] = read_bool,	 [SCHEMA_CHOICE] = read_choice,
 		[SCHEMA_PORTS] = read_ports,	 [SCHEMA_DURATION] = read_duration,
 		[SCHEMA_NETWORK] = read_network, [SCHEMA_PREFIX] = read_prefix,
+		[SCHEMA_RATE] = read_rate,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

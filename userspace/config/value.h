@@ -16,6 +16,7 @@ union value {
 	struct port_range ports;   /* PORTS */
 	struct addr addr;	   /* ADDRESS */
 	struct addr_prefix prefix; /* NETWORK, PREFIX */
+	struct rate rate;	   /* RATE */
 };
 
 /* Reads one scalar (NUL-terminated) of the key's type. 0, or -EINVAL with the text in err. */

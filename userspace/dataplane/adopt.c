@@ -148,6 +148,11 @@ static int read_guard(const struct object *object, const struct plan *plan,
 		return -EPROTO;
 	listener->guard = row;
 	listener->access = guard->access;
+	listener->new_flows_per_source = (struct rate){
+		.count = guard->limit_count,
+		.seconds = guard->limit_seconds,
+		.burst = guard->limit_burst,
+	};
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		int r = guard->ranges[family].levels
 				? read_bounds(object, plan, &guard->ranges[family], family,

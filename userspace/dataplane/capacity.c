@@ -28,6 +28,7 @@ static const struct {
 	[CAPACITY_BOUND_LINES] = { 64, WEIR_MAX_BOUND_LINES, 2 },
 	[CAPACITY_EXCEPTIONS] = { 1, WEIR_MAX_EXCEPTIONS, 0 },
 	[CAPACITY_NAT_FLOWS] = { WEIR_NAT_FLOWS_PER_BUCKET, WEIR_MAX_NAT_FLOWS, 0 },
+	[CAPACITY_SOURCES] = { 1, WEIR_SOURCE_LINES, 0 },
 };
 
 /* clang-format off */
@@ -47,6 +48,7 @@ static const struct {
 	{ "nat_cursor", CAPACITY_ROWS, 1, 1 },
 	{ "nat_latency", CAPACITY_ROWS, 1, 1 },
 	{ "guards", CAPACITY_LISTENERS, 2, 1 },
+	{ "sources", CAPACITY_SOURCES, 1, 1 },
 	{ "listener_info", CAPACITY_LISTENERS, 1, 1 },
 	{ "listener_stats", CAPACITY_LISTENERS, 1, 1 },
 	{ "exceptions", CAPACITY_EXCEPTIONS, 1, 1 },
@@ -131,6 +133,9 @@ struct capacity capacity_for(const struct model *model)
 	while (hashed < cells_wanted(keys) && hashed < WEIR_MAX_CELLS)
 		hashed *= 2;
 	need[CAPACITY_CELLS] = hashed + 2 * ranges;
+	vec_foreach(listener, &model->listeners)
+		if (listener->new_flows_per_source.count)
+			need[CAPACITY_SOURCES] = WEIR_SOURCE_LINES;
 	vec_foreach(acl, &model->acls)
 		need[CAPACITY_BOUND_LINES] += count_bounds(&acl->prefixes);
 	for (int of = 0; of < CAPACITIES; of++)

@@ -23,6 +23,7 @@ enum capacity_of {
 	CAPACITY_BOUND_LINES, /* of address ranges */
 	CAPACITY_EXCEPTIONS,  /* flows that are recorded while their slots change */
 	CAPACITY_NAT_FLOWS,
+	CAPACITY_SOURCES, /* lines of them, where their flows are limited */
 	CAPACITIES,
 };
 

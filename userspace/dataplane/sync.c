@@ -194,7 +194,13 @@ static void write_bounds(struct object *object, struct plan *next)
 /* Of a listener whose trees have their lines. */
 static struct weir_guard guard_of(const struct plan_listener *listener)
 {
-	struct weir_guard guard = { .access = listener->access };
+	const struct rate *limit = &listener->new_flows_per_source;
+	struct weir_guard guard = {
+		.access = listener->access,
+		.limit_count = limit->count,
+		.limit_seconds = limit->seconds,
+		.limit_burst = limit->burst,
+	};
 
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		const struct bounds *ranges = listener->ranges[family];
@@ -202,6 +208,8 @@ static struct weir_guard guard_of(const struct plan_listener *listener)
 		if (ranges)
 			guard.ranges[family] = (struct weir_ranges){ ranges->line, ranges->levels };
 	}
+	if (limit->count)
+		guard.limit_interval = limit->seconds * 1000000u / limit->count;
 	return guard;
 }
 
@@ -211,7 +219,7 @@ static void place_guards(const struct object *object, struct plan *next)
 	vec_foreach(listener, &next->listeners) {
 		struct weir_guard guard = guard_of(listener);
 
-		if (listener->access == WEIR_ACCESS_ALL)
+		if (listener->access == WEIR_ACCESS_ALL && !guard.limit_count)
 			listener->guard = 0;
 		else if (!listener->guard)
 			listener->guard = 2 * listener->id;
@@ -239,6 +247,7 @@ static struct capacity needed(const struct plan *next, const struct weir_half *h
 			[CAPACITY_CELLS] = cells_count(half),
 			[CAPACITY_EXCEPTIONS] = next->exceptions,
 			[CAPACITY_NAT_FLOWS] = next->nat_flows,
+			[CAPACITY_SOURCES] = next->limits ? WEIR_SOURCE_LINES : 0,
 		},
 	};
 

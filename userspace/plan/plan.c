@@ -95,6 +95,7 @@ struct plan *plan_begin(const struct plan *plan)
 	copy->hash_seed = plan->hash_seed;
 	copy->nat_flows = plan->nat_flows;
 	copy->exceptions = plan->exceptions;
+	copy->limits = plan->limits;
 	copy->answers_per_second = plan->answers_per_second;
 	if (COPY_ITEMS(&copy->egress, &plan->egress) || COPY_ITEMS(&copy->snat, &plan->snat))
 		return NULL;

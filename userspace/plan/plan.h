@@ -86,8 +86,9 @@ struct plan_listener {
 	uint8_t access;			      /* enum weir_access */
 	char lists[WEIR_NAME_MAX];	      /* the names of the acls that it is about */
 	struct bounds *ranges[PLAN_FAMILIES]; /* a reference; NULL: everybody, or no address */
-	uint32_t guard;			      /* row in guards, once written; 0: needs none */
-	VEC(struct addr) addresses;	      /* empty: removed, waiting for its last flows */
+	struct rate new_flows_per_source;
+	uint32_t guard;		    /* row in guards, once written; 0: needs none */
+	VEC(struct addr) addresses; /* empty: removed, waiting for its last flows */
 	VEC(struct port_range) ports;
 	uint32_t block; /* first row of the block that slots count from */
 	uint32_t block_size;
@@ -104,6 +105,7 @@ struct plan {
 	uint32_t hash_seed;
 	uint32_t nat_flows;	     /* that there shall be room for; 0: no listener needs any */
 	uint32_t exceptions;	     /* the same, of flows recorded while slots change */
+	bool limits;		     /* a listener limits its sources: they have to be remembered */
 	uint32_t answers_per_second; /* struct weir_control */
 	VEC(struct plan_listener) listeners;
 	/* [0] is never used; without ifindex: free, or with a name: kept for flows that came by it

@@ -309,6 +309,7 @@ static void drop_listener(struct plan_listener *listener)
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		drop_table(&listener->table[family]);
 	plan_access_drop(listener);
+	listener->new_flows_per_source = (struct rate){};
 }
 
 /* Every flow to an endpoint of mode nat is recorded anyway; so slots that name no other need not be
@@ -440,6 +441,7 @@ static int build_listener(struct plan_places *places, const struct listener *fro
 		return r;
 	to->client_affinity = from->client_affinity;
 	to->vip_route = from->vip_route;
+	to->new_flows_per_source = from->new_flows_per_source;
 	extend_windows(to, from->idle_timeout);
 	to->idle_timeout = from->idle_timeout;
 	vec_foreach(address, &from->addresses)
@@ -473,15 +475,18 @@ static int check_seed(const struct model *model, const struct plan *in_force, st
 	return 0;
 }
 
-/* Flows of nat are all recorded, those of other modes while their slots change. */
+/* Flows of nat are all recorded, those of other modes while their slots change; sources, where
+ * their flows are limited. */
 static void set_flow_tables(struct plan *plan, const struct model *model)
 {
 	plan->nat_flows = plan->exceptions = 0;
+	plan->limits = false;
 	vec_foreach(listener, &model->listeners) {
 		if (model_has_nat(listener))
 			plan->nat_flows = model->nat_flows;
 		if (model_has_stateless(listener))
 			plan->exceptions = model->recorded_flows;
+		plan->limits |= listener->new_flows_per_source.count;
 	}
 }
 
