@@ -2,7 +2,9 @@
 /*
  * Whom does a listener let in? Its lists of addresses are ranges, laid out by the daemon as a tree
  * of sorted bounds (abi.h): one cache line per level, no helper, and published with the listener.
- * An LPM trie takes 24 ns for 16 prefixes and 160 for 10 000; this takes 12 and 30.
+ * It takes 26 ns for 16 prefixes and 52 for 10 000 (IPv6: 30 and 74), whatever the address. An LPM
+ * trie takes 4 for an address that is far from all of them and 117 for one among 10 000, and cannot
+ * be swapped as one.
  */
 #ifndef WEIR_BPF_ACL_H
 #define WEIR_BPF_ACL_H

@@ -32,6 +32,8 @@ static const struct subject_spec specs[] = {
 	{ "ipip-10k", IPPROTO_TCP, WEIR_MODE_IPIP, 10000, 4, false, 4 },
 	{ "gue", IPPROTO_TCP, WEIR_MODE_GUE, 1, 100, false, 4 },
 	{ "gue-6", IPPROTO_TCP, WEIR_MODE_GUE, 1, 100, false, 6 },
+	{ "dsr-acl16", IPPROTO_TCP, WEIR_MODE_DSR, 1, 100, false, .denied = 16 },
+	{ "dsr-acl10k", IPPROTO_TCP, WEIR_MODE_DSR, 1, 100, false, .denied = 10000 },
 	{ "nat", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, false },
 	{ "nat-large", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, .nat_flows = FLOWS_AT(60) },
 	{ "nat-new", IPPROTO_TCP, WEIR_MODE_NAT, 1, 100, .nat_flows = FLOWS_AT(50) },
@@ -51,6 +53,7 @@ static struct addr address(const char *first, uint32_t offset)
 
 static const char *const vip[FAMILIES] = { SUBJECT_VIP4, SUBJECT_VIP6 };
 static const char *const first_endpoint[FAMILIES] = { "10.0.0.1", "fd00::1" };
+static const char *const denied[FAMILIES] = { "100.64.0.0", "2001:dba::" };
 static const char *const snat[FAMILIES] = { SUBJECT_SNAT4, SUBJECT_SNAT6 };
 
 /* The tables may be smaller than what is asked for: as many listeners as there is room for, each
@@ -103,6 +106,23 @@ static int add_endpoints(const struct subject *subject, struct endpoint_group *g
 	return 0;
 }
 
+/* Every other network of 16 addresses, so that they do not merge. */
+static int add_denied(const struct subject *subject, int family, struct model *model,
+		      struct listener *listener)
+{
+	struct acl acl = { .name = "denied" };
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < subject->spec->denied; i++) {
+		struct addr_prefix prefix = { address(denied[family], 32 * i), 124 };
+
+		r = vec_push(&acl.prefixes, prefix);
+	}
+	listener->access = WEIR_ACCESS_DENY;
+	r = r ?: vec_push(&listener->acls, model->acls.count);
+	return r ?: vec_push(&model->acls, acl);
+}
+
 static int add_listener(const struct subject *subject, struct model *model, uint32_t index,
 			uint32_t half)
 {
@@ -119,6 +139,8 @@ static int add_listener(const struct subject *subject, struct model *model, uint
 	snprintf(listener.name, sizeof(listener.name), "listener-%u", index);
 	for (int family = 0; !r && family < families(subject); family++)
 		r = vec_push(&listener.addresses, address(vip[family], index));
+	for (int family = 0; !r && subject->spec->denied && family < FAMILIES; family++)
+		r = add_denied(subject, family, model, &listener);
 	r = r ?: vec_push(&listener.ports, port);
 	r = r ?: add_endpoints(subject, &group, half);
 	r = r ?: vec_push(&listener.groups, group);

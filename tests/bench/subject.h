@@ -34,6 +34,7 @@ struct subject_spec {
 	bool moving;	    /* all slots are MOVING: another half of the endpoints has the weight */
 	int family;	    /* of all endpoints: 4 or 6; 0: of each that its listener has */
 	uint32_t nat_flows; /* that its table has room for; 0: SUBJECT_FLOWS */
+	uint32_t denied;    /* prefixes in each family, which none of the packets comes from */
 };
 
 struct subject {
