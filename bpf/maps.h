@@ -59,6 +59,7 @@ struct {
 #define FLOW_MAP(map_name, value_type) CONFIG_MAP(map_name, value_type, SIZED)
 
 FLOW_MAP(sources, struct weir_sources);
+FLOW_MAP(cookies_sent, __u64); /* by listener: when it last sent a SYN cookie (s); 0: never */
 FLOW_MAP(nat_records, struct weir_nat_record);
 FLOW_MAP(nat_tags, struct weir_nat_tags);
 FLOW_MAP(nat_replies, struct weir_nat_replies);
@@ -116,8 +117,8 @@ struct {
 struct answer_order {
 	__u32 reason; /* enum weir_reason */
 	__u32 listener;
-	__u32 mtu; /* of the path, where the packet is too big for it */
-	__u32 pad;
+	__u32 mtu;   /* of the path, where the packet is too big for it */
+	__u32 guard; /* row, for cookies */
 };
 
 struct {

@@ -14,6 +14,7 @@
 #include "listener.h"
 #include "acl.h"
 #include "limit.h"
+#include "cookie.h"
 #include "stats.h"
 #include "select.h"
 #include "nat.h"
@@ -25,10 +26,12 @@
 enum stage {
 	STAGE_UNUSUAL,
 	STAGE_ANSWER,
+	STAGE_COOKIE,
 	STAGE_COUNT,
 };
 
 int weir_unusual(struct xdp_md *ctx);
+int weir_cookie(struct xdp_md *ctx);
 int weir_answer(struct xdp_md *ctx);
 
 struct {
@@ -40,6 +43,7 @@ struct {
 	.values = {
 		[STAGE_UNUSUAL] = (void *)&weir_unusual,
 		[STAGE_ANSWER] = (void *)&weir_answer,
+		[STAGE_COOKIE] = (void *)&weir_cookie,
 	},
 };
 
@@ -98,6 +102,21 @@ static __always_inline enum weir_reason admit_flow(const struct pkt *pkt,
 	return reason == WEIR_R_SOURCE_LIMITED || reason == GO_ON ? reason : WEIR_R_INTERNAL;
 }
 
+/* Returns only if there is no such program. */
+static __always_inline enum weir_reason call_cookie(struct xdp_md *ctx,
+						    const struct weir_listener *listener)
+{
+	__u32 zero = 0;
+	struct answer_order *order = bpf_map_lookup_elem(&answer_scratch, &zero);
+
+	if (!order)
+		return WEIR_R_INTERNAL;
+	order->listener = listener->id;
+	order->guard = listener->guard;
+	bpf_tail_call(ctx, &stages, STAGE_COOKIE);
+	return WEIR_R_INTERNAL;
+}
+
 /* From a client to a listener. */
 static __always_inline enum weir_reason request(struct pkt *pkt,
 						const struct weir_listener *listener)
@@ -123,6 +142,8 @@ static __always_inline enum weir_reason request(struct pkt *pkt,
 	reason = admit_flow(pkt, listener, guard);
 	if (reason != GO_ON)
 		return reason;
+	if (guard && guard->cookies)
+		return call_cookie(pkt->ctx, listener);
 	return to_selected(pkt, listener);
 }
 
@@ -228,6 +249,27 @@ int weir_answer(struct xdp_md *ctx)
 		return XDP_DROP;
 	fault = parse_all(&pkt);
 	return fault == GO_ON || fault == WEIR_R_NOT_TCP_UDP ? answer(&pkt, order) : XDP_DROP;
+}
+
+/* For one of the others, which has found a listener that is served here; the packet is not counted
+ * yet. Those that are not plain are the stack's. */
+SEC("xdp.frags")
+int weir_cookie(struct xdp_md *ctx)
+{
+	struct pkt pkt = { .ctx = ctx };
+	const struct answer_order *order;
+	enum weir_reason reason = WEIR_R_LOCAL;
+	const struct weir_guard *guard;
+	__u32 zero = 0, row;
+
+	order = bpf_map_lookup_elem(&answer_scratch, &zero);
+	if (!order || !begin(&pkt))
+		return XDP_PASS;
+	row = order->guard;
+	guard = bpf_map_lookup_elem(&guards, &row);
+	if (guard && parse_plain(&pkt) == PARSED_PLAIN && pkt.flow.protocol == IPPROTO_TCP)
+		reason = cookie(&pkt, order->listener, guard);
+	return finish(&pkt, order->listener, reason);
 }
 
 SEC("xdp.frags")

@@ -168,6 +168,13 @@ struct weir_ranges {
 	__u32 levels; /* 0: there is none */
 };
 
+/* Whether SYNs are answered with cookies (bpf/cookie.h): for listeners that this host serves. */
+enum weir_cookies {
+	WEIR_COOKIES_OFF = 0,
+	WEIR_COOKIES_MSS = 1, /* as the host's tcp_syncookies says; of TCP options the MSS alone */
+	WEIR_COOKIES_TIMES = 2, /* the others, too: the host's tcp_timestamps is 2 */
+};
+
 /* guards[]: what a listener demands of a client before anything else is done for it. A row never
  * changes while a cell in force names it; each listener has two, by turns. */
 struct weir_guard {
@@ -180,7 +187,9 @@ struct weir_guard {
 	__u32 limit_seconds;
 	__u32 limit_burst;
 	__u32 limit_interval; /* us between two flows at that pace */
-	__u8 pad2[28];
+	__u8 cookies;	      /* enum weir_cookies */
+	__u8 cookie_wscale;   /* that the stack will choose; > 14: it does not scale windows */
+	__u8 pad2[26];
 };
 
 /*

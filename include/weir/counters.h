@@ -19,6 +19,8 @@
 #define WEIR_REASONS(X)                                                                            \
 	X(FORWARDED, FORWARD, "forwarded", "sent to an endpoint", "")                              \
 	X(REPLIED, FORWARD, "replied", "an endpoint's answer, sent back to the client", "")        \
+	X(COOKIE_SENT, FORWARD, "cookie_sent", "a SYN answered with a SYN cookie", "")             \
+	X(LOCAL, PASS, "local", "for a listener that this host serves itself", "")                 \
 	X(NOT_IP, PASS, "not_ip", "not IPv4 or IPv6: ARP, LLDP and the like", "")                  \
 	X(NOT_OURS, PASS, "not_ours", "for an address that no listener has", "")                   \
 	X(NO_LISTENER, PASS, "no_listener",                                                        \

@@ -134,6 +134,7 @@ static void clear_maps(void)
 	       object->capacity.of[CAPACITY_LINES] * sizeof(*object->slots_previous));
 	memset(object->sources, 0,
 	       object->capacity.of[CAPACITY_SOURCES] * sizeof(*object->sources));
+	memset(object->cookies_sent, 0, listeners * sizeof(*object->cookies_sent));
 	memset(object->guards, 0, 2 * listeners * sizeof(*object->guards));
 	memset(object->bounds, 0,
 	       object->capacity.of[CAPACITY_BOUND_LINES] * sizeof(*object->bounds));

@@ -49,6 +49,7 @@ static const struct {
 	{ "nat_latency", CAPACITY_ROWS, 1, 1 },
 	{ "guards", CAPACITY_LISTENERS, 2, 1 },
 	{ "sources", CAPACITY_SOURCES, 1, 1 },
+	{ "cookies_sent", CAPACITY_LISTENERS, 1, 1 },
 	{ "listener_info", CAPACITY_LISTENERS, 1, 1 },
 	{ "listener_stats", CAPACITY_LISTENERS, 1, 1 },
 	{ "exceptions", CAPACITY_EXCEPTIONS, 1, 1 },

@@ -62,6 +62,7 @@ static const struct map_place map_places[] = {
 	MAPPED(endpoint_info, 0),
 	MAPPED(nat_latency, 0),
 	MAPPED_FLOWS(sources),
+	MAPPED_FLOWS(cookies_sent),
 	MAPPED_FLOWS(nat_records),
 	MAPPED_FLOWS(nat_tags),
 	MAPPED_FLOWS(nat_replies),

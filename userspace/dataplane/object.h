@@ -42,6 +42,7 @@ struct object {
 	struct weir_listener_info *listener_info;   /* CAPACITY_LISTENERS */
 	struct weir_endpoint_info *endpoint_info;   /* CAPACITY_ROWS */
 	struct weir_sources *sources;		    /* CAPACITY_SOURCES */
+	uint64_t *cookies_sent;			    /* CAPACITY_LISTENERS */
 	struct weir_nat_record *nat_records;	    /* nat_size() */
 	struct weir_nat_tags *nat_tags;		    /* by bucket */
 	struct weir_nat_replies *nat_replies;	    /* by bucket */
