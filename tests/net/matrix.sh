@@ -49,14 +49,24 @@ configuration() {
 	done
 }
 
-# bulk_run NAME VIP ARGS...: iperf3 through all modes at once; its JSON in $LAB_DIR/NAME-MODE,
-# without the warning before it that large datagrams may be fragmented.
+# bulk_one FILE ARGS...: iperf3's JSON into a file, without the warning before it that large
+# datagrams may be fragmented. A server may be busy for a moment with the end of the run before.
+bulk_one() {
+	local file=$1 _
+	shift
+	for _ in {1..25}; do
+		on client timeout 30 iperf3 -J -t 1 "$@" 2>&1 | sed -n '/^{/,$p' >"$file" || true
+		grep -q 'server is busy' "$file" || return 0
+		sleep 0.2
+	done
+}
+
+# bulk_run NAME VIP ARGS...: iperf3 through all modes at once; the results in $LAB_DIR/NAME-MODE.
 bulk_run() {
 	local name=$1 vip=$2 mode pids=()
 	shift 2
 	for mode in "${MODES[@]}"; do
-		on client timeout 30 iperf3 -J -c "$vip" -p "$(port_of "$mode")" -t 1 "$@" 2>&1 |
-			sed -n '/^{/,$p' >"$LAB_DIR/$name-$mode" &
+		bulk_one "$LAB_DIR/$name-$mode" -c "$vip" -p "$(port_of "$mode")" "$@" &
 		pids+=($!)
 	done
 	wait "${pids[@]}" || true # the results tell
@@ -70,7 +80,8 @@ overflowed() {
 	done | awk '$1 ~ /RcvbufErrors$/ { sum += $2 } END { print sum + 0 }'
 }
 
-# bulk_tcp WHAT VIP: a second up, a second down.
+# bulk_tcp WHAT VIP: a second up, a second down. How much passes is the machine's business, but a
+# connection that loses packets of full size gets stuck before the first megabyte.
 bulk_tcp() {
 	local mode name
 	bulk_run up "$2"
@@ -78,7 +89,7 @@ bulk_tcp() {
 	for mode in "${MODES[@]}"; do
 		for name in up down; do
 			check "$1 $mode tcp $name" jq -e \
-				'.error == null and .end.sum_received.bytes > 10000000' "$LAB_DIR/$name-$mode"
+				'.error == null and .end.sum_received.bytes > 1000000' "$LAB_DIR/$name-$mode"
 		done
 	done
 }
