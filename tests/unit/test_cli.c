@@ -254,6 +254,33 @@ Test(cli, arguments)
 		{ "show flows --protocol icmp", 64, NULL, "'icmp' is no protocol: tcp or udp" },
 		{ "stats a b", 64, NULL, "weir: stats: unexpected 'b'" },
 		{ "stats -x", 64, NULL, "weir: stats: unexpected '-x'" },
+		{ "attach", 64, NULL, "weir: attach: name an interface" },
+		{ "attach --generic", 64, NULL, "weir: attach: name an interface" },
+		{ "attach --native eth0", 64, NULL, "weir: attach: unexpected '--native'" },
+		{ "detach", 64, NULL, "weir: detach: name an interface" },
+		{ "down all", 64, NULL, "weir: down: takes no argument" },
+		{ "run", 64, NULL, "weir: run: name the configuration with -c FILE" },
+		{ "run good.yaml", 64, NULL, "weir: run: unexpected 'good.yaml'" },
+		{ "run -c", 64, NULL, "usage: weir run -c FILE" },
+		{ "run -c good.yaml -i", 64, NULL, "usage: weir run -c FILE" },
+		{ "run -c good.yaml --daemonize", 64, NULL, "weir: run: unexpected '--daemonize'" },
+		{ "-N", 64, NULL, "weir: -N wants a name" },
+		{ "version -N a/b", 64, NULL, "weir: -N wants a name" },
+		{ "version -N ''", 64, NULL, "weir: -N wants a name" },
+		{ "version -N ..", 64, NULL, "weir: -N wants a name" },
+		{ "version -N "
+		  "n234567890123456789012345678901234567890123456789012345678901234",
+		  64, NULL, "weir: -N wants a name of at most 63 characters" },
+		{ "version -x", 64, NULL, "weir: version: unexpected '-x'" },
+	};
+
+	EXPECT(cases);
+}
+
+/* 2: the same of explain, and what are no addresses. */
+Test(cli, arguments_of_explain)
+{
+	static const struct expectation cases[] = {
 		{ "explain", 64, NULL, "weir: explain: say from where to where" },
 		{ "explain 10.0.0.1", 64, NULL, "usage: weir explain SRC DST" },
 		{ "explain 10.0.0.1 192.0.2.1", 64, NULL,
@@ -285,24 +312,6 @@ Test(cli, arguments)
 		  "weir: explain: --interface wants the name of an interface" },
 		{ "explain 10.0.0.1 192.0.2.1:80 --ack", 64, NULL,
 		  "weir: explain: unexpected '--ack'" },
-		{ "attach", 64, NULL, "weir: attach: name an interface" },
-		{ "attach --generic", 64, NULL, "weir: attach: name an interface" },
-		{ "attach --native eth0", 64, NULL, "weir: attach: unexpected '--native'" },
-		{ "detach", 64, NULL, "weir: detach: name an interface" },
-		{ "down all", 64, NULL, "weir: down: takes no argument" },
-		{ "run", 64, NULL, "weir: run: name the configuration with -c FILE" },
-		{ "run good.yaml", 64, NULL, "weir: run: unexpected 'good.yaml'" },
-		{ "run -c", 64, NULL, "usage: weir run -c FILE" },
-		{ "run -c good.yaml -i", 64, NULL, "usage: weir run -c FILE" },
-		{ "run -c good.yaml --daemonize", 64, NULL, "weir: run: unexpected '--daemonize'" },
-		{ "-N", 64, NULL, "weir: -N wants a name" },
-		{ "version -N a/b", 64, NULL, "weir: -N wants a name" },
-		{ "version -N ''", 64, NULL, "weir: -N wants a name" },
-		{ "version -N ..", 64, NULL, "weir: -N wants a name" },
-		{ "version -N "
-		  "n234567890123456789012345678901234567890123456789012345678901234",
-		  64, NULL, "weir: -N wants a name of at most 63 characters" },
-		{ "version -x", 64, NULL, "weir: version: unexpected '-x'" },
 	};
 
 	EXPECT(cases);
