@@ -12,8 +12,8 @@ weight() { weir show endpoints -j | jq ".[] | select(.listener == \"web\" and .e
 is() { [[ $("${@:2}") == "$1" ]]; }
 json() { weir "$@" | jq -e . >/dev/null; }
 
-export -f on weir
-export LAB WEIR
+export -f instance on weir
+export BALANCER LAB WEIR
 lab_up --dsr
 CONFIG=$LAB_DIR/weir.yaml
 {

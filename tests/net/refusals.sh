@@ -41,8 +41,8 @@ unchanged() {
 # with TEXT...: the lab's configuration with another endpoint in `web`.
 with() { sed "0,/{ name: ep1,/s//$*, weight: 1 }\n          - &/" "$CONFIG"; }
 
-export -f on run weir
-export LAB WEIR
+export -f instance on run weir
+export BALANCER LAB WEIR
 lab_up
 CONFIG=$LAB_DIR/weir.yaml
 lab_config nat 50 30 20 >"$CONFIG"
