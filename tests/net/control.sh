@@ -115,6 +115,10 @@ new_flows_check "connections while the host opens ports" served
 # ---- attach and detach ----
 on lb ip link add spare type veth peer name spare1
 check "attach another interface" weir attach spare
+check "... its other end leaves checksums, says attach" \
+	bash -c "weir attach spare 2>&1 | grep -q 'ethtool -K spare1 tx off'"
+on lb ethtool -K spare1 tx off >/dev/null
+check "... no longer" bash -c "! weir attach spare 2>&1 | grep ethtool"
 check "... natively" bash -c "ip -n $LAB-lb -j link show spare | jq -e '.[0].xdp.mode == 1'"
 check "detach it" weir detach spare
 check "... the host does not answer there any more" \

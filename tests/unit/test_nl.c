@@ -584,3 +584,41 @@ Test(nl, many)
 	cr_expect_eq(vips.list.count, 1000);
 	vec_free(&vips.list);
 }
+
+static void expect_veth(const char *name, bool leaves, const char *peer, const char *netns)
+{
+	struct nl_veth_peer found;
+
+	cr_expect_eq(nl_veth_leaves_checksums(nl, name, &found), leaves, "%s", name);
+	if (!leaves)
+		return;
+	cr_expect_str_eq(found.name, peer, "%s", name);
+	cr_expect_str_eq(found.netns, netns, "%s", name);
+}
+
+/* What the other end of a veth sends without a checksum, XDP cannot complete. */
+Test(nl, veths_that_leave_checksums)
+{
+	char netns[32], path[64];
+	int fd;
+
+	here_run("ip link add near0 type veth peer name near1");
+	expect_veth("near0", true, "near1", "");
+	here_run("ethtool -K near1 tx off >/dev/null");
+	expect_veth("near0", false, "", "");
+	expect_veth("near1", true, "near0", "");
+	expect_veth("lo", false, "", "");
+	expect_veth("nothing", false, "", "");
+	expect_veth("here0", true, "", ""); /* its other end's namespace has no name */
+
+	snprintf(netns, sizeof(netns), "weirtest-nl-%d", (int)getpid());
+	snprintf(path, sizeof(path), "/run/netns/%s", netns);
+	here_run("ip netns attach %s %d", netns, (int)there);
+	expect_veth("here0", true, "there0", netns);
+	there_run("ethtool -K there0 tx off >/dev/null");
+	expect_veth("here0", false, "", "");
+	here_run("ip netns delete %s", netns);
+	fd = open(path, O_RDONLY);
+	cr_expect_lt(fd, 0);
+	cr_expect_eq(nl_link_get(nl, "here0", 0, &here0, &err), 0, "still where it was");
+}

@@ -97,6 +97,23 @@ static int attach_pinned(const struct cli *cli, const char *name, bool attach, b
 	return r < 0 ? err_set(err, r, "out of memory") : state_save(cli->instance, &state, err);
 }
 
+/* Packets without checksums pass through weir and are dropped by whoever receives them: connections
+ * stall, and no counter tells why. */
+static void warn_of_checksums(const char *name)
+{
+	_cleanup_(nl_freep) struct nl *nl = NULL;
+	struct nl_veth_peer peer;
+
+	if (nl_new(&nl, NULL) || !nl_veth_leaves_checksums(nl, name, &peer))
+		return;
+	fprintf(stderr,
+		"weir: warning: %s: what is sent from its other end%s%s may come without checksums "
+		"(tx checksum offload), and nobody completes them; on that end run: "
+		"%s%s%sethtool -K %s tx off\n",
+		name, peer.name[0] ? ", " : "", peer.name, peer.netns[0] ? "ip netns exec " : "",
+		peer.netns, peer.netns[0] ? " " : "", peer.name[0] ? peer.name : "IF");
+}
+
 static int change(const struct cli *cli, const char *name, bool attach, bool generic,
 		  struct err *err)
 {
@@ -108,6 +125,8 @@ static int change(const struct cli *cli, const char *name, bool attach, bool gen
 		r = attach_pinned(cli, name, attach, generic, err);
 	if (r < 0)
 		return r;
+	if (attach)
+		warn_of_checksums(name);
 	if (cli->json)
 		output_json(cli, json_pack("{s:s, s:b, s:b}", "interface", name, "attached", attach,
 					   "generic", generic));

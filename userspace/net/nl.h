@@ -61,6 +61,22 @@ int nl_dispatch(struct nl *nl);
 /* By name, or by index where name is NULL. -ENODEV with a text naming it and similar interfaces. */
 int nl_link_get(struct nl *nl, const char *name, int ifindex, struct nl_link *ret, struct err *err);
 
+#define NL_NETNS_MAX 64
+
+/* The other end of a veth, as far as it is known. */
+struct nl_veth_peer {
+	char name[IF_NAMESIZE];
+	char netns[NL_NETNS_MAX]; /* "": this one, or one without a name */
+};
+
+/*
+ * May the other end of a veth send packets whose checksum it leaves to a device (tx checksum
+ * offload, CHECKSUM_PARTIAL)? No device ever completes it for a packet that XDP forwards. Also
+ * true, with an empty name, where the other end is in a namespace that has no name. False of what
+ * is no veth. Enters the namespace of the other end for a moment: not for programs with threads.
+ */
+bool nl_veth_leaves_checksums(struct nl *nl, const char *name, struct nl_veth_peer *ret);
+
 /* Asks the kernel's FIB. -ENETUNREACH (and -EHOSTUNREACH, ...) with a text if there is no way. */
 int nl_route_get(struct nl *nl, const struct addr *destination, struct nl_route *ret,
 		 struct err *err);
