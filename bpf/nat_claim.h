@@ -212,7 +212,7 @@ __noinline bool nat_remove(__u32 index, __u64 all)
 	word = (union weir_nat_word){ .busy = { .state = WEIR_NAT_BUSY,
 						.generation = live.is.generation + 1 } };
 	if (EXPLAINING)
-		return record;
+		return record && nat_word(record).all == all;
 	if (!record || !nat_seize(record, live, word))
 		return false;
 	if (nat_back_of(record, live, &back)) {
