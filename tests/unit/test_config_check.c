@@ -321,12 +321,14 @@ Test(config_check, limits)
 		 "counts once); the data plane holds at most 1048576\n");
 	try_limit(20, 60000, 1, "");
 	try_limit(100001, 1, 1,
-		  "800003:5 error the file has 100001 listeners; the data plane holds at most "
-		  "100000\n");
+		  "800003:5 error 100001 listeners; limit listeners is 100000 (profile default), "
+		  "and can be at most 100000\n");
 	try_limit(513, 1, 1024,
 		  "527882:11 error the file has 525312 endpoints; the data plane holds at most "
 		  "524288\n");
-	try_limit(1, 1, 1025, "1034:13 error endpoints has 1025 items; at most 1024 allowed\n");
+	try_limit(1, 1, 1025,
+		  "1034:13 error 1025 endpoints in a group; limit endpoints_per_group is 1024 "
+		  "(profile default); to raise it: limits: { endpoints_per_group: 1025 }\n");
 }
 
 Test(config_check, snat_limit)

@@ -5,6 +5,8 @@
  */
 #include "config/support.h"
 
+#include "config/limits.h"
+
 #include <glob.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -150,6 +152,28 @@ static void random_listener(struct random *random, unsigned number, const struct
 	vec_push(&listener->groups, group);
 }
 
+/* Of profile default, whose limits are all above what random_listener() makes, or wide. */
+static void random_limits(struct random *random, struct limits *limits)
+{
+	cr_assert_eq(limits_of_profile(below(random, SCHEMA_PROFILES), limits), 0);
+	for (enum limit limit = LIMIT_LISTENERS; limit <= LIMIT_IDLE_UDP; limit++) {
+		uint32_t min = limit >= LIMIT_IDLE_TCP ? 1 : 4000 + below(random, 96);
+		bool wide = limits->range[LIMIT_PROFILE].max == SCHEMA_PROFILE_GA_2021;
+
+		if (limit == LIMIT_RESERVED_UDP_PORTS)
+			continue;
+		if (wide || below(random, 2))
+			limits->range[limit] = (struct limit_range){
+				min,
+				limit >= LIMIT_IDLE_TCP ? 3600 + below(random, 1000) : min,
+			};
+	}
+	vec_free(&limits->reserved_udp_ports);
+	for (unsigned i = 0; i < below(random, 3); i++)
+		vec_push(&limits->reserved_udp_ports,
+			 ((struct port_range){ 9000 + 9 * i, 9004 + 9 * i }));
+}
+
 static struct model *random_model(struct random *random)
 {
 	static const char *const interfaces[] = { "eth0", "a\"b", "null", "x\\y", "#1", "- z" };
@@ -163,6 +187,7 @@ static struct model *random_model(struct random *random)
 	model->nat_flows = 1024 + below(random, WEIR_MAX_NAT_FLOWS - 1024);
 	model->recorded_flows = 1024 + below(random, WEIR_MAX_EXCEPTIONS - 1024);
 	model->answers_per_second = below(random, 1000001);
+	random_limits(random, &model->limits);
 	for (unsigned i = 0; i < below(random, 5); i++)
 		vec_push(&model->interfaces, strdup(interfaces[i]));
 	for (unsigned i = 0; i < below(random, 3); i++)
@@ -234,6 +259,13 @@ Test(config_print, differences_are_seen)
 		"nat_flows: 1025",
 		"recorded_flows: 1024",
 		"answers_per_second: 0",
+		"limits: { profile: ga-2021 }",
+		"limits: { endpoints_per_group: 8 }",
+		"limits: { listeners: 8 }",
+		"limits: { idle_timeout_tcp: 1-86399 }",
+		"limits: { idle_timeout_tcp: 2-86400 }",
+		"limits: { reserved_udp_ports: 7 }",
+		"limits: { reserved_udp_ports: 7-8 }",
 		"acls: [{ name: a, prefixes: 10.0.0.0/8 }]",
 		"acls: [{ name: a, prefixes: 10.0.0.0/9 }]",
 		"acls: [{ name: b, prefixes: 10.0.0.0/8 }]",
@@ -366,7 +398,7 @@ Test(config_print, report_layout)
 		"vers: 1", true,
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
 		"has: version, node, interfaces, snat, tunnel_source, steal_ports, hash_seed, "
-		"nat_flows, recorded_flows, answers_per_second, acls, listeners\n"
+		"nat_flows, recorded_flows, answers_per_second, limits, acls, listeners\n"
 		"    1 | vers: 1\n"
 		"      | \033[1;32m^~~~\033[0m\n"
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "

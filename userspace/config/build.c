@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/fields.h"
+#include "config/limits.h"
 
 /* Names have been measured by the schema; the default name of an endpoint is shorter. */
 static void copy_name(char ret[WEIR_NAME_MAX], const char *name)
@@ -24,7 +25,7 @@ static int build_ports(const struct tree_node *map, struct listener *ret)
 {
 	_cleanup_(fields_items_fini) struct node_list nodes = {};
 
-	if (fields_ports(map, &nodes) < 0)
+	if (fields_ports(map, LISTENER_PORT, &nodes) < 0)
 		return -ENOMEM;
 	vec_foreach(node, &nodes.nodes)
 		if (vec_push(&ret->ports, (*node)->value.ports) < 0)
@@ -129,11 +130,16 @@ static int build_groups(const struct tree_node *map, const struct model *model,
 	return 0;
 }
 
-static uint32_t idle_timeout(const struct tree_node *map, uint8_t protocol)
+/* One that is not given keeps to the limits, too. */
+static uint32_t idle_timeout(const struct tree_node *map, const struct model *model,
+			     uint8_t protocol)
 {
+	const struct limit_range *range = &model->limits.range[limits_of_idle(protocol)];
+	uint32_t fallback = protocol == IPPROTO_UDP ? SCHEMA_IDLE_UDP : SCHEMA_IDLE_TCP;
+
 	if (fields_get(map, LISTENER_IDLE_TIMEOUT))
 		return fields_number(map, LISTENER_IDLE_TIMEOUT) / 1000;
-	return protocol == IPPROTO_UDP ? SCHEMA_IDLE_UDP : SCHEMA_IDLE_TCP;
+	return fallback < range->min ? range->min : fallback > range->max ? range->max : fallback;
 }
 
 static int build_listener(const struct tree_node *map, const struct model *model,
@@ -144,7 +150,7 @@ static int build_listener(const struct tree_node *map, const struct model *model
 	ret->mode = fields_number(map, LISTENER_MODE);
 	ret->vip_route = fields_number(map, LISTENER_VIP);
 	ret->client_affinity = fields_number(map, LISTENER_CLIENT_AFFINITY);
-	ret->idle_timeout = idle_timeout(map, ret->protocol);
+	ret->idle_timeout = idle_timeout(map, model, ret->protocol);
 	ret->gue_port = fields_number(map, LISTENER_GUE_PORT);
 	if (fields_get(map, LISTENER_NEW_FLOWS_PER_SOURCE))
 		ret->new_flows_per_source =
@@ -244,7 +250,8 @@ struct model *build_model(const struct tree_node *root)
 	model->nat_flows = fields_number(root, ROOT_NAT_FLOWS);
 	model->recorded_flows = fields_number(root, ROOT_RECORDED_FLOWS);
 	model->answers_per_second = fields_number(root, ROOT_ANSWERS_PER_SECOND);
-	if (build_interfaces(root, model) < 0 || build_snat(root, model) < 0 ||
+	if (limits_read(root, &model->limits) < 0 || build_interfaces(root, model) < 0 ||
+	    build_snat(root, model) < 0 ||
 	    build_tunnel_source(root, ROOT_TUNNEL_SOURCE, &model->tunnel_source) < 0 ||
 	    build_acls(root, model) < 0 || build_listeners(root, model) < 0 ||
 	    model_index(model) < 0)

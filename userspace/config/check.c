@@ -157,17 +157,6 @@ struct context {
 	uint16_t only_port; /* 0: there are several, or not all are known */
 };
 
-static void check_idle_timeout(struct report *report, const struct tree_node *listener)
-{
-	struct tree_node *timeout = fields_get(listener, LISTENER_IDLE_TIMEOUT);
-
-	if (timeout && fields_number(listener, LISTENER_PROTOCOL) == IPPROTO_UDP &&
-	    timeout->value.number > SCHEMA_IDLE_UDP_MAX * 1000)
-		tree_error(report, timeout,
-			   "idle_timeout '%s' is out of range; allowed with udp: 1s to %us",
-			   timeout->text, SCHEMA_IDLE_UDP_MAX);
-}
-
 /* Is there an endpoint whose mode keeps no records? Unknown modes are none. */
 static bool is_stateless(const struct tree_node *listener, const struct node_list *groups)
 {
@@ -414,14 +403,13 @@ static void check_listener(struct report *report, struct tree_node *listener)
 	_cleanup_(fields_items_fini) struct node_list ports = {}, groups = {};
 	struct context context;
 
-	if (fields_ports(listener, &ports) < 0 ||
+	if (fields_ports(listener, LISTENER_PORT, &ports) < 0 ||
 	    fields_items(listener, LISTENER_GROUPS, &groups) < 0) {
 		report->error = -ENOMEM;
 		return;
 	}
 	context = listener_context(report, listener, &ports);
 	check_ports(report, &ports);
-	check_idle_timeout(report, listener);
 	check_limit(report, listener, &groups);
 	check_items(report, listener, LISTENER_ADDRESS, "address");
 	check_items(report, listener, LISTENER_SNAT, "snat address");

@@ -9,6 +9,7 @@
 #include "config/build.h"
 #include "config/check.h"
 #include "config/conflict.h"
+#include "config/limits.h"
 #include "config/load.h"
 #include "config/read.h"
 #include "config/schema.h"
@@ -39,6 +40,7 @@ static void examine(struct report *report, struct tree_node **ret)
 	if (r < 0 || !((*ret)->flags & TREE_GOOD))
 		return;
 	check_tree(report, *ret);
+	limits_check(report, *ret);
 	access_check(report, *ret);
 	conflict_check(report, *ret);
 }
@@ -215,6 +217,25 @@ static void print_interfaces(struct str *out, const struct model *model)
 	}
 }
 
+/* The profile, and what differs from it. */
+static void print_limits(struct str *out, const struct model *model)
+{
+	const struct limits *limits = &model->limits;
+	struct limits profile = {};
+
+	if (limits_of_profile(limits->range[LIMIT_PROFILE].max, &profile) < 0)
+		out->failed = true;
+	str_add(out, "limits:\n");
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+		if (limit != LIMIT_PROFILE && model_equal_limit(limits, &profile, limit))
+			continue;
+		str_add(out, "  %s: ", limits_key(limit));
+		limits_print(limits, limit, out);
+		str_add(out, "\n");
+	}
+	limits_fini(&profile);
+}
+
 char *config_print(const struct model *model)
 {
 	struct str out = {};
@@ -233,6 +254,7 @@ char *config_print(const struct model *model)
 	str_add(&out, "nat_flows: %u\n", model->nat_flows);
 	str_add(&out, "recorded_flows: %u\n", model->recorded_flows);
 	str_add(&out, "answers_per_second: %u\n", model->answers_per_second);
+	print_limits(&out, model);
 	if (model->acls.count)
 		str_add(&out, "acls:\n");
 	vec_foreach(acl, &model->acls)

@@ -10,7 +10,6 @@
 /* More cannot be put into the tables while the old generation is still in use. */
 #define KEYS_MAX      (WEIR_MAX_CELLS / 4)
 #define ENDPOINTS_MAX (WEIR_MAX_ENDPOINTS / 4)
-#define LISTENERS_MAX 100000
 #define SNAT_MAX      (WEIR_MAX_SNAT - 1)
 
 /* Packets to these ports of an address are a listener's. */
@@ -105,7 +104,7 @@ static int add_listener(struct conflict *conflict, struct tree_node *listener, s
 	struct tree_node *place = fields_get(listener, LISTENER_PORT);
 
 	if (fields_items(listener, LISTENER_ADDRESS, &addresses) < 0 ||
-	    fields_ports(listener, &ports) < 0)
+	    fields_ports(listener, LISTENER_PORT, &ports) < 0)
 		return -ENOMEM;
 	count_add(keys, addresses.nodes.count * (ports.nodes.count + 1), place ? place : listener);
 	if (conflict->claims.count + addresses.nodes.count * ports.nodes.count > KEYS_MAX)
@@ -283,7 +282,7 @@ static int check_endpoints(struct conflict *conflict, const struct tree_node *li
 	_cleanup_(fields_items_fini) struct node_list groups = {}, ports = {};
 
 	if (fields_items(listener, LISTENER_GROUPS, &groups) < 0 ||
-	    fields_ports(listener, &ports) < 0)
+	    fields_ports(listener, LISTENER_PORT, &ports) < 0)
 		return -ENOMEM;
 	vec_foreach(group, &groups.nodes) {
 		_cleanup_(fields_items_fini) struct node_list endpoints = {};
@@ -364,17 +363,14 @@ static int count_snat(struct report *report, const struct tree_node *root,
 static int check_all(struct conflict *conflict, struct tree_node *root)
 {
 	struct count keys = { .limit = KEYS_MAX }, endpoints = { .limit = ENDPOINTS_MAX };
-	struct count listeners = { .limit = LISTENERS_MAX };
 
 	if (fields_items(root, ROOT_LISTENERS, &conflict->listeners) < 0)
 		return -ENOMEM;
 	vec_foreach(listener, &conflict->listeners.nodes) {
-		count_add(&listeners, 1, *listener);
 		count_endpoints(*listener, &endpoints);
 		if (add_listener(conflict, *listener, &keys) < 0)
 			return -ENOMEM;
 	}
-	count_report(conflict->report, &listeners, "listeners");
 	count_report(conflict->report, &endpoints, "endpoints");
 	count_report(conflict->report, &keys,
 		     "keys (addresses x ports + addresses; a range counts once)");

@@ -63,10 +63,10 @@ void fields_items_fini(struct node_list *list)
 	vec_free(&list->nodes);
 }
 
-int fields_ports(const struct tree_node *listener, struct node_list *ret)
+int fields_ports(const struct tree_node *map, unsigned id, struct node_list *ret)
 {
 	_cleanup_(fields_items_fini) struct node_list texts = {};
-	int r = fields_items(listener, LISTENER_PORT, &texts);
+	int r = fields_items(map, id, &texts);
 
 	if (r < 0)
 		return r;

@@ -35,7 +35,7 @@ unsigned fields_modes(const struct tree_node *listener, const struct tree_node *
 #define FIELDS_GUE     (1u << WEIR_MODE_GUE)
 #define FIELDS_TUNNELS (1u << WEIR_MODE_IPIP | FIELDS_GUE)
 
-/* Appends the right ports of a listener, in the order of the file: nodes with value.ports. */
-int fields_ports(const struct tree_node *listener, struct node_list *ret);
+/* Appends the right ports of a list of PORTS, in the order of the file: nodes with value.ports. */
+int fields_ports(const struct tree_node *map, unsigned id, struct node_list *ret);
 
 #endif

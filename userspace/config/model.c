@@ -31,6 +31,7 @@ void model_free(struct model *model)
 	vec_free(&model->interfaces);
 	vec_free(&model->snat);
 	vec_free(&model->tunnel_source.list);
+	vec_free(&model->limits.reserved_udp_ports);
 	lookup_fini(&model->by_name);
 	free(model);
 }
@@ -167,10 +168,12 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->snat, 0, sizeof(copy->snat));
 	memset(&copy->acls, 0, sizeof(copy->acls));
 	memset(&copy->tunnel_source.list, 0, sizeof(copy->tunnel_source.list));
+	memset(&copy->limits.reserved_udp_ports, 0, sizeof(copy->limits.reserved_udp_ports));
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
 	copy->by_name = (struct lookup){};
 	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0 ||
 	    append_all(&copy->tunnel_source.list, &model->tunnel_source.list) < 0 ||
+	    append_all(&copy->limits.reserved_udp_ports, &model->limits.reserved_udp_ports) < 0 ||
 	    copy_acls(model, copy) < 0)
 		return NULL;
 	vec_foreach(listener, &model->listeners) {
@@ -268,6 +271,23 @@ static bool same_listener(const struct listener *a, const struct listener *b)
 	       equal_all(&a->groups, &b->groups, same_group);
 }
 
+bool model_equal_limit(const struct limits *a, const struct limits *b, enum limit limit)
+{
+	const struct limit_range *left = &a->range[limit], *right = &b->range[limit];
+
+	if (limit == LIMIT_RESERVED_UDP_PORTS)
+		return equal_all(&a->reserved_udp_ports, &b->reserved_udp_ports, same_ports);
+	return left->min == right->min && left->max == right->max;
+}
+
+static bool same_limits(const struct limits *a, const struct limits *b)
+{
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
+		if (!model_equal_limit(a, b, limit))
+			return false;
+	return true;
+}
+
 bool model_equal(const struct model *a, const struct model *b)
 {
 	return !strcmp(a->node_name, b->node_name) && !strcmp(a->node_region, b->node_region) &&
@@ -278,5 +298,6 @@ bool model_equal(const struct model *a, const struct model *b)
 	       equal_all(&a->snat, &b->snat, addr_equal) &&
 	       equal_all(&a->acls, &b->acls, same_acl) &&
 	       equal_all(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
+	       same_limits(&a->limits, &b->limits) &&
 	       equal_all(&a->listeners, &b->listeners, same_listener);
 }

@@ -79,6 +79,26 @@ struct listener {
 	VEC(struct endpoint_group) groups;  /* exactly one so far: the default group */
 };
 
+/* What a file may ask for; also the keys of `limits:`. */
+enum limit {
+	LIMIT_PROFILE,
+	LIMIT_LISTENERS,
+	LIMIT_PORTS,	/* of a listener */
+	LIMIT_PORT_MAX, /* a port */
+	LIMIT_RESERVED_UDP_PORTS,
+	LIMIT_ENDPOINTS, /* of a group */
+	LIMIT_IDLE_TCP,	 /* s */
+	LIMIT_IDLE_UDP,	 /* s */
+	LIMIT_COUNT,
+};
+
+struct limits {
+	struct limit_range {
+		uint32_t min, max; /* equal but for a span */
+	} range[LIMIT_COUNT];	   /* of the profile: its number */
+	VEC(struct port_range) reserved_udp_ports;
+};
+
 struct model {
 	char node_name[WEIR_NAME_MAX];
 	char node_region[WEIR_NAME_MAX];
@@ -90,6 +110,7 @@ struct model {
 	VEC(char *) interfaces;	     /* owned */
 	VEC(struct addr) snat;	     /* empty: the route's preferred source */
 	struct tunnel_source tunnel_source; /* the same */
+	struct limits limits;		    /* that the file keeps to */
 	VEC(struct acl) acls;
 	VEC(struct listener) listeners;
 	struct lookup by_name; /* of the listeners, made by model_index() */
@@ -118,6 +139,9 @@ const char *model_mode_name(uint8_t mode);
  * MODEL_RATE_MAX. */
 #define MODEL_RATE_MAX 40
 const char *model_rate_print(const struct rate *rate, char *text);
+
+/* One limit of both. */
+bool model_equal_limit(const struct limits *a, const struct limits *b, enum limit limit);
 
 /* The same in every field, the order of lists included. */
 bool model_equal(const struct model *a, const struct model *b);

@@ -7,6 +7,8 @@
 #include <weir/abi.h>
 #include <weir/decap.h>
 
+#include "config/model.h"
+
 #define KEYS(table) .keys = (table), .count = sizeof(table) / sizeof((table)[0])
 #define SECONDS(n)  ((n)*INT64_C(1000))
 
@@ -20,6 +22,9 @@ static const struct schema_choice modes[] = { { "nat", WEIR_MODE_NAT },
 					      {} };
 static const struct schema_choice vips[] = { { "route", true }, { "none", false }, {} };
 static const struct schema_choice affinities[] = { { "none", false }, { "source_ip", true }, {} };
+static const struct schema_choice profiles[] = { { "default", SCHEMA_PROFILE_DEFAULT },
+						 { "ga-2021", SCHEMA_PROFILE_GA_2021 },
+						 {} };
 static const struct schema_choice group_types[] = { { "default", 0 }, {} };
 static const struct schema_choice endpoint_types[] = { { "custom_ip", 0 }, {} };
 
@@ -95,7 +100,6 @@ static const struct schema_key group_keys[] = {
 		.type = SCHEMA_ENDPOINT,
 		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
 		.min_items = 1,
-		.max_items = 1024,
 		.object = &endpoint,
 		.help = "who serves: HOST[:PORT] [weight N], or a mapping",
 	},
@@ -162,7 +166,7 @@ static const struct schema_key listener_keys[] = {
 		.type = SCHEMA_DURATION,
 		.flags = SCHEMA_SECONDS,
 		.min = SECONDS(1),
-		.max = SECONDS(SCHEMA_IDLE_TCP_MAX),
+		.max = SECONDS(SCHEMA_IDLE_MAX),
 		.absent = "tcp 900s, udp 20s",
 		.help = "a flow without packets for this long is forgotten",
 	},
@@ -263,6 +267,78 @@ static const struct schema_key node_keys[] = {
 };
 static const struct schema_object node = { .name = "node", KEYS(node_keys) };
 
+/* enum limit of model.h */
+static const struct schema_key limits_keys[] = {
+	[LIMIT_PROFILE] = {
+		.name = "profile",
+		.type = SCHEMA_CHOICE,
+		.choices = profiles,
+		.fallback = SCHEMA_PROFILE_DEFAULT,
+		.absent = "default",
+		.help = "the values of all limits that are not given here",
+	},
+	[LIMIT_LISTENERS] = {
+		.name = "listeners",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 100000,
+		.profiles = { "100000", "10" },
+		.help = "most listeners of the file",
+	},
+	[LIMIT_PORTS] = {
+		.name = "ports_per_listener",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.profiles = { "65499", "30" },
+		.help = "most ports of a listener",
+	},
+	[LIMIT_PORT_MAX] = {
+		.name = "port_max",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.profiles = { "65535", "65499" },
+		.help = "highest port of a listener",
+	},
+	[LIMIT_RESERVED_UDP_PORTS] = {
+		.name = "reserved_udp_ports",
+		.type = SCHEMA_PORTS,
+		.flags = SCHEMA_LIST,
+		.min = 1,
+		.max = 65535,
+		.profiles = { "", "250,4789,4790" },
+		.help = "ports that a listener of protocol udp cannot have",
+	},
+	[LIMIT_ENDPOINTS] = {
+		.name = "endpoints_per_group",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 4096,
+		.profiles = { "1024", "4" },
+		.help = "most endpoints of a group",
+	},
+	[LIMIT_IDLE_TCP] = {
+		.name = "idle_timeout_tcp",
+		.type = SCHEMA_SPAN,
+		.flags = SCHEMA_SECONDS,
+		.min = SECONDS(1),
+		.max = SECONDS(SCHEMA_IDLE_MAX),
+		.profiles = { "1s-86400s", "10s-900s" },
+		.help = "shortest and longest idle_timeout of a listener of protocol tcp",
+	},
+	[LIMIT_IDLE_UDP] = {
+		.name = "idle_timeout_udp",
+		.type = SCHEMA_SPAN,
+		.flags = SCHEMA_SECONDS,
+		.min = SECONDS(1),
+		.max = SECONDS(SCHEMA_IDLE_MAX),
+		.profiles = { "1s-3600s", "10s-20s" },
+		.help = "shortest and longest idle_timeout of a listener of protocol udp",
+	},
+};
+static const struct schema_object limits = { .name = "set of limits", KEYS(limits_keys) };
+
 static const struct schema_key root_keys[] = {
 	[ROOT_VERSION] = {
 		.name = "version",
@@ -342,6 +418,13 @@ static const struct schema_key root_keys[] = {
 		.fallback = 1000,
 		.absent = "1000",
 		.help = "most resets, and most ICMP errors of a kind, that weir itself sends; 0: none",
+	},
+	[ROOT_LIMITS] = {
+		.name = "limits",
+		.type = SCHEMA_OBJECT,
+		.object = &limits,
+		.absent = "profile: default",
+		.help = "what the file may ask for: a profile, and single limits that differ from it",
 	},
 	[ROOT_ACLS] = {
 		.name = "acls",

@@ -22,6 +22,7 @@ enum schema_type {
 	SCHEMA_BOOL,
 	SCHEMA_CHOICE,	 /* one of some words */
 	SCHEMA_DURATION, /* 500ms, 2s, 10m, 1h; a bare number is seconds; the value is in ms */
+	SCHEMA_SPAN,	 /* 10s-900s: from the one duration to the other; the values are in ms */
 	SCHEMA_RATE,	 /* 100/s, 30/m; with `burst 200`: so many ahead of the pace */
 	SCHEMA_PORTS,	 /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
 };
@@ -37,18 +38,26 @@ struct schema_choice {
 	int value;
 };
 
+/* Of limits; the values that the key has in each stand beside it in the table. */
+enum schema_profile {
+	SCHEMA_PROFILE_DEFAULT,
+	SCHEMA_PROFILE_GA_2021,
+	SCHEMA_PROFILES,
+};
+
 struct schema_object;
 
 struct schema_key {
 	const char *name;
 	enum schema_type type;
 	unsigned flags;
-	int64_t min, max;		     /* NUMBER, PORTS; DURATION in ms */
+	int64_t min, max;		     /* NUMBER, PORTS; DURATION, SPAN in ms */
 	unsigned min_items, max_items;	     /* LIST; 0: any number */
 	const struct schema_choice *choices; /* CHOICE */
 	int64_t fallback;		     /* value of an absent number, bool, choice, duration */
 	const char *absent;		     /* the default in words, or NULL: nothing */
 	const struct schema_object *object;  /* OBJECT, ENDPOINT */
+	const char *profiles[SCHEMA_PROFILES]; /* of a limit: its text in each; a list has commas */
 	const char *help;
 };
 
@@ -70,6 +79,7 @@ enum schema_root_keys {
 	ROOT_NAT_FLOWS,
 	ROOT_RECORDED_FLOWS,
 	ROOT_ANSWERS_PER_SECOND,
+	ROOT_LIMITS,
 	ROOT_ACLS,
 	ROOT_LISTENERS,
 };
@@ -120,13 +130,12 @@ enum schema_endpoint_keys {
 };
 
 /* Defaults that depend on another key, so that the table cannot hold them as values. */
-#define SCHEMA_REGION	    "default"
-#define SCHEMA_IDLE_TCP	    900	  /* s */
-#define SCHEMA_IDLE_UDP	    20	  /* s */
-#define SCHEMA_IDLE_TCP_MAX 86400 /* s */
-#define SCHEMA_IDLE_UDP_MAX 3600  /* s */
-#define SCHEMA_FLOWS	    131072
-#define SCHEMA_FLOWS_MIN    1024
+#define SCHEMA_REGION	 "default"
+#define SCHEMA_IDLE_TCP	 900   /* s */
+#define SCHEMA_IDLE_UDP	 20    /* s */
+#define SCHEMA_IDLE_MAX	 86400 /* s */
+#define SCHEMA_FLOWS	 131072
+#define SCHEMA_FLOWS_MIN 1024
 
 /* The file: an OBJECT key without a name. */
 extern const struct schema_key schema_root;

@@ -63,7 +63,8 @@ const char *value_allowed(const struct schema_key *key, char ret[VALUE_ALLOWED_M
 
 	if (key->type == SCHEMA_CHOICE)
 		allow_choices(key, ret);
-	else if (key->type == SCHEMA_DURATION && min % 1000 == 0 && max % 1000 == 0)
+	else if ((key->type == SCHEMA_DURATION || key->type == SCHEMA_SPAN) && min % 1000 == 0 &&
+		 max % 1000 == 0)
 		snprintf(ret, VALUE_ALLOWED_MAX, "%llds to %llds", min / 1000, max / 1000);
 	else if (key->type == SCHEMA_DURATION)
 		snprintf(ret, VALUE_ALLOWED_MAX, "%lldms to %lldms", min, max);
@@ -168,15 +169,21 @@ static int64_t unit_in_ms(const char *unit)
 	return 0;
 }
 
-static int read_duration(struct reading *reading, union value *ret)
+/* `size` characters of digits and a unit; `like` is what the whole should look like. */
+static int read_time(struct reading *reading, const char *text, size_t size, const char *like,
+		     int64_t *ret)
 {
-	size_t size = count_digits(reading->text);
-	int64_t unit = unit_in_ms(reading->text + size), number;
+	size_t digits = count_digits(text);
+	int64_t unit, number;
+	char name[4] = "";
 	int r;
 
-	if (!size || !unit)
-		return not_a_number(reading, "a duration like 500ms, 2s, 10m or 1h");
-	r = read_digits(reading, reading->text, size, &number);
+	if (digits && digits <= size && size - digits < sizeof(name))
+		memcpy(name, text + digits, size - digits);
+	unit = unit_in_ms(name);
+	if (!digits || digits + strlen(name) != size || !unit)
+		return not_a_number(reading, like);
+	r = read_digits(reading, text, digits, &number);
 	if (r < 0)
 		return r;
 	if (number > reading->key->max)
@@ -186,7 +193,36 @@ static int read_duration(struct reading *reading, union value *ret)
 		return not_a_number(reading, "in whole seconds");
 	if (number < reading->key->min || number > reading->key->max)
 		return out_of_range(reading);
-	ret->number = number;
+	*ret = number;
+	return 0;
+}
+
+static int read_duration(struct reading *reading, union value *ret)
+{
+	return read_time(reading, reading->text, strlen(reading->text),
+			 "a duration like 500ms, 2s, 10m or 1h", &ret->number);
+}
+
+static int read_span(struct reading *reading, union value *ret)
+{
+	static const char like[] = "two durations like 10s-900s";
+	size_t size = strcspn(reading->text, "-");
+	const char *last = reading->text + size + 1;
+	int64_t from, to;
+	int r;
+
+	if (!reading->text[size])
+		return not_a_number(reading, like);
+	r = read_time(reading, reading->text, size, like, &from);
+	r = r ?: read_time(reading, last, strlen(last), like, &to);
+	if (r < 0)
+		return r;
+	if (from > to)
+		return err_set(reading->err, -EINVAL,
+			       "%s '%s' ends before it begins; write the shorter duration first",
+			       reading->key->name, reading->quoted);
+	ret->span.from = from;
+	ret->span.to = to;
 	return 0;
 }
 
@@ -425,7 +461,7 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_BOOL] = read_bool,	 [SCHEMA_CHOICE] = read_choice,
 		[SCHEMA_PORTS] = read_ports,	 [SCHEMA_DURATION] = read_duration,
 		[SCHEMA_NETWORK] = read_network, [SCHEMA_PREFIX] = read_prefix,
-		[SCHEMA_RATE] = read_rate,
+		[SCHEMA_RATE] = read_rate,	 [SCHEMA_SPAN] = read_span,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

@@ -12,7 +12,10 @@
 
 /* Which member holds the value follows from the key's type; NAME and INTERFACE: none, the text. */
 union value {
-	int64_t number;		   /* NUMBER, BOOL, CHOICE; DURATION in ms */
+	int64_t number; /* NUMBER, BOOL, CHOICE; DURATION in ms */
+	struct {
+		int64_t from, to;  /* ms */
+	} span;			   /* SPAN */
 	struct port_range ports;   /* PORTS */
 	struct addr addr;	   /* ADDRESS */
 	struct addr_prefix prefix; /* NETWORK, PREFIX */
@@ -22,8 +25,8 @@ union value {
 /* Reads one scalar (NUL-terminated) of the key's type. 0, or -EINVAL with the text in err. */
 int value_read(const struct schema_key *key, const char *text, union value *ret, struct err *err);
 
-/* "1 to 65535", "tcp, udp", "1s to 86400s": what a key of type NUMBER, DURATION, PORTS or CHOICE
- * allows. Returns `ret`. */
+/* "1 to 65535", "tcp, udp", "1s to 86400s": what a key of type NUMBER, DURATION, SPAN, PORTS or
+ * CHOICE allows. Returns `ret`. */
 #define VALUE_ALLOWED_MAX 256
 const char *value_allowed(const struct schema_key *key, char ret[VALUE_ALLOWED_MAX]);
 
