@@ -33,6 +33,7 @@
 #define WEIR_MAX_EGRESS	     64u     /* interfaces; index 0 means none */
 #define WEIR_MAX_SNAT	     256u    /* SNAT addresses; index 0 means none */
 #define WEIR_MAX_BOUND_LINES 262144u /* of address ranges */
+#define WEIR_MAX_REGIONS     256u    /* of groups and of clients; 0: of none */
 #define WEIR_MAX_EXCEPTIONS  16777216u
 #define WEIR_MAX_NAT_FLOWS   16777216u
 #define WEIR_SNAT_RANGES     8u

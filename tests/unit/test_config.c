@@ -358,7 +358,8 @@ Test(config, keys)
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
 		  "node, interfaces, snat, tunnel_source, steal_ports, hash_seed, nat_flows, "
-		  "recorded_flows, answers_per_second, limits, acls, listeners\n" },
+		  "recorded_flows, answers_per_second, limits, acls, regions, client_regions, "
+		  "listeners\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -256,7 +256,8 @@ Test(config_check, weights)
 {
 	static const struct text_case cases[] = {
 		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1 weight 0, 10.0.0.2 weight 0"),
-		  "5:47 warning no endpoint has a weight above 0, so new flows are refused\n" },
+		  "5:47 warning no endpoint has a weight above 0, so the group takes no new "
+		  "flows\n" },
 		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1 weight 0, 10.0.0.2 weight 1"), "" },
 		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1 weight 0, 10.0.0.2 weight x"),
 		  "5:83 error weight 'x' is not a whole number in plain digits; allowed: 0 to "
@@ -267,7 +268,7 @@ Test(config_check, weights)
 		  "  - name: a\n    protocol: tcp\n    address: 192.0.2.1\n    port: 80\n"
 		  "    endpoint_groups:\n"
 		  "      - { name: g, endpoints: 10.0.0.1 }\n"
-		  "      - { name: h, endpoints: 10.0.0.1 }\n",
+		  "      - { name: h, region: r, endpoints: 10.0.0.2 }\n",
 		  "9:9 error endpoint_groups has 2 items; exactly 1 allowed\n" },
 	};
 

@@ -58,13 +58,13 @@ static void random_ports(struct random *random, struct listener *listener)
 	}
 }
 
-static void random_endpoints(struct random *random, struct listener *listener,
+static void random_endpoints(struct random *random, unsigned number, struct listener *listener,
 			     struct endpoint_group *group)
 {
 	/* Each family that the listener has at least once. */
 	for (unsigned i = 0; i < 2 + below(random, 6); i++) {
 		struct endpoint endpoint = {
-			.address = make_addr(i % 2, 100, 1 + i),
+			.address = make_addr(i % 2, 100 + number, 1 + i),
 			.weight = i ? below(random, 256) : 100,
 			.mode = below(random, 3) ? listener->mode : below(random, WEIR_MODE_COUNT),
 		};
@@ -77,6 +77,16 @@ static void random_endpoints(struct random *random, struct listener *listener,
 			addr_print_port(&endpoint.address, endpoint.port, endpoint.name);
 		vec_push(&group->endpoints, endpoint);
 	}
+}
+
+static void random_group(struct random *random, unsigned number, struct listener *listener)
+{
+	struct endpoint_group group = { .traffic_percentage = below(random, 101) };
+
+	random_name(random, number, group.name);
+	random_name(random, number, group.region);
+	random_endpoints(random, number, listener, &group);
+	vec_push(&listener->groups, group);
 }
 
 static void random_acl(struct random *random, unsigned number, struct model *model)
@@ -121,8 +131,6 @@ static void random_source(struct random *random, struct tunnel_source *source)
 static void random_listener(struct random *random, unsigned number, const struct model *model,
 			    struct listener *listener)
 {
-	struct endpoint_group group = {};
-
 	random_name(random, number, listener->name);
 	listener->protocol = below(random, 2) ? IPPROTO_TCP : IPPROTO_UDP;
 	listener->mode = below(random, WEIR_MODE_COUNT);
@@ -146,10 +154,54 @@ static void random_listener(struct random *random, unsigned number, const struct
 		if (below(random, 2))
 			listener->new_flows_per_source.burst = 1 + below(random, 60);
 	}
-	random_name(random, 0, group.name);
-	random_name(random, 1, group.region);
-	random_endpoints(random, listener, &group);
-	vec_push(&listener->groups, group);
+	listener->fail_open = below(random, 2);
+	random_group(random, 0, listener);
+}
+
+static void random_codes(struct random *random, unsigned number, struct region *region)
+{
+	static const char *const continents[] = { "AF", "AN", "AS", "EU", "NA", "OC", "SA" };
+	struct region_code code;
+
+	for (unsigned i = 0; i < below(random, 3); i++) {
+		snprintf(code.text, sizeof(code.text), "%c%c", 'A' + number, 'A' + i);
+		vec_push(&region->countries, code);
+	}
+	if (number < 7 && below(random, 2)) {
+		memcpy(code.text, continents[number], sizeof(code.text));
+		vec_push(&region->continents, code);
+	}
+}
+
+static void random_region(struct random *random, unsigned number, struct model *model)
+{
+	struct region region = { .latency = MODEL_UNKNOWN_LATENCY };
+
+	random_name(random, number, region.name);
+	if (below(random, 2))
+		region.latency = below(random, 10001);
+	for (unsigned i = 0; i < below(random, 3); i++) {
+		struct region_latency latency = { .ms = below(random, 10001) };
+
+		random_name(random, 100 + i, latency.region);
+		vec_push(&region.latencies, latency);
+	}
+	random_codes(random, number, &region);
+	vec_push(&model->regions, region);
+}
+
+static void random_regions(struct random *random, struct model *model)
+{
+	bool codes = false;
+
+	for (unsigned i = 0; i < below(random, 9); i++)
+		random_region(random, i, model);
+	vec_foreach(region, &model->regions)
+		codes |= region->countries.count || region->continents.count;
+	if (below(random, 2))
+		model->clients_file = strdup("/a \"b\"\\c");
+	if (codes && below(random, 2))
+		model->clients_maxmind = strdup("/d.mmdb");
 }
 
 /* Of profile default, whose limits are all above what random_listener() makes, or wide. */
@@ -195,6 +247,7 @@ static struct model *random_model(struct random *random)
 	for (unsigned i = 0; i < below(random, 4); i++)
 		random_acl(random, i, model);
 	random_source(random, &model->tunnel_source);
+	random_regions(random, model);
 	for (unsigned i = 0; i < below(random, 8); i++) {
 		struct listener listener = {};
 
@@ -269,6 +322,17 @@ Test(config_print, differences_are_seen)
 		"acls: [{ name: a, prefixes: 10.0.0.0/8 }]",
 		"acls: [{ name: a, prefixes: 10.0.0.0/9 }]",
 		"acls: [{ name: b, prefixes: 10.0.0.0/8 }]",
+		"regions: [{ name: a }]",
+		"regions: [{ name: a, latency: 1ms }]",
+		"regions: [{ name: a, latency: 2ms }]",
+		"regions: [{ name: a, latencies: [{ region: b, latency: 1ms }] }]",
+		"regions: [{ name: a, latencies: [{ region: b, latency: 2ms }] }]",
+		"regions: [{ name: a, countries: DE }]",
+		"regions: [{ name: a, countries: [DE, AT] }]",
+		"regions: [{ name: a, continents: EU }]",
+		"client_regions: { file: /a }",
+		"client_regions: { file: /b }",
+		"regions: [{ name: b, countries: DE }]\nclient_regions: { maxmind: /a }",
 	};
 	enum {
 		COUNT = sizeof(texts) / sizeof(texts[0])
@@ -312,6 +376,8 @@ Test(config_print, defaults)
 	cr_expect_str_eq(udp->groups.items[0].region, "s");
 	cr_expect_str_eq(endpoint->name, "10.0.0.1");
 	cr_expect(endpoint->weight == 100 && !endpoint->port);
+	cr_expect(!tcp->fail_open && tcp->groups.items[0].traffic_percentage == 100);
+	cr_expect(!model->regions.count && !model->clients_file && !model->clients_maxmind);
 	cr_expect_str_eq(udp->groups.items[0].endpoints.items[0].name, "10.0.0.1:8");
 }
 
@@ -398,7 +464,8 @@ Test(config_print, report_layout)
 		"vers: 1", true,
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
 		"has: version, node, interfaces, snat, tunnel_source, steal_ports, hash_seed, "
-		"nat_flows, recorded_flows, answers_per_second, limits, acls, listeners\n"
+		"nat_flows, recorded_flows, answers_per_second, limits, acls, regions, "
+		"client_regions, listeners\n"
 		"    1 | vers: 1\n"
 		"      | \033[1;32m^~~~\033[0m\n"
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "

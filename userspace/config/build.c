@@ -7,6 +7,7 @@
 
 #include "config/fields.h"
 #include "config/limits.h"
+#include "config/regions.h"
 
 /* Names have been measured by the schema; the default name of an endpoint is shorter. */
 static void copy_name(char ret[WEIR_NAME_MAX], const char *name)
@@ -105,6 +106,7 @@ static int build_group(const struct tree_node *map, const struct model *model,
 
 	copy_name(ret->name, fields_text(map, GROUP_NAME));
 	copy_name(ret->region, region ? region->text : model->node_region);
+	ret->traffic_percentage = fields_number(map, GROUP_TRAFFIC_PERCENTAGE);
 	if (fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
 		return -ENOMEM;
 	vec_foreach(node, &nodes.nodes)
@@ -152,6 +154,7 @@ static int build_listener(const struct tree_node *map, const struct model *model
 	ret->client_affinity = fields_number(map, LISTENER_CLIENT_AFFINITY);
 	ret->idle_timeout = idle_timeout(map, model, ret->protocol);
 	ret->gue_port = fields_number(map, LISTENER_GUE_PORT);
+	ret->fail_open = fields_number(map, LISTENER_FAIL_OPEN);
 	if (fields_get(map, LISTENER_NEW_FLOWS_PER_SOURCE))
 		ret->new_flows_per_source =
 			fields_get(map, LISTENER_NEW_FLOWS_PER_SOURCE)->value.rate;
@@ -253,8 +256,8 @@ struct model *build_model(const struct tree_node *root)
 	if (limits_read(root, &model->limits) < 0 || build_interfaces(root, model) < 0 ||
 	    build_snat(root, model) < 0 ||
 	    build_tunnel_source(root, ROOT_TUNNEL_SOURCE, &model->tunnel_source) < 0 ||
-	    build_acls(root, model) < 0 || build_listeners(root, model) < 0 ||
-	    model_index(model) < 0)
+	    build_acls(root, model) < 0 || regions_build(root, model) < 0 ||
+	    build_listeners(root, model) < 0 || model_index(model) < 0)
 		return NULL;
 	return take_ptr(model);
 }

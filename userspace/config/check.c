@@ -299,24 +299,38 @@ static void check_endpoint(const struct context *context, struct tree_node *endp
 			  });
 }
 
-static void check_endpoints(const struct context *context, const struct tree_node *group)
+/* Returns how many endpoints there are, or one more than are known. */
+static size_t check_group(const struct context *context, const struct tree_node *group,
+			  struct node_list *addresses, struct entries *entries)
 {
-	_cleanup_(fields_items_fini) struct node_list addresses = {};
-	_cleanup_(entries_fini) struct entries entries = {};
 	struct tree_node *endpoints = fields_get(group, GROUP_ENDPOINTS);
 
 	if (!endpoints)
-		return;
+		return 1;
 	vec_foreach(endpoint, &endpoints->items)
 		if ((*endpoint)->flags & TREE_GOOD)
-			check_endpoint(context, *endpoint, &addresses, &entries);
-	report_twice(context->report, &entries, "endpoint");
+			check_endpoint(context, *endpoint, addresses, entries);
 	check_names(context->report, group, GROUP_ENDPOINTS, ENDPOINT_NAME, "endpoint name");
-	if (addresses.nodes.count && addresses.nodes.count == endpoints->items.count)
-		check_families(context->report, context->listener, &addresses);
 	if (all_weights_zero(endpoints))
 		tree_warning(context->report, endpoints,
-			     "no endpoint has a weight above 0, so new flows are refused");
+			     "no endpoint has a weight above 0, so the group takes no new flows");
+	return endpoints->items.count;
+}
+
+/* An endpoint is in one place, and so in one group. */
+static void check_groups(const struct context *context, const struct node_list *groups)
+{
+	_cleanup_(fields_items_fini) struct node_list addresses = {};
+	_cleanup_(entries_fini) struct entries entries = {};
+	const struct tree_node *list = fields_get(context->listener, LISTENER_GROUPS);
+	bool all = list && list->items.count == groups->nodes.count;
+	size_t count = 0;
+
+	vec_foreach(group, &groups->nodes)
+		count += check_group(context, *group, &addresses, &entries);
+	report_twice(context->report, &entries, "endpoint");
+	if (all && addresses.nodes.count && addresses.nodes.count == count)
+		check_families(context->report, context->listener, &addresses);
 }
 
 static struct context listener_context(struct report *report, struct tree_node *listener,
@@ -416,8 +430,7 @@ static void check_listener(struct report *report, struct tree_node *listener)
 	check_names(report, listener, LISTENER_GROUPS, GROUP_NAME, "endpoint group name");
 	check_tunnel_source(report, listener, LISTENER_TUNNEL_SOURCE);
 	check_effects(report, listener, &groups);
-	vec_foreach(group, &groups.nodes)
-		check_endpoints(&context, *group);
+	check_groups(&context, &groups);
 }
 
 void check_tree(struct report *report, struct tree_node *root)

@@ -12,6 +12,7 @@
 #include "config/limits.h"
 #include "config/load.h"
 #include "config/read.h"
+#include "config/regions.h"
 #include "config/schema.h"
 #include "config/syntax.h"
 #include "util/str.h"
@@ -42,6 +43,7 @@ static void examine(struct report *report, struct tree_node **ret)
 	check_tree(report, *ret);
 	limits_check(report, *ret);
 	access_check(report, *ret);
+	regions_check(report, *ret);
 	conflict_check(report, *ret);
 }
 
@@ -189,10 +191,12 @@ static void print_listener(struct str *out, const struct model *model,
 	if (listener->new_flows_per_source.count)
 		str_add(out, "    new_flows_per_source: %s\n",
 			model_rate_print(&listener->new_flows_per_source, rate));
+	str_add(out, "    fail_open: %s\n", listener->fail_open ? "true" : "false");
 	str_add(out, "    endpoint_groups:\n");
 	vec_foreach(group, &listener->groups) {
 		str_add(out, "      - name: %s\n", group->name);
 		str_add(out, "        region: %s\n", group->region);
+		str_add(out, "        traffic_percentage: %u\n", group->traffic_percentage);
 		str_add(out, "        endpoints:\n");
 		vec_foreach(endpoint, &group->endpoints)
 			print_endpoint(out, listener, endpoint);
@@ -259,6 +263,7 @@ char *config_print(const struct model *model)
 		str_add(&out, "acls:\n");
 	vec_foreach(acl, &model->acls)
 		print_acl(&out, acl);
+	regions_print(model, &out);
 	if (model->listeners.count)
 		str_add(&out, "listeners:\n");
 	vec_foreach(listener, &model->listeners)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/regions.h"
+
 static void listener_fini(struct listener *listener)
 {
 	vec_foreach(group, &listener->groups)
@@ -27,6 +29,7 @@ void model_free(struct model *model)
 	vec_foreach(acl, &model->acls)
 		vec_free(&acl->prefixes);
 	vec_free(&model->acls);
+	regions_fini(model);
 	vec_free(&model->listeners);
 	vec_free(&model->interfaces);
 	vec_free(&model->snat);
@@ -169,12 +172,14 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->acls, 0, sizeof(copy->acls));
 	memset(&copy->tunnel_source.list, 0, sizeof(copy->tunnel_source.list));
 	memset(&copy->limits.reserved_udp_ports, 0, sizeof(copy->limits.reserved_udp_ports));
+	memset(&copy->regions, 0, sizeof(copy->regions));
+	copy->clients_file = copy->clients_maxmind = NULL;
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
 	copy->by_name = (struct lookup){};
 	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0 ||
 	    append_all(&copy->tunnel_source.list, &model->tunnel_source.list) < 0 ||
 	    append_all(&copy->limits.reserved_udp_ports, &model->limits.reserved_udp_ports) < 0 ||
-	    copy_acls(model, copy) < 0)
+	    copy_acls(model, copy) < 0 || regions_copy(model, copy) < 0)
 		return NULL;
 	vec_foreach(listener, &model->listeners) {
 		if (vec_push(&copy->listeners, (struct listener){}) < 0 ||
@@ -253,6 +258,7 @@ static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)
 {
 	return !strcmp(a->name, b->name) && !strcmp(a->region, b->region) &&
+	       a->traffic_percentage == b->traffic_percentage &&
 	       equal_all(&a->endpoints, &b->endpoints, same_endpoint);
 }
 
@@ -262,6 +268,7 @@ static bool same_listener(const struct listener *a, const struct listener *b)
 	       a->vip_route == b->vip_route && a->client_affinity == b->client_affinity &&
 	       a->idle_timeout == b->idle_timeout && a->gue_port == b->gue_port &&
 	       a->access == b->access && a->allow_nobody == b->allow_nobody &&
+	       a->fail_open == b->fail_open &&
 	       same_rate(&a->new_flows_per_source, &b->new_flows_per_source) &&
 	       equal_all(&a->acls, &b->acls, same_index) &&
 	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
@@ -296,7 +303,7 @@ bool model_equal(const struct model *a, const struct model *b)
 	       a->answers_per_second == b->answers_per_second &&
 	       equal_all(&a->interfaces, &b->interfaces, same_text) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&
-	       equal_all(&a->acls, &b->acls, same_acl) &&
+	       equal_all(&a->acls, &b->acls, same_acl) && regions_equal(a, b) &&
 	       equal_all(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
 	       same_limits(&a->limits, &b->limits) &&
 	       equal_all(&a->listeners, &b->listeners, same_listener);

@@ -51,6 +51,7 @@ struct endpoint {
 struct endpoint_group {
 	char name[WEIR_NAME_MAX];
 	char region[WEIR_NAME_MAX];
+	uint8_t traffic_percentage;	/* 0..100, of what nearer groups leave */
 	VEC(struct endpoint) endpoints; /* >= 1 */
 };
 
@@ -58,6 +59,27 @@ struct endpoint_group {
 struct acl {
 	char name[WEIR_NAME_MAX];      /* unique in the file */
 	struct addr_prefixes prefixes; /* all of one IP version, maybe none */
+};
+
+/* Two letters: of a country (ISO 3166) or a continent, as a MaxMind DB has them. */
+struct region_code {
+	char text[3];
+};
+
+/* How far a region is. */
+struct region_latency {
+	char region[WEIR_NAME_MAX];
+	uint32_t ms;
+};
+
+#define MODEL_UNKNOWN_LATENCY UINT32_MAX
+
+struct region {
+	char name[WEIR_NAME_MAX];
+	uint32_t latency;		      /* ms, from the node; MODEL_UNKNOWN_LATENCY */
+	VEC(struct region_latency) latencies; /* of others from here, for clients of the region */
+	VEC(struct region_code) countries;    /* whose clients are here */
+	VEC(struct region_code) continents;   /* the same of other countries */
 };
 
 struct listener {
@@ -69,6 +91,7 @@ struct listener {
 	uint32_t idle_timeout;	  /* s */
 	uint8_t access;		  /* enum weir_access */
 	bool allow_nobody;	  /* a list of no address is meant so */
+	bool fail_open;		  /* better an unusable endpoint than none */
 	uint16_t gue_port;	  /* of endpoints, with mode gue */
 	struct rate new_flows_per_source;
 	VEC(struct addr) addresses;
@@ -76,7 +99,7 @@ struct listener {
 	VEC(struct addr) snat;		    /* empty: the model's */
 	struct tunnel_source tunnel_source; /* empty: the model's */
 	VEC(uint32_t) acls;		    /* whom `access` is about: indices in the model's */
-	VEC(struct endpoint_group) groups;  /* exactly one so far: the default group */
+	VEC(struct endpoint_group) groups;  /* >= 1, in the order of the file */
 };
 
 /* What a file may ask for; also the keys of `limits:`. */
@@ -112,6 +135,9 @@ struct model {
 	struct tunnel_source tunnel_source; /* the same */
 	struct limits limits;		    /* that the file keeps to */
 	VEC(struct acl) acls;
+	VEC(struct region) regions;
+	char *clients_file;    /* owned; NULL: none */
+	char *clients_maxmind; /* the same */
 	VEC(struct listener) listeners;
 	struct lookup by_name; /* of the listeners, made by model_index() */
 };

@@ -95,6 +95,15 @@ static const struct schema_key group_keys[] = {
 		.absent = "the node's region",
 		.help = "where the endpoints are",
 	},
+	[GROUP_TRAFFIC_PERCENTAGE] = {
+		.name = "traffic_percentage",
+		.type = SCHEMA_NUMBER,
+		.min = 0,
+		.max = 100,
+		.fallback = 100,
+		.absent = "100",
+		.help = "how much the group takes of the new flows that nearer groups leave to it",
+	},
 	[GROUP_ENDPOINTS] = {
 		.name = "endpoints",
 		.type = SCHEMA_ENDPOINT,
@@ -224,6 +233,13 @@ static const struct schema_key listener_keys[] = {
 		.help = "most connections that an address (IPv6: a /64) may open: 100/s, 30/m burst "
 			"50",
 	},
+	[LISTENER_FAIL_OPEN] = {
+		.name = "fail_open",
+		.type = SCHEMA_BOOL,
+		.fallback = false,
+		.absent = "false",
+		.help = "true: when no group is usable, all endpoints of the nearest one are used",
+	},
 	[LISTENER_GROUPS] = {
 		.name = "endpoint_groups",
 		.type = SCHEMA_OBJECT,
@@ -251,6 +267,84 @@ static const struct schema_key acl_keys[] = {
 	},
 };
 static const struct schema_object acl = { .name = "acl", KEYS(acl_keys) };
+
+/* clang-format off */
+static const struct schema_choice continents[] = {
+	{ "AF", 0 }, { "AN", 1 }, { "AS", 2 }, { "EU", 3 }, { "NA", 4 }, { "OC", 5 }, { "SA", 6 }, {}
+};
+/* clang-format on */
+
+static const struct schema_key latency_keys[] = {
+	[LATENCY_REGION] = {
+		.name = "region",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.help = "of an endpoint group",
+	},
+	[LATENCY_LATENCY] = {
+		.name = "latency",
+		.type = SCHEMA_DURATION,
+		.flags = SCHEMA_REQUIRED,
+		.min = 0,
+		.max = SECONDS(10),
+		.help = "how far it is to there: 25ms",
+	},
+};
+static const struct schema_object latency = { .name = "latency", KEYS(latency_keys) };
+
+static const struct schema_key region_keys[] = {
+	[REGION_NAME] = {
+		.name = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.help = "name of the region, unique in the file",
+	},
+	[REGION_LATENCY] = {
+		.name = "latency",
+		.type = SCHEMA_DURATION,
+		.min = 0,
+		.max = SECONDS(10),
+		.absent = "farther than any other",
+		.help = "how far it is from this balancer: 25ms",
+	},
+	[REGION_LATENCIES] = {
+		.name = "latencies",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.object = &latency,
+		.absent = "as far as from this balancer",
+		.help = "how far other regions are from here, for clients of this region",
+	},
+	[REGION_COUNTRIES] = {
+		.name = "countries",
+		.type = SCHEMA_COUNTRY,
+		.flags = SCHEMA_LIST,
+		.help = "whose clients are of this region, by client_regions.maxmind: DE, AT",
+	},
+	[REGION_CONTINENTS] = {
+		.name = "continents",
+		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_LIST,
+		.choices = continents,
+		.help = "whose clients are of this region, but for countries that are of another",
+	},
+};
+static const struct schema_object region = { .name = "region", KEYS(region_keys) };
+
+static const struct schema_key client_regions_keys[] = {
+	[CLIENT_REGIONS_FILE] = {
+		.name = "file",
+		.type = SCHEMA_PATH,
+		.help = "a file of lines PREFIX REGION; the longest prefix of an address counts",
+	},
+	[CLIENT_REGIONS_MAXMIND] = {
+		.name = "maxmind",
+		.type = SCHEMA_PATH,
+		.help = "a MaxMind DB of countries, for addresses that are not in 'file'",
+	},
+};
+static const struct schema_object client_regions = { .name = "set of client regions",
+						     KEYS(client_regions_keys) };
 
 static const struct schema_key node_keys[] = {
 	[NODE_NAME] = {
@@ -432,6 +526,21 @@ static const struct schema_key root_keys[] = {
 		.flags = SCHEMA_LIST,
 		.object = &acl,
 		.help = "lists of addresses, for 'allow' and 'deny' of listeners",
+	},
+	[ROOT_REGIONS] = {
+		.name = "regions",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.max_items = WEIR_MAX_REGIONS - 1,
+		.object = &region,
+		.help = "how far regions are, and whose clients are there",
+	},
+	[ROOT_CLIENT_REGIONS] = {
+		.name = "client_regions",
+		.type = SCHEMA_OBJECT,
+		.object = &client_regions,
+		.absent = "every client counts as near to this balancer",
+		.help = "where clients are, by their addresses",
 	},
 	[ROOT_LISTENERS] = {
 		.name = "listeners",

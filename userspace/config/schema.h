@@ -15,6 +15,8 @@ enum schema_type {
 	SCHEMA_ENDPOINT,  /* the same, or the one line HOST[:PORT] [weight N] */
 	SCHEMA_NAME,	  /* [A-Za-z][A-Za-z0-9._-]{0,62} */
 	SCHEMA_INTERFACE, /* of a network interface */
+	SCHEMA_PATH,	  /* of a file, from the root on */
+	SCHEMA_COUNTRY,	  /* two letters, ISO 3166 */
 	SCHEMA_ADDRESS,	  /* an IP address that a host can have */
 	SCHEMA_NETWORK,	  /* ADDRESS/LENGTH: any addresses that begin alike, or ADDRESS */
 	SCHEMA_PREFIX,	  /* such an address, or ADDRESS/LENGTH for all that begin alike */
@@ -81,12 +83,32 @@ enum schema_root_keys {
 	ROOT_ANSWERS_PER_SECOND,
 	ROOT_LIMITS,
 	ROOT_ACLS,
+	ROOT_REGIONS,
+	ROOT_CLIENT_REGIONS,
 	ROOT_LISTENERS,
 };
 
 enum schema_node_keys {
 	NODE_NAME,
 	NODE_REGION,
+};
+
+enum schema_latency_keys {
+	LATENCY_REGION,
+	LATENCY_LATENCY,
+};
+
+enum schema_region_keys {
+	REGION_NAME,
+	REGION_LATENCY,
+	REGION_LATENCIES,
+	REGION_COUNTRIES,
+	REGION_CONTINENTS,
+};
+
+enum schema_client_regions_keys {
+	CLIENT_REGIONS_FILE,
+	CLIENT_REGIONS_MAXMIND,
 };
 
 enum schema_acl_keys {
@@ -110,6 +132,7 @@ enum schema_listener_keys {
 	LISTENER_DENY,
 	LISTENER_ALLOW_NOBODY,
 	LISTENER_NEW_FLOWS_PER_SOURCE,
+	LISTENER_FAIL_OPEN,
 	LISTENER_GROUPS,
 };
 
@@ -117,6 +140,7 @@ enum schema_group_keys {
 	GROUP_NAME,
 	GROUP_TYPE,
 	GROUP_REGION,
+	GROUP_TRAFFIC_PERCENTAGE,
 	GROUP_ENDPOINTS,
 };
 

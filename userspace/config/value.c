@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -289,6 +290,34 @@ static int read_interface(struct reading *reading, union value *ret)
 		       reading->quoted, IFNAMSIZ - 1);
 }
 
+static int read_path(struct reading *reading, union value *ret)
+{
+	const char *text = reading->text;
+	bool valid = text[0] == '/' && strlen(text) < PATH_MAX;
+
+	(void)ret;
+	for (; *text; text++)
+		valid &= (unsigned char)*text >= ' ' && *text != 0x7f;
+	if (valid)
+		return 0;
+	return err_set(reading->err, -EINVAL,
+		       "%s '%s' is not the path of a file; write it from the root on, as in "
+		       "/etc/weir/FILE",
+		       reading->key->name, reading->quoted);
+}
+
+static int read_country(struct reading *reading, union value *ret)
+{
+	const char *text = reading->text;
+
+	(void)ret;
+	if (strlen(text) == 2 && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 2)
+		return 0;
+	return err_set(reading->err, -EINVAL,
+		       "%s '%s' is not a country; write its two capital letters, as in DE",
+		       reading->key->name, reading->quoted);
+}
+
 static bool looks_like_host(const char *text)
 {
 	bool letter = false;
@@ -462,6 +491,7 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_PORTS] = read_ports,	 [SCHEMA_DURATION] = read_duration,
 		[SCHEMA_NETWORK] = read_network, [SCHEMA_PREFIX] = read_prefix,
 		[SCHEMA_RATE] = read_rate,	 [SCHEMA_SPAN] = read_span,
+		[SCHEMA_PATH] = read_path,	 [SCHEMA_COUNTRY] = read_country,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

@@ -10,7 +10,8 @@
 #include "config/schema.h"
 #include "util/err.h"
 
-/* Which member holds the value follows from the key's type; NAME and INTERFACE: none, the text. */
+/* Which member holds the value follows from the key's type; NAME, INTERFACE, PATH
+ * and COUNTRY: none, the text. */
 union value {
 	int64_t number; /* NUMBER, BOOL, CHOICE; DURATION in ms */
 	struct {

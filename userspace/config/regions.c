@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "config/regions.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config/fields.h"
+
+static void region_fini(struct region *region)
+{
+	vec_free(&region->latencies);
+	vec_free(&region->countries);
+	vec_free(&region->continents);
+}
+
+void regions_fini(struct model *model)
+{
+	vec_foreach(region, &model->regions)
+		region_fini(region);
+	vec_free(&model->regions);
+	free(model->clients_file);
+	free(model->clients_maxmind);
+}
+
+/* ---- text to model ---- */
+
+static int build_latencies(const struct tree_node *map, struct region *ret)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(map, REGION_LATENCIES, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes) {
+		struct region_latency latency = { .ms = fields_number(*node, LATENCY_LATENCY) };
+
+		strcpy(latency.region, fields_text(*node, LATENCY_REGION));
+		if (vec_push(&ret->latencies, latency) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Of countries or continents, whose vectors are of one type. */
+#define build_codes(map, id, ret)                                                                  \
+	({                                                                                         \
+		_cleanup_(fields_items_fini) struct node_list _nodes = {};                         \
+		int _r = fields_items(map, id, &_nodes);                                           \
+		vec_foreach(_node, &_nodes.nodes) {                                                \
+			struct region_code _code = {};                                             \
+			memcpy(_code.text, (*_node)->text, 2);                                     \
+			_r = _r ?: vec_push(ret, _code);                                           \
+		}                                                                                  \
+		_r;                                                                                \
+	})
+
+static int build_region(const struct tree_node *map, struct region *ret)
+{
+	bool known = fields_get(map, REGION_LATENCY);
+
+	strcpy(ret->name, fields_text(map, REGION_NAME));
+	ret->latency = known ? fields_number(map, REGION_LATENCY) : MODEL_UNKNOWN_LATENCY;
+	if (build_latencies(map, ret) < 0 ||
+	    build_codes(map, REGION_COUNTRIES, &ret->countries) < 0 ||
+	    build_codes(map, REGION_CONTINENTS, &ret->continents) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int build_path(const struct tree_node *map, unsigned id, char **ret)
+{
+	if (!map || !fields_get(map, id))
+		return 0;
+	*ret = strdup(fields_text(map, id));
+	return *ret ? 0 : -ENOMEM;
+}
+
+int regions_build(const struct tree_node *root, struct model *model)
+{
+	const struct tree_node *clients = fields_get(root, ROOT_CLIENT_REGIONS);
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(root, ROOT_REGIONS, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes)
+		if (vec_push(&model->regions, (struct region){}) < 0 ||
+		    build_region(*node, &model->regions.items[model->regions.count - 1]) < 0)
+			return -ENOMEM;
+	if (build_path(clients, CLIENT_REGIONS_FILE, &model->clients_file) < 0 ||
+	    build_path(clients, CLIENT_REGIONS_MAXMIND, &model->clients_maxmind) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* ---- copies ---- */
+
+#define append_all(to, from)                                                                       \
+	({                                                                                         \
+		int _r = 0;                                                                        \
+		vec_foreach(_item, from)                                                           \
+			_r = _r ?: vec_push(to, *_item);                                           \
+		_r;                                                                                \
+	})
+
+static int copy_region(const struct region *from, struct region *to)
+{
+	memcpy(to->name, from->name, sizeof(to->name));
+	to->latency = from->latency;
+	if (append_all(&to->latencies, &from->latencies) < 0 ||
+	    append_all(&to->countries, &from->countries) < 0 ||
+	    append_all(&to->continents, &from->continents) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int copy_text(const char *from, char **to)
+{
+	if (!from)
+		return 0;
+	*to = strdup(from);
+	return *to ? 0 : -ENOMEM;
+}
+
+int regions_copy(const struct model *from, struct model *to)
+{
+	vec_foreach(region, &from->regions)
+		if (vec_push(&to->regions, (struct region){}) < 0 ||
+		    copy_region(region, &to->regions.items[to->regions.count - 1]) < 0)
+			return -ENOMEM;
+	if (copy_text(from->clients_file, &to->clients_file) < 0 ||
+	    copy_text(from->clients_maxmind, &to->clients_maxmind) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+#define equal_all(a, b, same)                                                                      \
+	({                                                                                         \
+		bool _equal = (a)->count == (b)->count;                                            \
+		for (size_t _i = 0; _equal && _i < (a)->count; _i++)                               \
+			_equal = same(&(a)->items[_i], &(b)->items[_i]);                           \
+		_equal;                                                                            \
+	})
+
+static bool same_latency(const struct region_latency *a, const struct region_latency *b)
+{
+	return !strcmp(a->region, b->region) && a->ms == b->ms;
+}
+
+static bool same_code(const struct region_code *a, const struct region_code *b)
+{
+	return !strcmp(a->text, b->text);
+}
+
+static bool same_region(const struct region *a, const struct region *b)
+{
+	return !strcmp(a->name, b->name) && a->latency == b->latency &&
+	       equal_all(&a->latencies, &b->latencies, same_latency) &&
+	       equal_all(&a->countries, &b->countries, same_code) &&
+	       equal_all(&a->continents, &b->continents, same_code);
+}
+
+static bool same_path(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool regions_equal(const struct model *a, const struct model *b)
+{
+	return equal_all(&a->regions, &b->regions, same_region) &&
+	       same_path(a->clients_file, b->clients_file) &&
+	       same_path(a->clients_maxmind, b->clients_maxmind);
+}
+
+/* ---- questions ---- */
+
+const struct region *regions_find(const struct model *model, const char *name)
+{
+	vec_foreach(region, &model->regions)
+		if (!strcmp(region->name, name))
+			return region;
+	return NULL;
+}
+
+/* As the first region says it. */
+static uint32_t said_latency(const struct model *model, const char *from, const char *to)
+{
+	const struct region *region = regions_find(model, from);
+
+	if (!region)
+		return MODEL_UNKNOWN_LATENCY;
+	vec_foreach(latency, &region->latencies)
+		if (!strcmp(latency->region, to))
+			return latency->ms;
+	return strcmp(to, model->node_region) ? MODEL_UNKNOWN_LATENCY : region->latency;
+}
+
+uint32_t regions_latency(const struct model *model, const char *from, const char *to)
+{
+	uint32_t there, back;
+
+	if (!strcmp(from, to))
+		return 0;
+	there = said_latency(model, from, to);
+	back = said_latency(model, to, from);
+	return there != MODEL_UNKNOWN_LATENCY ? there : back;
+}
+
+/* ---- model to text ---- */
+
+#define print_codes(out, key, codes)                                                               \
+	do {                                                                                       \
+		const char *_comma = "";                                                           \
+		if (!(codes)->count)                                                               \
+			break;                                                                     \
+		str_add(out, "    " key ": [");                                                    \
+		vec_foreach(_code, codes) {                                                        \
+			str_add(out, "%s\"%s\"", _comma, _code->text);                             \
+			_comma = ", ";                                                             \
+		}                                                                                  \
+		str_add(out, "]\n");                                                               \
+	} while (0)
+
+static void print_region(const struct region *region, struct str *out)
+{
+	str_add(out, "  - name: %s\n", region->name);
+	if (region->latency != MODEL_UNKNOWN_LATENCY)
+		str_add(out, "    latency: %ums\n", region->latency);
+	if (region->latencies.count)
+		str_add(out, "    latencies:\n");
+	vec_foreach(latency, &region->latencies)
+		str_add(out, "      - { region: %s, latency: %ums }\n", latency->region,
+			latency->ms);
+	print_codes(out, "countries", &region->countries);
+	print_codes(out, "continents", &region->continents);
+}
+
+static void print_path(struct str *out, const char *key, const char *path)
+{
+	if (!path)
+		return;
+	str_add(out, "  %s: \"", key);
+	for (; *path; path++)
+		str_add(out, "%s%c", strchr("\"\\", *path) ? "\\" : "", *path);
+	str_add(out, "\"\n");
+}
+
+void regions_print(const struct model *model, struct str *out)
+{
+	if (model->regions.count)
+		str_add(out, "regions:\n");
+	vec_foreach(region, &model->regions)
+		print_region(region, out);
+	if (model->clients_file || model->clients_maxmind)
+		str_add(out, "client_regions:\n");
+	print_path(out, "file", model->clients_file);
+	print_path(out, "maxmind", model->clients_maxmind);
+}
+
+/* ---- checks ---- */
+
+struct named {
+	VEC(struct tree_node *) nodes;
+};
+
+static void named_fini(struct named *named)
+{
+	vec_free(&named->nodes);
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+	const struct tree_node *a = *(struct tree_node *const *)left;
+	const struct tree_node *b = *(struct tree_node *const *)right;
+
+	return strcmp(a->text, b->text) ?: (a->span.offset < b->span.offset ? -1 : 1);
+}
+
+/* What may be there once, in the whole file. Sorts. */
+static void report_twice(struct report *report, struct named *named, const char *what)
+{
+	struct tree_node **nodes = named->nodes.items;
+
+	if (named->nodes.count)
+		qsort(nodes, named->nodes.count, sizeof(struct tree_node *), compare_texts);
+	for (size_t i = 1; i < named->nodes.count; i++)
+		if (!strcmp(nodes[i - 1]->text, nodes[i]->text))
+			tree_error(report, nodes[i], "%s '%s' is given twice; first in line %u",
+				   what, nodes[i]->text, nodes[i - 1]->line);
+}
+
+static void add_name(struct report *report, struct named *named, struct tree_node *node)
+{
+	if (node && vec_push(&named->nodes, node) < 0)
+		report->error = -ENOMEM;
+}
+
+static void add_items(struct report *report, struct named *named, const struct tree_node *map,
+		      unsigned id)
+{
+	_cleanup_(fields_items_fini) struct node_list items = {};
+
+	if (fields_items(map, id, &items) < 0)
+		report->error = -ENOMEM;
+	vec_foreach(item, &items.nodes)
+		add_name(report, named, *item);
+}
+
+static void check_latencies(struct report *report, const struct tree_node *region)
+{
+	_cleanup_(fields_items_fini) struct node_list latencies = {};
+	_cleanup_(named_fini) struct named names = {};
+	const char *own = fields_text(region, REGION_NAME);
+
+	if (fields_items(region, REGION_LATENCIES, &latencies) < 0)
+		report->error = -ENOMEM;
+	vec_foreach(latency, &latencies.nodes) {
+		struct tree_node *name = fields_get(*latency, LATENCY_REGION);
+
+		add_name(report, &names, name);
+		if (name && !strcmp(name->text, own))
+			tree_error(report, name, "a region is not away from itself");
+	}
+	report_twice(report, &names, "region");
+}
+
+static void check_regions(struct report *report, struct tree_node *root)
+{
+	_cleanup_(fields_items_fini) struct node_list regions = {};
+	_cleanup_(named_fini) struct named names = {}, countries = {}, continents = {};
+	const struct tree_node *clients = fields_get(root, ROOT_CLIENT_REGIONS);
+	bool maxmind = clients && fields_get(clients, CLIENT_REGIONS_MAXMIND);
+
+	if (fields_items(root, ROOT_REGIONS, &regions) < 0)
+		report->error = -ENOMEM;
+	vec_foreach(region, &regions.nodes) {
+		add_name(report, &names, fields_get(*region, REGION_NAME));
+		add_items(report, &countries, *region, REGION_COUNTRIES);
+		add_items(report, &continents, *region, REGION_CONTINENTS);
+		check_latencies(report, *region);
+	}
+	report_twice(report, &names, "region");
+	report_twice(report, &countries, "country");
+	report_twice(report, &continents, "continent");
+	if (maxmind && !countries.nodes.count && !continents.nodes.count &&
+	    fields_known(root, ROOT_REGIONS))
+		tree_error(report, fields_get(clients, CLIENT_REGIONS_MAXMIND),
+			   "a MaxMind DB knows countries, but no region has any; name them under "
+			   "'regions:', 'countries: [DE, AT]'");
+}
+
+static void check_clients(struct report *report, struct tree_node *root)
+{
+	struct tree_node *clients = fields_get(root, ROOT_CLIENT_REGIONS);
+
+	if (clients && fields_known(clients, CLIENT_REGIONS_FILE) &&
+	    fields_known(clients, CLIENT_REGIONS_MAXMIND) &&
+	    !fields_get(clients, CLIENT_REGIONS_FILE) &&
+	    !fields_get(clients, CLIENT_REGIONS_MAXMIND))
+		tree_error(report, clients, "client_regions needs 'file' or 'maxmind'");
+}
+
+/* The region of a group, for a message; NULL: not known. */
+static const char *region_of(const struct tree_node *root, const struct tree_node *group)
+{
+	const struct tree_node *node = fields_get(root, ROOT_NODE);
+
+	if (fields_get(group, GROUP_REGION))
+		return fields_text(group, GROUP_REGION);
+	if (!fields_known(group, GROUP_REGION) || !fields_known(root, ROOT_NODE))
+		return NULL;
+	if (!node)
+		return SCHEMA_REGION;
+	if (!fields_known(node, NODE_REGION))
+		return NULL;
+	return fields_get(node, NODE_REGION) ? fields_text(node, NODE_REGION) : SCHEMA_REGION;
+}
+
+static bool is_default(const struct tree_node *group)
+{
+	return fields_known(group, GROUP_TYPE) && !fields_number(group, GROUP_TYPE);
+}
+
+static void check_same_region(struct report *report, const struct tree_node *root,
+			      const struct node_list *groups, size_t index)
+{
+	struct tree_node *group = groups->nodes.items[index];
+	struct tree_node *place = fields_get(group, GROUP_REGION) ?: group;
+	const char *own = region_of(root, group);
+
+	for (size_t i = 0; own && i < index; i++) {
+		const struct tree_node *other = groups->nodes.items[i];
+		const char *region = is_default(other) ? region_of(root, other) : NULL;
+
+		if (!region || strcmp(region, own))
+			continue;
+		tree_error(report, place,
+			   "group '%s' is in region '%s', too; the default groups of a listener "
+			   "lie in different regions: put the endpoints into one group, or name "
+			   "another region",
+			   fields_text(other, GROUP_NAME), own);
+		return;
+	}
+}
+
+static void check_groups(struct report *report, const struct tree_node *root,
+			 const struct tree_node *listener)
+{
+	_cleanup_(fields_items_fini) struct node_list groups = {};
+	struct tree_node *list = fields_get(listener, LISTENER_GROUPS);
+	bool any = false;
+
+	if (fields_items(listener, LISTENER_GROUPS, &groups) < 0)
+		report->error = -ENOMEM;
+	for (size_t i = 0; i < groups.nodes.count; i++) {
+		const struct tree_node *group = groups.nodes.items[i];
+
+		if (!is_default(group))
+			continue;
+		any |= !fields_known(group, GROUP_TRAFFIC_PERCENTAGE) ||
+		       fields_number(group, GROUP_TRAFFIC_PERCENTAGE);
+		check_same_region(report, root, &groups, i);
+	}
+	if (list && !any && groups.nodes.count && !(list->flags & TREE_TAINTED))
+		tree_warning(report, list,
+			     "no group has a traffic_percentage above 0, so new flows are refused");
+}
+
+void regions_check(struct report *report, struct tree_node *root)
+{
+	_cleanup_(fields_items_fini) struct node_list listeners = {};
+
+	check_regions(report, root);
+	check_clients(report, root);
+	if (fields_items(root, ROOT_LISTENERS, &listeners) < 0)
+		report->error = -ENOMEM;
+	vec_foreach(listener, &listeners.nodes)
+		check_groups(report, root, *listener);
+}
