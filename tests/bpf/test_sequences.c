@@ -151,7 +151,7 @@ static void check_moved(struct sim *sim, const struct stream *stream, const uint
 static void put_in_force(struct sim *sim, unsigned changed)
 {
 	uint32_t before[STREAMS][POOL_MAX], blocks[STREAMS];
-	uint32_t sizes[PLAN_FAMILIES];
+	uint32_t classes[PLAN_FAMILIES];
 	bool first = !rig.plan->listeners.count;
 
 	for (size_t i = 0; !first && i < STREAMS; i++) {
@@ -162,9 +162,9 @@ static void put_in_force(struct sim *sim, unsigned changed)
 	}
 	pool_describe(&sim->pool, &sim->reference);
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		sizes[family] = sim->tables[family].size;
+		classes[family] = sim->tables[family].classes;
 		pool_choose(&sim->pool, family, &sim->tables[family]);
-		sim->totals.redealt += !first && sizes[family] != sim->tables[family].size;
+		sim->totals.redealt += !first && classes[family] != sim->tables[family].classes;
 	}
 	set_clock(sim);
 	pool_configure(&sim->pool);
@@ -179,8 +179,9 @@ static void put_in_force(struct sim *sim, unsigned changed)
 			continue;
 		if (!first && rig_listener(stream->listener->name)->block != blocks[i])
 			stream->table.moved = sim->reference.now;
-		/* A table that is dealt anew, for another size, moves as it likes. */
-		if (!first && table->size == sizes[stream->endpoints])
+		/* A table that is dealt anew, for another number of endpoints, moves as it likes.
+		 */
+		if (!first && table->classes == classes[stream->endpoints])
 			check_moved(sim, stream, before[i], changed);
 		sim->totals.windows += stream->table.deadline != 0;
 		reference_change(&sim->reference, &stream->table, table->slots, table->size);
@@ -682,7 +683,7 @@ static void report(const struct totals *totals, uint64_t first, uint64_t count)
 	/* All of it happened, or the test shows nothing. */
 	cr_assert(count < SEQUENCES ||
 		  (totals->packets > 100000 * count && totals->windows > 5 * count &&
-		   totals->lost > 100 * count && totals->redealt > count &&
+		   totals->lost > 100 * count && totals->redealt > count / 2 &&
 		   totals->stable > 1000 * count && totals->other_moved && totals->nat_broken));
 	cr_log_info("takeover: %lu flows in STABLE slots, %lu moved; %lu in others, %lu moved; %lu "
 		    "nat flows, %lu broken",

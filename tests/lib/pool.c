@@ -203,11 +203,12 @@ void pool_configure(const struct pool *pool)
 
 void pool_choose(const struct pool *pool, enum plan_family family, struct pool_table *ret)
 {
-	struct maglev_endpoint all[POOL_MAX] = {}, active[POOL_MAX] = {};
+	struct maglev_endpoint undrained[POOL_MAX] = {}, now[POOL_MAX] = {};
 	static uint16_t table[REFERENCE_SLOTS];
-	size_t all_count = 0, count = 0;
 	uint8_t members[POOL_MAX];
 	char text[ADDR_TEXT_MAX];
+	size_t count = 0;
+	bool any;
 
 	for (unsigned i = 0; i < pool->count; i++) {
 		struct maglev_endpoint endpoint = { .weight = undrained_weight(&pool->members[i]) };
@@ -216,17 +217,18 @@ void pool_choose(const struct pool *pool, enum plan_family family, struct pool_t
 			continue;
 		cr_assert_eq(addr_parse(address_of(i, family == PLAN_IP6, text), &endpoint.address),
 			     0);
-		all[all_count++] = endpoint;
+		undrained[count] = endpoint;
 		endpoint.weight = pool_weight(&pool->members[i]);
-		members[count] = (uint8_t)i;
-		if (endpoint.weight)
-			active[count++] = endpoint;
+		now[count] = endpoint;
+		members[count++] = (uint8_t)i;
 	}
-	ret->size = maglev_size(all, all_count, 0) ?: 1;
-	if (count)
-		cr_assert_eq(maglev_fill(active, count, ret->size, table), 0);
+	ret->size = maglev_size(undrained, count) ?: 1;
+	ret->classes = maglev_classes(count);
+	any = maglev_size(now, count) > 0;
+	if (any)
+		cr_assert_eq(maglev_fill(now, count, ret->size, table), 0);
 	for (uint32_t i = 0; i < ret->size; i++)
-		ret->slots[i] = count ? members[table[i]] : REFERENCE_NOBODY;
+		ret->slots[i] = any ? members[table[i]] : REFERENCE_NOBODY;
 }
 
 uint32_t pool_count_slots(const char *name, enum plan_family family, uint32_t ret[POOL_MAX])
@@ -251,12 +253,17 @@ double pool_needless(const struct pool *pool, const char *listener, enum plan_fa
 		     const uint32_t before[POOL_MAX], bool several)
 {
 	const struct plan_table *table = &rig_listener(listener)->table[family];
-	uint32_t after[POOL_MAX];
+	uint32_t after[POOL_MAX], size = 0;
 	double needed = 0;
 
 	pool_count_slots(listener, family, after);
 	for (unsigned i = 0; i < pool->count; i++)
-		needed += after[i] > before[i] ? after[i] - before[i] : 0;
+		size += before[i];
+	for (unsigned i = 0; size && i < pool->count; i++) {
+		double gain = after[i] - (double)before[i] * table->size / size;
+
+		needed += gain > 0 ? gain : 0;
+	}
 	needed /= table->size;
 	if (several)
 		needed = 2 * needed / (1 + needed);

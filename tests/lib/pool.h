@@ -45,6 +45,7 @@ struct pool {
 struct pool_table {
 	uint8_t slots[REFERENCE_SLOTS];
 	uint32_t size;
+	uint32_t classes; /* tables of as many are alike */
 };
 
 /* REFERENCE_NOBODY if the MAC is no member's. */

@@ -297,37 +297,37 @@ Test(plan, phases_of_dsr)
 
 	support_build(&world, WEB("dsr", "10.0.0.1, 10.0.0.2"));
 	table = &support_listener(&world, "web")->table[PLAN_IP4];
-	cr_assert_eq(table->size, 256);
-	expect_phases(table, 256, 0, 0, 0, "first");
+	cr_assert_eq(table->size, 512);
+	expect_phases(table, 512, 0, 0, 0, "first");
 
 	world.facts.now = 2000;
 	support_build(&world, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 0"));
 	table = &support_listener(&world, "web")->table[PLAN_IP4];
-	expect_phases(table, 128, 128, 0, 2100, "one drained");
-	cr_expect_eq(table->change.moved, 128);
+	expect_phases(table, 256, 256, 0, 2100, "one drained");
+	cr_expect_eq(table->change.moved, 256);
 
 	world.facts.now = 2050;
 	support_build(&world, WEB("dsr", "10.0.0.1, 10.0.0.2 weight 0"));
 	table = &support_listener(&world, "web")->table[PLAN_IP4];
-	expect_phases(table, 128, 128, 0, 2100, "nothing new: the window is the same");
+	expect_phases(table, 256, 256, 0, 2100, "nothing new: the window is the same");
 	cr_expect_eq(table->change.moved, 0);
 
 	world.facts.now = 2060;
 	support_build(&world, WEB("dsr", "10.0.0.1 weight 0, 10.0.0.2 weight 0"));
 	table = &support_listener(&world, "web")->table[PLAN_IP4];
-	cr_assert_eq(table->size, 256);
-	expect_phases(table, 0, 256, 0, 2160, "all drained");
+	cr_assert_eq(table->size, 512);
+	expect_phases(table, 0, 512, 0, 2160, "all drained");
 	for (uint32_t i = 0; i < table->size; i++)
 		cr_assert_eq(table->slots[i].current, WEIR_SLOT_NONE);
 
 	world.facts.now = 2070;
 	support_build(&world, WEB("dsr", "10.0.0.1 weight 0, 10.0.0.2"));
 	table = &support_listener(&world, "web")->table[PLAN_IP4];
-	expect_phases(table, 0, 128, 128, 2170, "one is back: its own slots are PINNED");
+	expect_phases(table, 0, 256, 256, 2170, "one is back: its own slots are PINNED");
 
 	support_build(&world, WEB("dsr", "10.0.0.2"));
 	table = &support_listener(&world, "web")->table[PLAN_IP4];
-	expect_phases(table, 0, 0, 256, 0, "the other is gone: there is nobody to belong to");
+	expect_phases(table, 0, 0, 512, 0, "the other is gone: there is nobody to belong to");
 	support_end(&world);
 }
 
@@ -368,8 +368,8 @@ Test(plan, phases_of_nat)
 	support_build(&world, WEB("nat", "10.0.0.1, 10.0.0.2"));
 	support_build(&world, WEB("nat", "10.0.0.1, 10.0.0.2 weight 0"));
 	table = &support_listener(&world, "web")->table[PLAN_IP4];
-	expect_phases(table, 256, 0, 0, 0, "one drained");
-	cr_expect_eq(table->change.moved, 128);
+	expect_phases(table, 512, 0, 0, 0, "one drained");
+	cr_expect_eq(table->change.moved, 256);
 	support_build(&world, WEB("nat", "10.0.0.1 weight 0, 10.0.0.2 weight 0"));
 	cr_expect_null(support_listener(&world, "web")->table[PLAN_IP4].slots);
 	expect_rows(support_listener(&world, "web"),
@@ -418,7 +418,7 @@ Test(plan, families)
 				     "10.0.0.1, '2001:db8::1 weight 0', '2001:db8::2 weight 0'"));
 	web = support_listener(&world, "web");
 	expect_phases(&web->table[PLAN_IP6], 0, 512, 0, 1100, "IPv6 drained");
-	expect_phases(&web->table[PLAN_IP4], 128, 0, 0, 0, "IPv4 not touched");
+	expect_phases(&web->table[PLAN_IP4], 512, 0, 0, 0, "IPv4 not touched");
 
 	support_build(&world, WEB("dsr", "10.0.0.1"));
 	web = support_listener(&world, "web");

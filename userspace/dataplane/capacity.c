@@ -72,22 +72,21 @@ static uint32_t roomy(enum capacity_of of, uint64_t need)
 /* Of a table for all endpoints of the listener, whichever family they serve. */
 static uint64_t count_lines(const struct listener *listener)
 {
-	uint32_t sum = 0, smallest = 0, slots;
-	struct maglev_endpoint two[2] = {};
+	uint32_t smallest = 0;
+	size_t count = 0;
+	uint64_t sum = 0;
 
 	vec_foreach(group, &listener->groups) {
 		vec_foreach(endpoint, &group->endpoints) {
 			uint32_t weight = endpoint->weight;
 
+			count++;
 			sum += weight;
 			if (weight && (!smallest || weight < smallest))
 				smallest = weight;
 		}
 	}
-	two[0].weight = smallest;
-	two[1].weight = sum - smallest;
-	slots = maglev_size(two, 2, 0);
-	return (slots + WEIR_SLOTS_PER_LINE - 1) / WEIR_SLOTS_PER_LINE;
+	return (maglev_slots(count, sum, smallest) + WEIR_SLOTS_PER_LINE - 1) / WEIR_SLOTS_PER_LINE;
 }
 
 /* The block that plan_places.c gives to so many endpoints. */

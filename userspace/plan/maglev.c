@@ -3,6 +3,12 @@
  * Every endpoint walks through all slots in an order of its own, which depends on nothing but its
  * identity, and takes the free ones until it has its quota. The only question is who walks when.
  *
+ * Slots that are equal modulo a number of classes are looked at together. That number follows from
+ * the number of endpoints, the size of the table from their weights: so a table is nearly the
+ * smaller one, repeated, and a change of weights that needs a larger table moves hardly a slot more
+ * than another. With an order for each size, it moved most of them. The price stands below: a large
+ * table moves as many as the smallest of so many endpoints, not half of that.
+ *
  * Maglev gives out turns, one free slot each. With turns in proportion to the weights, an endpoint
  * with the share s has looked at the part 1 - exp(-s * t) of its order at time t, on average: a
  * race of exponential variables, in which each slot goes to the first that looks at it. A race is
@@ -21,6 +27,7 @@
  *   turns, Maglev's order  2.22 / 32.6  2.70 / 45.9  1.75 / 2.81  0.74 / 1.23
  *   turns, this order      2.19 / 4.49  2.67 / 4.30  1.73 / 2.20  0.75 / 0.95
  *   this clock and order   1.65 / 4.10  1.86 / 3.32  1.03 / 1.45  0.51 / 0.66
+ *   with classes           1.65 / 4.10  1.86 / 3.32  1.03 / 1.45  1.06 / 1.45
  *
  * What no scheme without memory can avoid: several weights that change their proportions at once,
  * a replaced endpoint among them, move up to 2d / (1 + d) of the slots where d is needed (Bavarian
@@ -41,9 +48,9 @@
 #include "plan/maglev.h"
 #include "util/cleanup.h"
 
-#define SLOTS_MAX (WEIR_MAX_SLOT_LINES * WEIR_SLOTS_PER_LINE)
-#define SLOTS_MIN 16u
-#define FREE	  UINT16_MAX
+#define SLOTS_MAX	   (WEIR_MAX_SLOT_LINES * WEIR_SLOTS_PER_LINE)
+#define SLOTS_PER_ENDPOINT 100u /* so that a share is right within a hundredth of it */
+#define CLASSES_MIN	   512u /* a third, fourth and fifth endpoint deal no table anew */
 
 /*
  * A unit of race time: after one, 1/e of the slots are still free. Clocks show the sum of the two
@@ -57,12 +64,20 @@
  */
 #define TIME_ROUND (TIME_ONE / 128)
 
+/* The table that is dealt, and how many slots of each class have an owner. */
+struct deal {
+	uint16_t *table;
+	uint32_t size;
+	uint32_t classes;
+	uint32_t *taken;
+};
+
 /* One endpoint on its walk. */
 struct walk {
 	const struct maglev_endpoint *endpoint;
 	uint64_t remainder; /* of its share, in parts of a slot */
-	uint64_t clock;	    /* when it looks at the next slot */
-	uint64_t pace;	    /* race time for one look, times the slots not looked at */
+	uint64_t clock;	    /* when it looks at the next class */
+	uint64_t pace;	    /* race time for one look, times the classes not seen */
 	uint32_t key[4];    /* of its order */
 	uint32_t position;  /* in its order */
 	uint32_t quota;	    /* slots it shall have */
@@ -85,9 +100,31 @@ static bool is_power_of_two(uint32_t value)
 	return value && !(value & (value - 1));
 }
 
-uint32_t maglev_size(const struct maglev_endpoint *endpoints, size_t count, uint32_t in_force)
+uint32_t maglev_classes(size_t count)
 {
-	uint32_t size, limit, smallest = 0;
+	uint32_t classes = power_of_two_above(SLOTS_PER_ENDPOINT * (uint64_t)count);
+
+	return classes > CLASSES_MIN ? classes : CLASSES_MIN;
+}
+
+uint32_t maglev_slots(size_t count, uint64_t sum, uint32_t smallest)
+{
+	uint32_t size, limit, classes = maglev_classes(count);
+
+	if (!sum)
+		return 0;
+	size = power_of_two_above((SLOTS_PER_ENDPOINT * sum + smallest - 1) / smallest);
+	limit = power_of_two_above(128 * (uint64_t)count);
+	if (limit < WEIR_MAX_TABLE)
+		limit = WEIR_MAX_TABLE;
+	if (size > limit)
+		size = limit;
+	return size > classes ? size : classes;
+}
+
+uint32_t maglev_size(const struct maglev_endpoint *endpoints, size_t count)
+{
+	uint32_t smallest = 0;
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -97,18 +134,7 @@ uint32_t maglev_size(const struct maglev_endpoint *endpoints, size_t count, uint
 		if (weight && (!smallest || weight < smallest))
 			smallest = weight;
 	}
-	if (!sum)
-		return 0;
-
-	size = power_of_two_above((100 * sum + smallest - 1) / smallest);
-	limit = power_of_two_above(128 * (uint64_t)count);
-	if (limit < WEIR_MAX_TABLE)
-		limit = WEIR_MAX_TABLE;
-	if (size > limit)
-		size = limit;
-	if (size < SLOTS_MIN)
-		size = SLOTS_MIN;
-	return size > in_force ? size : in_force;
+	return maglev_slots(count, sum, smallest);
 }
 
 static int compare_identity(const void *left, const void *right)
@@ -212,38 +238,40 @@ static void set_order(struct walk *walk)
 }
 
 /*
- * The slot at a position of the order: a permutation of [0, mask], because each step is one.
+ * The class at a position of the order: a permutation of [0, mask], because each step is one.
  * Maglev's offset + position * skip alone is too regular: where two skips are alike or a small
  * multiple of each other, a change of one weight moves half of the table of two endpoints.
  */
-static uint32_t slot_at(const struct walk *walk, uint32_t mask, unsigned int shift)
+static uint32_t class_at(const struct walk *walk, uint32_t classes)
 {
-	uint32_t slot = walk->position;
+	unsigned int shift = ((unsigned int)__builtin_ctz(classes) + 1) / 2;
+	uint32_t class = walk->position, mask = classes - 1;
 
-	slot = (slot * (walk->key[0] | 1) + walk->key[1]) & mask;
-	slot ^= slot >> shift;
-	slot = (slot * (walk->key[1] | 1) + walk->key[2]) & mask;
-	slot ^= slot >> shift;
-	slot = (slot * (walk->key[2] | 1) + walk->key[3]) & mask;
-	return slot ^ (slot >> shift);
+	class = (class * (walk->key[0] | 1) + walk->key[1]) & mask;
+	class ^= class >> shift;
+	class = (class * (walk->key[1] | 1) + walk->key[2]) & mask;
+	class ^= class >> shift;
+	class = (class * (walk->key[2] | 1) + walk->key[3]) & mask;
+	return class ^ (class >> shift);
 }
 
 /*
- * Looks at slots until the end of the round. The p-th of M values of an exponential variable comes
- * 1 / (M - p) after the one before, on average, and M / quota times later for a share of quota / M.
+ * Looks at classes until the end of the round, and takes what is free of each. The p-th of C values
+ * of an exponential variable comes 1 / (C - p) after the one before, on average, and 1 / s times
+ * later for a share of s.
  */
-static void walk_until(struct walk *walk, uint64_t end, uint16_t *table, uint32_t size)
+static void walk_until(struct walk *walk, uint64_t end, struct deal *deal)
 {
-	unsigned int shift = ((unsigned int)__builtin_ctz(size) + 1) / 2;
-
 	while (walk->taken < walk->quota && walk->clock <= end) {
-		uint32_t slot = slot_at(walk, size - 1, shift);
+		uint32_t class = class_at(walk, deal->classes);
+		uint32_t slot = class + deal->taken[class] * deal->classes;
 
-		walk->clock += walk->pace / (size - walk->position++);
-		if (table[slot] != FREE)
-			continue;
-		table[slot] = walk->index;
-		walk->clock += TIME_ONE / (walk->quota - walk->taken++);
+		walk->clock += walk->pace / (deal->classes - walk->position++);
+		for (; slot < deal->size && walk->taken < walk->quota; slot += deal->classes) {
+			deal->table[slot] = walk->index;
+			deal->taken[class]++;
+			walk->clock += TIME_ONE / (walk->quota - walk->taken++);
+		}
 	}
 }
 
@@ -251,7 +279,7 @@ static void walk_until(struct walk *walk, uint64_t end, uint16_t *table, uint32_
  * Nobody comes to the end of his order before his quota is met: he would have seen all slots, and
  * all taken; but the quotas add up to the slots.
  */
-static void race(struct walk *walks, size_t count, uint16_t *table, uint32_t size)
+static void race(struct walk *walks, size_t count, struct deal *deal)
 {
 	uint64_t end = 0;
 
@@ -260,7 +288,7 @@ static void race(struct walk *walks, size_t count, uint16_t *table, uint32_t siz
 		size_t kept = 0;
 
 		for (size_t i = 0; i < count; i++) {
-			walk_until(&walks[i], end, table, size);
+			walk_until(&walks[i], end, deal);
 			if (walks[i].taken == walks[i].quota)
 				continue;
 			if (walks[i].clock < next)
@@ -277,10 +305,14 @@ static void race(struct walk *walks, size_t count, uint16_t *table, uint32_t siz
 int maglev_fill(const struct maglev_endpoint *endpoints, size_t count, uint32_t size,
 		uint16_t *table)
 {
+	struct deal deal = { .table = table, .size = size, .classes = maglev_classes(count) };
 	_cleanup_(freep) struct walk *walks = NULL;
+	_cleanup_(freep) uint32_t *taken = NULL;
 	size_t walking = 0;
 
-	if (!is_power_of_two(size) || size > SLOTS_MAX || count > FREE)
+	if (deal.classes > size)
+		deal.classes = size;
+	if (!is_power_of_two(size) || size > SLOTS_MAX || count > UINT16_MAX)
 		return -EINVAL;
 	walks = calloc(count ? count : 1, sizeof(*walks));
 	if (!walks)
@@ -294,6 +326,9 @@ int maglev_fill(const struct maglev_endpoint *endpoints, size_t count, uint32_t 
 	if (!walking || walking > size)
 		return -EINVAL;
 
+	deal.taken = taken = calloc(deal.classes, sizeof(*taken));
+	if (!taken)
+		return -ENOMEM;
 	set_quotas(walks, walking, size);
 	for (size_t i = 0; i < walking; i++) {
 		set_order(&walks[i]);
@@ -301,7 +336,6 @@ int maglev_fill(const struct maglev_endpoint *endpoints, size_t count, uint32_t 
 	}
 	qsort(walks, walking, sizeof(*walks), compare_identity);
 
-	memset(table, 0xff, size * sizeof(*table));
-	race(walks, walking, table, size);
+	race(walks, walking, &deal);
 	return 0;
 }

@@ -25,15 +25,23 @@ struct maglev_endpoint {
 
 /*
  * Slots that a table for these endpoints needs: the smallest power of two >= 100 * sum / smallest
- * weight > 0, at most max(WEIR_MAX_TABLE, 128 * count rounded up to a power of two), at least 16
- * and at least `in_force` (a table never shrinks; 0: there is none). 0 if all weights are 0.
+ * weight > 0 and >= 100 * count (at least 512), at most max(WEIR_MAX_TABLE, 128 * count rounded up
+ * to a power of two). 0 if all weights are 0.
  */
-uint32_t maglev_size(const struct maglev_endpoint *endpoints, size_t count, uint32_t in_force);
+uint32_t maglev_size(const struct maglev_endpoint *endpoints, size_t count);
+
+/* The same, of `count` endpoints whose weights have this sum, and this smallest but 0. */
+uint32_t maglev_slots(size_t count, uint64_t sum, uint32_t smallest);
+
+/* The number of classes that slots fall into (maglev.c), if there are so many endpoints. */
+uint32_t maglev_classes(size_t count);
 
 /*
  * Fills table[0..size), size a power of two, with indices into `endpoints`. Each endpoint with a
  * weight has size * weight / sum slots, rounded by largest remainder (ties by identity), at least
- * one. 0, or -ENOMEM, or -EINVAL if no endpoint has a weight or there are more of them than slots.
+ * one. Tables of the same `count` are alike, those of different sizes too: list all that may have a
+ * weight at some time. 0, or -ENOMEM, or -EINVAL if no endpoint has a weight or there are more of
+ * them than slots.
  */
 int maglev_fill(const struct maglev_endpoint *endpoints, size_t count, uint32_t size,
 		uint16_t *table);

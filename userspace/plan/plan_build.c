@@ -160,37 +160,25 @@ static int build_endpoints(struct plan_places *places, struct plan_listener *to,
 }
 
 /*
- * How many slots the endpoints of the family want, whatever table is in force, so that every node
- * deals them alike. Those that are drained count as if they were not: who comes back after an hour
+ * The endpoints of the family, as Maglev wants them, and their places in `rows`. Those that are
+ * drained are listed too, with the weight that they will have again (`undrained`) or none: the size
+ * of the table and its classes shall not change for them, so that who comes back after an hour
  * finds the others where they were.
  */
-static uint32_t wanted_size(const struct plan_listener *listener, enum plan_family family,
-			    struct maglev_endpoint *room)
-{
-	size_t count = 0;
-
-	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state != WEIR_ENDPOINT_GONE &&
-		    plan_in_block(listener, endpoint->row) &&
-		    plan_serves(listener, endpoint, family))
-			room[count++].weight = endpoint->undrained_weight;
-	return maglev_size(room, count, 0);
-}
-
-/* The endpoints of the family that take new flows, as Maglev wants them; their places in `rows`. */
-static size_t candidates(const struct plan_listener *listener, enum plan_family family,
-			 struct maglev_endpoint *ret, uint16_t *rows)
+static size_t list_endpoints(const struct plan_listener *listener, enum plan_family family,
+			     bool undrained, struct maglev_endpoint *ret, uint16_t *rows)
 {
 	size_t count = 0;
 
 	vec_foreach(endpoint, &listener->endpoints) {
-		if (endpoint->state != WEIR_ENDPOINT_ACTIVE ||
+		if (endpoint->state == WEIR_ENDPOINT_GONE ||
+		    !plan_in_block(listener, endpoint->row) ||
 		    !plan_serves(listener, endpoint, family))
 			continue;
 		ret[count] = (struct maglev_endpoint){
 			.address = endpoint->address,
 			.port = endpoint->port,
-			.weight = endpoint->weight,
+			.weight = undrained ? endpoint->undrained_weight : endpoint->weight,
 		};
 		rows[count++] = endpoint->row - listener->block;
 	}
@@ -240,27 +228,30 @@ static int choose(const struct plan_listener *listener, enum plan_family family,
 	_cleanup_(freep) uint16_t *chosen = NULL;
 	uint32_t wanted, size;
 	size_t count;
+	bool any;
 	int r;
 
 	if (!endpoints || !rows)
 		return -ENOMEM;
-	wanted = wanted_size(listener, family, endpoints);
-	count = candidates(listener, family, endpoints, rows);
-	size = count && wanted > in_force ? wanted : in_force;
+	count = list_endpoints(listener, family, true, endpoints, rows);
+	wanted = maglev_size(endpoints, count);
+	count = list_endpoints(listener, family, false, endpoints, rows);
+	any = maglev_size(endpoints, count) > 0;
+	size = any && wanted > in_force ? wanted : in_force;
 	if (size) {
 		chosen = calloc(size, sizeof(*chosen));
 		if (!chosen)
 			return -ENOMEM;
 	}
-	if (count) {
+	if (any) {
 		r = maglev_fill(endpoints, count, wanted, chosen);
 		if (r < 0)
 			return r;
 	}
 	for (uint32_t slot = 0; slot < wanted && slot < size; slot++)
-		chosen[slot] = count ? rows[chosen[slot]] : WEIR_SLOT_NONE;
+		chosen[slot] = any ? rows[chosen[slot]] : WEIR_SLOT_NONE;
 	for (uint32_t slot = wanted; slot < size; slot++)
-		chosen[slot] = count ? chosen[slot & (wanted - 1)] : WEIR_SLOT_NONE;
+		chosen[slot] = any ? chosen[slot & (wanted - 1)] : WEIR_SLOT_NONE;
 	*ret_size = size;
 	*ret = take_ptr(chosen);
 	return 0;
