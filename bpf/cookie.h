@@ -153,14 +153,15 @@ static __always_inline __s64 cookie_ask(const struct pkt *pkt, const struct cook
 		return 0; /* nobody listens: the stack says so */
 	/* The compiler knows this and has put the size on the stack; Linux 6.1 has forgotten it. */
 	asm volatile("" : "+r"(size));
-	if (sk->state == BPF_TCP_LISTEN && size >= sizeof(struct tcphdr) &&
-	    size <= COOKIE_TCP_MAX) {
+	size &= COOKIE_TCP_MAX; /* words: nothing of it is lost */
+	if (sk->state == BPF_TCP_LISTEN && size >= sizeof(struct tcphdr)) {
 		__u32 ip_size = pkt->version == 6 ? sizeof(ip.ip6) : sizeof(ip.ip4);
 
 		if (syn)
 			answer = bpf_tcp_gen_syncookie(sk, &ip, ip_size, (void *)tcp, size);
 		else
-			answer = bpf_tcp_check_syncookie(sk, &ip, ip_size, (void *)tcp, size);
+			answer = bpf_tcp_check_syncookie(sk, &ip, ip_size, (void *)tcp,
+							 sizeof(struct tcphdr));
 	}
 	bpf_sk_release(sk);
 	if (syn)

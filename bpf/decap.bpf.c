@@ -106,9 +106,9 @@ static __always_inline bool is_allowed(const struct tunnel *tunnel, __u32 versio
 /* Whether the frame has what the outer header promises; multi-buffer frames go on elsewhere. */
 static __always_inline bool is_whole(const struct tunnel *tunnel, const void *start, __u32 size)
 {
-	if (within(tunnel, start, size))
+	if (size <= pkt_distance(start, tunnel->end))
 		return true;
-	return (start - tunnel->data) + (__u64)size <= bpf_xdp_get_buff_len(tunnel->ctx);
+	return pkt_distance(tunnel->data, start) + size <= bpf_xdp_get_buff_len(tunnel->ctx);
 }
 
 /* Is a packet of protocol `protocol`, whose IP payload is at `payload`, a tunnel's? */

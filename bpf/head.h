@@ -6,7 +6,8 @@
 #include "parse.h"
 #include "pkt.h"
 
-#define HEAD_TYPE_MAX 20 /* offset of the Ethernet type, behind two tags */
+#define HEAD_TYPE_MAX  20 /* offset of the Ethernet type, behind two tags */
+#define HEAD_TYPE_MASK 31 /* has it: a bound for the verifier */
 
 /* Of the first two words of an IPv4 header and of the first of an IPv6 header, in host order. */
 #define IP4_FIRST    0x45000000u /* version, length */
@@ -25,14 +26,12 @@ static __always_inline void *head_move(struct xdp_md *ctx, __u64 l2, int more, _
 				       __be16 ethertype, struct ethhdr **ret)
 {
 	/* The verifier wants the offset of what is written first, not of what is behind it. */
-	__u64 at = l2 - sizeof(ethertype);
+	__u64 at = (l2 - sizeof(ethertype)) & HEAD_TYPE_MASK;
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u32 tags[2] = {};
 	__be16 *type;
 
-	barrier_var(at); /* what is checked is what is used, or the verifier objects */
-	if (at > HEAD_TYPE_MAX)
-		return NULL;
+	barrier_var(at); /* what is bounded is what is used, or the verifier objects */
 	if (at > 2 * ETH_ALEN) {
 		if (!within(end, data, HEAD_TYPE_MAX))
 			return NULL;

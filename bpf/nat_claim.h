@@ -87,7 +87,7 @@ __noinline int nat_claim_entry(__u32 bucket, __u32 entry, __u32 home)
 }
 
 /* Only its owner has this entry: it names his record. */
-__noinline int nat_release_entry(__u32 bucket, __u32 entry)
+static __always_inline void nat_release_entry(__u32 bucket, __u32 entry)
 {
 	struct weir_nat_replies *replies = bpf_map_lookup_elem(&nat_replies, &bucket);
 
@@ -97,7 +97,6 @@ __noinline int nat_release_entry(__u32 bucket, __u32 entry)
 			break;
 		}
 	}
-	return 0;
 }
 
 /* Port number k of those that weir may use on the address. */
@@ -344,30 +343,30 @@ static __always_inline __u64 nat_better(const struct nat_places *at, __u64 ways)
 }
 
 /* Claims a free way for new->flow: new->index. An enum weir_reason. */
-static __always_inline int nat_claim_way(struct nat_new *new)
+__noinline int nat_claim_way(struct nat_new *new)
 {
 	const struct weir_nat_tags *first, *second;
-	struct nat_places at;
+	const struct nat_places *at;
 	__u64 ways;
 
 	if (!new)
 		return WEIR_R_INTERNAL;
-	at = new->at;
-	first = nat_bucket_tags(at.first);
-	second = nat_bucket_tags(at.second);
+	at = &new->at;
+	first = nat_bucket_tags(at->first);
+	second = nat_bucket_tags(at->second);
 	if (!first || !second)
 		return WEIR_R_INTERNAL;
 	ways = nat_ways(first, second, 0);
 	if (EXPLAINING)
 		return nat_explain_way(new, ways);
-	if (!ways && nat_make_room(at.first, at.second, new->now))
+	if (!ways && nat_make_room(at->first, at->second, new->now))
 		ways = nat_ways(first, second, 0);
 	for (int i = 0; ways && i < NAT_CLAIM_TRIES; i++) {
-		__u64 better = nat_better(&at, ways);
+		__u64 better = nat_better(at, ways);
 
-		new->index = nat_lowest(&at, better);
+		new->index = nat_lowest(at, better);
 		if (nat_claim_record(new->index, new)) {
-			nat_set_tag(new->index, at.tag);
+			nat_set_tag(new->index, at->tag);
 			return GO_ON;
 		}
 		ways &= ~(better & -better);
@@ -407,19 +406,26 @@ __noinline bool nat_has_twin(const struct nat_new *new)
 }
 
 /* Gives a claimed record back; `port`: with its port. */
-static __always_inline void nat_step_back(struct weir_nat_record *record, const struct nat_new *new,
-					  bool port)
+__noinline int nat_step_back(const struct nat_new *new, bool port)
 {
-	union weir_nat_word word = nat_word(record);
+	struct weir_nat_record *record;
+	union weir_nat_word word;
 	__u64 hash;
 
+	if (!new)
+		return 0;
+	record = nat_record(new->index);
+	if (!record)
+		return 0;
 	if (port) {
 		hash = nat_hash(&new->back);
 		nat_release_entry(nat_reply_bucket(hash), nat_reply_tag(hash) | (new->index + 1));
 	}
 	nat_set_tag(new->index, 0);
+	word = nat_word(record);
 	word.busy.state = WEIR_NAT_FREE;
 	nat_set_word(record, word);
+	return 0;
 }
 
 static __always_inline void nat_write(struct weir_nat_record *record, const struct nat_new *new)
@@ -464,11 +470,11 @@ __noinline int nat_insert(struct nat_new *new)
 		return WEIR_R_INTERNAL;
 	reason = nat_claim_port(new);
 	if (reason == GO_ON && nat_has_twin(new)) {
-		nat_step_back(record, new, true);
+		nat_step_back(new, true);
 		return WEIR_R_NAT_RACE;
 	}
 	if (reason != GO_ON) {
-		nat_step_back(record, new, false);
+		nat_step_back(new, false);
 		return reason;
 	}
 	nat_write(record, new);

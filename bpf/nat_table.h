@@ -215,8 +215,10 @@ static __always_inline __u64 nat_reply_ways(const struct weir_nat_replies *repli
 	__u64 mask = ~nat_index_mask, ways = 0;
 
 	mask = mask << 32 | (__u32)mask;
-	for (int i = 0; i < (int)WEIR_NAT_WAYS / 2; i++)
+	for (int i = 0; i < (int)WEIR_NAT_WAYS / 2; i++) {
 		ways |= zero_halves((words[i] ^ ((__u64)tag << 32 | tag)) & mask) >> i;
+		barrier_var(ways); /* one after the other, or they all lie on the stack */
+	}
 	return ways;
 }
 
