@@ -16,6 +16,7 @@
 #include <linux/types.h>
 
 #include <weir/counters.h>
+#include <weir/health.h>
 
 #define WEIR_ABI_VERSION 2
 
@@ -245,7 +246,8 @@ enum weir_endpoint_state {
 	WEIR_ENDPOINT_FREE = 0,
 	WEIR_ENDPOINT_ACTIVE = 1,
 	WEIR_ENDPOINT_DRAINING = 2, /* takes no new flows, keeps those it has */
-	WEIR_ENDPOINT_GONE = 3,	    /* removed or dead: its flows are selected anew, or end */
+	WEIR_ENDPOINT_GONE = 3,	    /* removed: its flows are selected anew, or end */
+	WEIR_ENDPOINT_DEAD = 4,	    /* the same, of one that health checks found abnormal */
 };
 
 /* endpoints[] */
@@ -384,6 +386,7 @@ struct weir_endpoint_info {
 	__u64 flows_before;   /* the endpoint's counters when its listener's shares last changed: */
 	__u64 packets_before; /* what came since then is what was got of what is wanted */
 	struct weir_endpoint_stats carried; /* counted in smaller maps, before these; to be added */
+	struct weir_health health;
 };
 
 #ifndef __cplusplus
@@ -402,7 +405,8 @@ _Static_assert(sizeof(struct weir_flow) == 40, "flow key");
 _Static_assert(sizeof(struct weir_exception) == 24, "exception");
 _Static_assert(sizeof(struct weir_listener_info) == 192 + sizeof(struct weir_listener_stats),
 	       "listener info");
-_Static_assert(sizeof(struct weir_endpoint_info) == 160 + sizeof(struct weir_endpoint_stats),
+_Static_assert(sizeof(struct weir_endpoint_info) ==
+		       160 + sizeof(struct weir_endpoint_stats) + sizeof(struct weir_health),
 	       "endpoint info");
 #endif
 

@@ -54,8 +54,8 @@
 	X(NO_ENDPOINT, ANSWER, "no_endpoint", "the listener has no usable endpoint",                 \
 	  "weir show endpoints: give one a weight, undrain it, or add one of the client's family") \
 	X(ENDPOINT_GONE, ANSWER, "endpoint_gone",                                                    \
-	  "of a connection to an endpoint that was removed from the configuration",                \
-	  "drain an endpoint before removing it: weir drain SELECTOR")                             \
+	  "of a connection to an endpoint that was removed, or that health checks found abnormal", \
+	  "weir show checks; drain an endpoint before removing it: weir drain SELECTOR")           \
 	X(NO_NEXT_HOP, DROP, "no_next_hop", "the endpoint's MAC address is not known",             \
 	  "ip neigh: is the endpoint (or its gateway) up and on this network?")                    \
 	X(NO_FLOW, ANSWER, "no_flow", "TCP packet of no known connection, and not its first",        \

@@ -450,7 +450,7 @@ Test(adopt, weights_alone, .timeout = 60)
 			listeners[count++] = listener;
 		}
 		rig.facts.now = object_now(rig.object);
-		cr_assert_eq(plan_reweigh(listeners, count, &rig.overrides, rig.facts.now, rig.plan,
+		cr_assert_eq(plan_reweigh(listeners, count, &rig.overrides, &rig.facts, rig.plan,
 					  &part, &err),
 			     0, "%s", err.text);
 		cr_assert_eq(sync_listeners(rig.object, rig.plan, part, &err), 0, "%s", err.text);

@@ -7,7 +7,8 @@
  * flows hold --tcp|--udp --to ADDR PORT --flows N --interval MS [options]
  *     Keeps N flows open; each asks at the interval and expects the endpoint that answered first.
  *     Says "ready" on stderr once every flow has had an answer, runs until SIGTERM or --seconds:
- *     {"flows":N,"exchanges":n,"moved":m,"broken":b,"retries":R,"seconds":S}
+ *     {"flows":N,"exchanges":n,"moved":m,"broken":b,"retries":R,"seconds":S,
+ *      "broken_of":{"ep1":n,...}}
  *
  *   --source-ports FIRST-LAST  default 1024-65535, from a random start
  *   --concurrency N            count: flows open at once (64)
@@ -119,6 +120,17 @@ static int64_t now_ms(void)
 	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+static void count_endpoint(struct run *run, const char *name)
+{
+	struct tally *tally = run->tallies;
+
+	while (tally->count && strcmp(tally->name, name))
+		if (++tally == run->tallies + MAX_ENDPOINTS)
+			errx(EXIT_FAILURE, "more than %d endpoints", MAX_ENDPOINTS);
+	strcpy(tally->name, name);
+	tally->count++;
+}
+
 /* ---- one flow ---- */
 
 static void flow_close(struct flow *flow)
@@ -134,8 +146,11 @@ static void flow_failed(struct run *run, struct flow *flow, const char *what, in
 	run->failure = what;
 	run->failure_errno = error;
 	flow_close(flow);
-	if (run->options.hold)
-		flow->state = STATE_DEAD;
+	if (!run->options.hold)
+		return;
+	flow->state = STATE_DEAD;
+	if (flow->name[0])
+		count_endpoint(run, flow->name);
 }
 
 /* A socket bound to a source port that this run has not used. */
@@ -265,17 +280,6 @@ static int parse_answer(const struct run *run, const struct flow *flow, bool end
 	memcpy(ret_name, text, length);
 	ret_name[length] = '\0';
 	return 1;
-}
-
-static void count_endpoint(struct run *run, const char *name)
-{
-	struct tally *tally = run->tallies;
-
-	while (tally->count && strcmp(tally->name, name))
-		if (++tally == run->tallies + MAX_ENDPOINTS)
-			errx(EXIT_FAILURE, "more than %d endpoints", MAX_ENDPOINTS);
-	strcpy(tally->name, name);
-	tally->count++;
 }
 
 static void flow_answered(struct run *run, struct flow *flow, const char *name)
@@ -450,15 +454,10 @@ static void report(const struct run *run)
 	}
 	printf(",\"retries\":%u,\"seconds\":%.3f", run->retries,
 	       (double)(run->now - run->began) / 1000);
-	if (!options->hold) {
-		printf(",\"endpoints\":{");
-		for (tally = run->tallies; tally < run->tallies + MAX_ENDPOINTS && tally->count;
-		     tally++)
-			printf("%s\"%s\":%u", tally == run->tallies ? "" : ",", tally->name,
-			       tally->count);
-		putchar('}');
-	}
-	puts("}");
+	printf(",\"%s\":{", options->hold ? "broken_of" : "endpoints");
+	for (tally = run->tallies; tally < run->tallies + MAX_ENDPOINTS && tally->count; tally++)
+		printf("%s\"%s\":%u", tally == run->tallies ? "" : ",", tally->name, tally->count);
+	puts("}}");
 }
 
 /* ---- command line ---- */

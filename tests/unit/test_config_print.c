@@ -79,12 +79,27 @@ static void random_endpoints(struct random *random, unsigned number, struct list
 	}
 }
 
+static void random_health_check(struct random *random, struct endpoint_group *group)
+{
+	if (below(random, 2))
+		return;
+	group->health_check = calloc(1, sizeof(*group->health_check));
+	*group->health_check = (struct health_check){
+		.protocol = HEALTH_TCP,
+		.threshold = 2 + below(random, 9),
+		.port = below(random, 2) ? 1 + below(random, 65535) : 0,
+		.interval = 1000 + below(random, 49001),
+		.timeout = 100 + below(random, 49901),
+	};
+}
+
 static void random_group(struct random *random, unsigned number, struct listener *listener)
 {
 	struct endpoint_group group = { .traffic_percentage = below(random, 101) };
 
 	random_name(random, number, group.name);
 	random_name(random, number, group.region);
+	random_health_check(random, &group);
 	random_endpoints(random, number, listener, &group);
 	vec_push(&listener->groups, group);
 }

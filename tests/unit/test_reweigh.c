@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Goal: a plan of a few listeners alone is what the whole plan would have made of them, whatever
- * weights and drains come in whatever order, and the others are left as they are.
+ * weights, drains and results of health checks come in whatever order, and the others are left as
+ * they are.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -27,9 +28,12 @@ static const char text[] =
 	"version: 1\n"
 	"listeners:\n"
 	"- {name: l0, protocol: tcp, address: [192.0.2.1, '2001:db8::1'], port: 80, mode: dsr, "
-	"endpoint_groups: [{name: g, endpoints: [10.0.0.1, 10.0.0.2, 'fd00::3', 'fd00::4']}]}\n"
+	"endpoint_groups: [{name: g, health_check: {protocol: tcp}, endpoints: [10.0.0.1, "
+	"10.0.0.2, "
+	"'fd00::3', 'fd00::4']}]}\n"
 	"- {name: l1, protocol: udp, address: 192.0.2.1, port: 53, mode: nat, "
-	"endpoint_groups: [{name: g, endpoints: ['10.0.0.1:53', '10.0.0.2:5353', 10.0.0.3, "
+	"endpoint_groups: [{name: g, health_check: {port: 80}, endpoints: ['10.0.0.1:53', "
+	"'10.0.0.2:5353', 10.0.0.3, "
 	"10.0.0.4]}]}\n"
 	"- {name: l2, protocol: tcp, address: 192.0.2.3, port: '80,443', mode: dsr, "
 	"endpoint_groups: [{name: g, endpoints: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4]}]}\n";
@@ -74,12 +78,32 @@ static void change_override(struct overrides *overrides, const struct listener *
 		override->weight = (int)random_below(6) * 50;
 }
 
+static void change_verdict(struct verdicts *verdicts, const struct listener *listener)
+{
+	const struct endpoint_group *group = &listener->groups.items[0];
+	const struct endpoint *endpoint = &group->endpoints.items[random_below(ENDPOINTS)];
+	struct verdict fresh = { .address = endpoint->address };
+	struct verdict *known = verdicts_find(verdicts, listener->name, group->name, endpoint->name,
+					      &endpoint->address);
+
+	if (!known) {
+		strcpy(fresh.listener, listener->name);
+		strcpy(fresh.group, group->name);
+		strcpy(fresh.endpoint, endpoint->name);
+		cr_assert_eq(verdicts_add(verdicts, &fresh), 0);
+		known = &verdicts->list.items[verdicts->list.count - 1];
+	}
+	known->health.state = WEIR_HEALTH_UNKNOWN + random_below(3);
+}
+
 Test(reweigh, is_what_the_whole_plan_makes)
 {
 	struct support_world world = support_begin();
 	_cleanup_(model_freep) struct model *model = support_parse(text);
+	_cleanup_(verdicts_fini) struct verdicts verdicts = {};
 
 	cr_assert_eq(support_build_model(&world, model), 0, "%s", world.err.text);
+	world.facts.verdicts = &verdicts;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		const struct listener *listeners[LISTENERS];
 		struct plan *whole = NULL, *part = NULL;
@@ -89,13 +113,16 @@ Test(reweigh, is_what_the_whole_plan_makes)
 			if (i && random_below(2))
 				continue;
 			listeners[count++] = &model->listeners.items[i];
-			change_override(&world.overrides, &model->listeners.items[i]);
+			if (random_below(2))
+				change_override(&world.overrides, &model->listeners.items[i]);
+			else
+				change_verdict(&verdicts, &model->listeners.items[i]);
 		}
 		world.facts.now += random_below(40);
 		cr_assert_eq(plan_build(model, &world.overrides, &world.facts, world.plan, &whole,
 					&world.err),
 			     0, "%s", world.err.text);
-		cr_assert_eq(plan_reweigh(listeners, count, &world.overrides, world.facts.now,
+		cr_assert_eq(plan_reweigh(listeners, count, &world.overrides, &world.facts,
 					  world.plan, &part, &world.err),
 			     0, "%s", world.err.text);
 		cr_assert_eq(part->listeners.count, count);
@@ -121,10 +148,12 @@ Test(reweigh, refuses_what_is_not_in_force)
 	cr_assert_eq(support_build_model(&world, model), 0, "%s", world.err.text);
 	other->listeners.items[0].groups.items[0].endpoints.items[0].address =
 		support_addr("10.0.0.99");
-	cr_expect_eq(plan_reweigh(&listener, 1, &world.overrides, 1, world.plan, &part, &world.err),
+	cr_expect_eq(plan_reweigh(&listener, 1, &world.overrides, &world.facts, world.plan, &part,
+				  &world.err),
 		     -ESRCH);
 	strcpy(other->listeners.items[0].name, "unknown");
-	cr_expect_eq(plan_reweigh(&listener, 1, &world.overrides, 1, world.plan, &part, &world.err),
+	cr_expect_eq(plan_reweigh(&listener, 1, &world.overrides, &world.facts, world.plan, &part,
+				  &world.err),
 		     -ESRCH);
 	cr_expect_null(part);
 	support_end(&world);

@@ -292,7 +292,8 @@ static void read_endpoint(struct explain_reading *reading, const struct weir_ste
 			  struct explain_words *words)
 {
 	const struct weir_endpoint *endpoint = &step->value.endpoint;
-	static const char *const states[] = { "free", "active", "draining", "gone" };
+	static const char *const states[] = { "free", "active", "draining", "gone",
+					      "dead: its health check fails" };
 	char name[EXPLAIN_WORDS_MAX], text[ADDR_PORT_TEXT_MAX];
 
 	begin_row(words, "endpoint", "endpoints", step->index);
@@ -307,7 +308,7 @@ static void read_endpoint(struct explain_reading *reading, const struct weir_ste
 	if (!ends_in(name, text)) /* an endpoint without a name is called by its address */
 		say(words, "%s, ", text);
 	say(words, "mode %s, %s", output_mode(endpoint->mode),
-	    endpoint->state < 4 ? states[endpoint->state] : "?");
+	    endpoint->state < sizeof(states) / sizeof(states[0]) ? states[endpoint->state] : "?");
 }
 
 static void read_tunnel(struct explain_reading *reading, const struct weir_step *step,

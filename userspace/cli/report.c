@@ -61,7 +61,7 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 	if (r < 0)
 		return r;
 	/* The row that takes new flows speaks for the endpoint. */
-	if (endpoint->state < entry->plan->state)
+	if (plan_in_block(listener->plan, endpoint->row))
 		entry->plan = endpoint;
 	counters_add(&entry->traffic, &stats.traffic);
 	entry->flows += flows->by_row[endpoint->row];
@@ -212,24 +212,76 @@ json_t *report_endpoint_json(const struct report_listener *listener,
 	char address[ADDR_TEXT_MAX];
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:i, s:f, s:o, s:i, s:s, s:I, s:I, s:I, "
-		"s:I, s:I}",
+		"{s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:i, s:f, s:o, s:i, s:s, s:o, s:I, s:I, "
+		"s:I, s:I, s:I}",
 		"listener", listener->plan->name, "group", plan->group, "endpoint", plan->name,
 		"address", addr_print(&plan->address, address), "port", plan->port, "mode",
 		output_mode(plan->mode), "tunnel", tunnel_json(plan), "weight", plan->weight,
 		"file_weight", plan->file_weight, "want", endpoint->want, "got",
 		endpoint->got < 0 ? json_null() : json_real(endpoint->got), "tracked",
-		endpoint->flows, "state", report_state(endpoint), "packets",
-		(json_int_t)traffic->packets, "bytes", (json_int_t)traffic->bytes, "flows",
-		(json_int_t)traffic->flows, "reply_packets", (json_int_t)traffic->reply_packets,
-		"reply_bytes", (json_int_t)traffic->reply_bytes);
+		endpoint->flows, "state", report_state(endpoint), "health",
+		report_health_json(endpoint), "packets", (json_int_t)traffic->packets, "bytes",
+		(json_int_t)traffic->bytes, "flows", (json_int_t)traffic->flows, "reply_packets",
+		(json_int_t)traffic->reply_packets, "reply_bytes",
+		(json_int_t)traffic->reply_bytes);
 }
 
 const char *report_state(const struct report_endpoint *endpoint)
 {
+	if (endpoint->plan->state == WEIR_ENDPOINT_DEAD)
+		return "abnormal";
 	if (endpoint->plan->state == WEIR_ENDPOINT_DRAINING)
 		return "draining";
 	return endpoint->plan->nexthop.egress ? "active" : "no next hop";
+}
+
+const char *report_health(const struct report_endpoint *endpoint, char text[REPORT_HEALTH_MAX])
+{
+	const struct weir_health *health = &endpoint->plan->health;
+	const char *state = verdict_state(health);
+	char reason[VERDICT_REASON_MAX];
+
+	verdict_reason(health, reason);
+	if (health->state == WEIR_HEALTH_UNCHECKED)
+		snprintf(text, REPORT_HEALTH_MAX, "-");
+	else if (health->state == WEIR_HEALTH_ABNORMAL && health->streak)
+		snprintf(text, REPORT_HEALTH_MAX, "%s, %u of %u passed: %s", state, health->streak,
+			 health->threshold, reason);
+	else if (health->state == WEIR_HEALTH_NORMAL && health->streak)
+		snprintf(text, REPORT_HEALTH_MAX, "%s, %u of %u failed: %s", state, health->streak,
+			 health->threshold, reason);
+	else
+		snprintf(text, REPORT_HEALTH_MAX, "%s%s%s", state, health->reason ? ": " : "",
+			 health->reason ? reason : "");
+	return text;
+}
+
+json_t *report_health_json(const struct report_endpoint *endpoint)
+{
+	const struct weir_health *health = &endpoint->plan->health;
+	char reason[VERDICT_REASON_MAX];
+	bool failed = health->reason != WEIR_HEALTH_NONE;
+
+	if (health->state == WEIR_HEALTH_UNCHECKED)
+		return json_null();
+	return json_pack("{s:s, s:o, s:s?, s:s?, s:i, s:i, s:i, s:o, s:i}", "state",
+			 verdict_state(health), "since",
+			 health->since ? json_integer(health->since) : json_null(), "reason",
+			 failed ? verdict_reason_name(health) : NULL, "reason_text",
+			 failed ? verdict_reason(health, reason) : NULL, "detail", health->detail,
+			 "streak", health->streak, "threshold", health->threshold, "latency_us",
+			 health->latency ? json_integer(health->latency) : json_null(), "changes",
+			 health->changes);
+}
+
+const char *report_health_sum(const struct report_listener *listener, const char *group)
+{
+	struct verdict_sum sum = {};
+
+	vec_foreach(endpoint, &listener->endpoints)
+		if (!group || !strcmp(endpoint->plan->group, group))
+			verdict_sum_add(&sum, &endpoint->plan->health);
+	return verdict_sum_name(&sum);
 }
 
 void report_addresses(const struct plan_listener *listener, char *text, size_t size)

@@ -41,8 +41,18 @@ void report_fini(struct report *report);
 json_t *report_endpoint_json(const struct report_listener *listener,
 			     const struct report_endpoint *endpoint);
 
-/* "active", "draining", "no next hop" */
+/* "active", "draining", "abnormal", "no next hop" */
 const char *report_state(const struct report_endpoint *endpoint);
+
+/* "-", "normal", "normal, 1 of 3 failed: connection refused", "abnormal: connection refused". */
+#define REPORT_HEALTH_MAX 160
+const char *report_health(const struct report_endpoint *endpoint, char text[REPORT_HEALTH_MAX]);
+
+/* {state, since, reason, ...}, null for an endpoint that is not checked. */
+json_t *report_health_json(const struct report_endpoint *endpoint);
+
+/* Of a group of the listener, or (NULL) of all its endpoints: "partially_abnormal". */
+const char *report_health_sum(const struct report_listener *listener, const char *group);
 
 /* Addresses and ports as the configuration writes them: "192.0.2.1, 2001:db8::1", "80,443". */
 void report_addresses(const struct plan_listener *listener, char *text, size_t size);

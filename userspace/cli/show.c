@@ -5,6 +5,7 @@
 
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/show_checks.h"
 #include "cli/show_flows.h"
 #include "cli/table.h"
 #include "daemon/state.h"
@@ -73,14 +74,14 @@ static json_t *listener_json(const struct report_listener *listener)
 		json_array_append_new(addresses, json_string(addr_print(address, text)));
 	report_ports(plan, text, sizeof(text));
 	return json_pack(
-		"{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:o, s:o}", "listener",
+		"{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:s, s:o, s:o}", "listener",
 		plan->name, "protocol", output_protocol(plan->protocol), "addresses", addresses,
 		"ports", text, "mode", output_mode(plan->mode), "client_affinity",
 		plan->client_affinity ? "source_ip" : "none", "idle_timeout", plan->idle_timeout,
 		"access", json_pack("{s:s, s:s}", "rule", access_rule(plan), "acls", plan->lists),
 		"new_flows_per_source", limit_json(&plan->new_flows_per_source), "endpoints",
-		(int)listener->endpoints.count, "ipv4", table_json(&plan->table[PLAN_IP4]), "ipv6",
-		table_json(&plan->table[PLAN_IP6]));
+		(int)listener->endpoints.count, "health", report_health_sum(listener, NULL), "ipv4",
+		table_json(&plan->table[PLAN_IP4]), "ipv6", table_json(&plan->table[PLAN_IP6]));
 }
 
 static void table_head(struct table *table, const char *const *names)
@@ -91,10 +92,10 @@ static void table_head(struct table *table, const char *const *names)
 
 static void print_listeners(const struct report *report)
 {
-	static const char *const head[] = { "LISTENER",	  "PROTO",  "ADDRESSES", "PORTS",
-					    "MODE",	  "IDLE",   "ENDPOINTS", "IPv4 SLOTS",
-					    "IPv6 SLOTS", "ACCESS", NULL };
-	struct table table = { .align = "lllllrrlll" };
+	static const char *const head[] = { "LISTENER",	  "PROTO",	"ADDRESSES", "PORTS",
+					    "MODE",	  "IDLE",	"ENDPOINTS", "HEALTH",
+					    "IPv4 SLOTS", "IPv6 SLOTS", "ACCESS",    NULL };
+	struct table table = { .align = "lllllrrllll" };
 
 	table_head(&table, head);
 	vec_foreach(listener, &report->listeners) {
@@ -113,6 +114,7 @@ static void print_listeners(const struct report *report)
 			  plan->client_affinity ? ", source_ip" : "");
 		table_add(&table, "%us", plan->idle_timeout);
 		table_add(&table, "%zu", listener->endpoints.count);
+		table_add(&table, "%s", report_health_sum(listener, NULL));
 		table_add(&table, "%s", ip4);
 		table_add(&table, "%s", ip6);
 		print_access(plan, access, sizeof(access));
@@ -133,7 +135,7 @@ static json_t *listeners_json(const struct report *report)
 static void add_endpoint(struct table *table, const struct report_endpoint *endpoint)
 {
 	const struct plan_endpoint *plan = endpoint->plan;
-	char address[ADDR_PORT_TEXT_MAX];
+	char address[ADDR_PORT_TEXT_MAX], health[REPORT_HEALTH_MAX];
 
 	table_add(table, "%s", plan->name);
 	table_add(table, "%s", addr_print_port(&plan->address, plan->port, address));
@@ -149,18 +151,21 @@ static void add_endpoint(struct table *table, const struct report_endpoint *endp
 		table_add(table, "%.1f %%", endpoint->got * 100);
 	table_add(table, "%u", endpoint->flows);
 	table_add(table, "%s", report_state(endpoint));
+	table_add(table, "%s", report_health(endpoint, health));
 }
 
 /* The group's endpoints from `first` on; returns the first of the next group. */
 static size_t print_group(const struct report_listener *listener, size_t first)
 {
 	static const char *const head[] = { "ENDPOINT", "ADDRESS", "MODE",  "WEIGHT", "WANT",
-					    "GOT",	"FLOWS",   "STATE", NULL };
+					    "GOT",	"FLOWS",   "STATE", "HEALTH", NULL };
 	const char *group = listener->endpoints.items[first].plan->group;
-	struct table table = { .align = "lllrrrrl", .indent = 4 };
+	const char *health = report_health_sum(listener, group);
+	bool checked = listener->endpoints.items[first].plan->health.state != WEIR_HEALTH_UNCHECKED;
+	struct table table = { .align = "lllrrrrll", .indent = 4 };
 	size_t i = first;
 
-	printf("  %s\n", group);
+	printf("  %s%s%s\n", group, checked ? ": " : "", checked ? health : "");
 	table_head(&table, head);
 	for (; i < listener->endpoints.count; i++) {
 		if (strcmp(listener->endpoints.items[i].plan->group, group))
@@ -385,6 +390,7 @@ static const struct {
 } shows[] = {
 	{ "listeners", print_listeners, listeners_json },
 	{ "endpoints", print_endpoints, endpoints_json },
+	{ "checks", show_checks_print, show_checks_json },
 	{ "latency", print_latency, latency_json },
 	{ "drops", print_drops, drops_json },
 };
@@ -420,8 +426,9 @@ int cli_show(const struct cli *cli, struct err *err)
 			shows[i].print(&report);
 		return 0;
 	}
-	return err_set(err, CLI_USAGE,
-		       "show: '%.40s' is none of listeners, endpoints, flows, latency, drops, "
-		       "overrides, decap",
-		       what);
+	return err_set(
+		err, CLI_USAGE,
+		"show: '%.40s' is none of listeners, endpoints, checks, flows, latency, drops, "
+		"overrides, decap",
+		what);
 }

@@ -98,6 +98,23 @@ static struct endpoint build_endpoint(const struct tree_node *map, const struct 
 	return endpoint;
 }
 
+static int build_health_check(const struct tree_node *map, struct endpoint_group *ret)
+{
+	if (!map)
+		return 0;
+	ret->health_check = malloc(sizeof(*ret->health_check));
+	if (!ret->health_check)
+		return -ENOMEM;
+	*ret->health_check = (struct health_check){
+		.protocol = fields_number(map, HEALTH_CHECK_PROTOCOL),
+		.threshold = fields_number(map, HEALTH_CHECK_THRESHOLD),
+		.port = fields_number(map, HEALTH_CHECK_PORT),
+		.interval = fields_number(map, HEALTH_CHECK_INTERVAL),
+		.timeout = fields_number(map, HEALTH_CHECK_TIMEOUT),
+	};
+	return 0;
+}
+
 static int build_group(const struct tree_node *map, const struct model *model,
 		       const struct listener *listener, struct endpoint_group *ret)
 {
@@ -107,7 +124,8 @@ static int build_group(const struct tree_node *map, const struct model *model,
 	copy_name(ret->name, fields_text(map, GROUP_NAME));
 	copy_name(ret->region, region ? region->text : model->node_region);
 	ret->traffic_percentage = fields_number(map, GROUP_TRAFFIC_PERCENTAGE);
-	if (fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
+	if (build_health_check(fields_get(map, GROUP_HEALTH_CHECK), ret) < 0 ||
+	    fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
 		return -ENOMEM;
 	vec_foreach(node, &nodes.nodes)
 		if (vec_push(&ret->endpoints, build_endpoint(*node, listener)) < 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/access.h"
@@ -167,6 +168,31 @@ static void print_endpoint(struct str *out, const struct listener *listener,
 		str_add(out, "            mode: %s\n", model_mode_name(endpoint->mode));
 }
 
+/* The shortest text that means the same: durations are in ms. */
+static const char *print_duration(uint32_t ms, char text[16])
+{
+	if (ms % 1000)
+		snprintf(text, 16, "%ums", ms);
+	else
+		snprintf(text, 16, "%us", ms / 1000);
+	return text;
+}
+
+static void print_health_check(struct str *out, const struct health_check *check)
+{
+	char text[16];
+
+	if (!check)
+		return;
+	str_add(out, "        health_check:\n");
+	str_add(out, "          protocol: %s\n", model_health_name(check->protocol));
+	if (check->port)
+		str_add(out, "          port: %u\n", check->port);
+	str_add(out, "          interval: %s\n", print_duration(check->interval, text));
+	str_add(out, "          threshold: %u\n", check->threshold);
+	str_add(out, "          timeout: %s\n", print_duration(check->timeout, text));
+}
+
 static void print_listener(struct str *out, const struct model *model,
 			   const struct listener *listener)
 {
@@ -197,6 +223,7 @@ static void print_listener(struct str *out, const struct model *model,
 		str_add(out, "      - name: %s\n", group->name);
 		str_add(out, "        region: %s\n", group->region);
 		str_add(out, "        traffic_percentage: %u\n", group->traffic_percentage);
+		print_health_check(out, group->health_check);
 		str_add(out, "        endpoints:\n");
 		vec_foreach(endpoint, &group->endpoints)
 			print_endpoint(out, listener, endpoint);

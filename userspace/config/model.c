@@ -6,10 +6,16 @@
 
 #include "config/regions.h"
 
+static void group_fini(struct endpoint_group *group)
+{
+	vec_free(&group->endpoints);
+	free(group->health_check);
+}
+
 static void listener_fini(struct listener *listener)
 {
 	vec_foreach(group, &listener->groups)
-		vec_free(&group->endpoints);
+		group_fini(group);
 	vec_free(&listener->groups);
 	vec_free(&listener->addresses);
 	vec_free(&listener->ports);
@@ -57,6 +63,14 @@ int model_index(struct model *model)
 	lookup_fini(&model->by_name);
 	model->by_name = by_name;
 	return 0;
+}
+
+uint16_t model_health_port(const struct listener *listener, const struct endpoint_group *group,
+			   const struct endpoint *endpoint)
+{
+	if (group->health_check && group->health_check->port)
+		return group->health_check->port;
+	return endpoint->port ? endpoint->port : listener->ports.items[0].first;
 }
 
 bool model_has_nat(const struct listener *listener)
@@ -107,6 +121,13 @@ static int copy_group(const struct endpoint_group *from, struct endpoint_group *
 {
 	*to = *from;
 	memset(&to->endpoints, 0, sizeof(to->endpoints));
+	to->health_check = NULL;
+	if (from->health_check) {
+		to->health_check = malloc(sizeof(*to->health_check));
+		if (!to->health_check)
+			return -ENOMEM;
+		*to->health_check = *from->health_check;
+	}
 	return append_all(&to->endpoints, &from->endpoints);
 }
 
@@ -203,6 +224,15 @@ const char *model_mode_name(uint8_t mode)
 	return mode < WEIR_MODE_COUNT ? names[mode] : "?";
 }
 
+const char *model_health_name(uint8_t protocol)
+{
+	static const char *const names[] = {
+		[HEALTH_TCP] = "tcp",
+	};
+
+	return protocol < sizeof(names) / sizeof(names[0]) ? names[protocol] : "?";
+}
+
 const char *model_rate_print(const struct rate *rate, char *text)
 {
 	const char *unit = rate->seconds == 1 ? "s" : "m";
@@ -255,10 +285,19 @@ static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 	       a->port == b->port && a->weight == b->weight && a->mode == b->mode;
 }
 
+static bool same_health_check(const struct health_check *a, const struct health_check *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->protocol == b->protocol && a->threshold == b->threshold && a->port == b->port &&
+	       a->interval == b->interval && a->timeout == b->timeout;
+}
+
 static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)
 {
 	return !strcmp(a->name, b->name) && !strcmp(a->region, b->region) &&
 	       a->traffic_percentage == b->traffic_percentage &&
+	       same_health_check(a->health_check, b->health_check) &&
 	       equal_all(&a->endpoints, &b->endpoints, same_endpoint);
 }
 

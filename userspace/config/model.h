@@ -48,11 +48,25 @@ struct endpoint {
 	uint8_t mode;	/* enum weir_mode: its own, or the listener's */
 };
 
+enum health_protocol {
+	HEALTH_TCP,
+};
+
+/* How the endpoints of a group are checked. */
+struct health_check {
+	uint8_t protocol;  /* enum health_protocol */
+	uint8_t threshold; /* so many results in a row change an endpoint's state */
+	uint16_t port;	   /* 0: the endpoint's, or else the listener's first */
+	uint32_t interval; /* ms, from the start of a probe to that of the next */
+	uint32_t timeout;  /* ms, for all of a probe */
+};
+
 struct endpoint_group {
 	char name[WEIR_NAME_MAX];
 	char region[WEIR_NAME_MAX];
-	uint8_t traffic_percentage;	/* 0..100, of what nearer groups leave */
-	VEC(struct endpoint) endpoints; /* >= 1 */
+	uint8_t traffic_percentage;	   /* 0..100, of what nearer groups leave */
+	struct health_check *health_check; /* owned; NULL: the endpoints are not checked */
+	VEC(struct endpoint) endpoints;	   /* >= 1 */
 };
 
 /* A list of addresses for listeners to name. */
@@ -148,6 +162,10 @@ DEFINE_CLEANUP(struct model *, model_free)
 /* Makes listeners be found quickly; to be called when they are all there. 0 or -ENOMEM. */
 int model_index(struct model *model);
 
+/* Of an endpoint: where its health check asks. */
+uint16_t model_health_port(const struct listener *listener, const struct endpoint_group *group,
+			   const struct endpoint *endpoint);
+
 /* Has it an endpoint of mode nat, or of any other? */
 bool model_has_nat(const struct listener *listener);
 bool model_has_stateless(const struct listener *listener);
@@ -160,6 +178,9 @@ struct model *model_copy(const struct model *model);
 
 /* "nat", "dsr", ...: as the configuration has it. */
 const char *model_mode_name(uint8_t mode);
+
+/* "tcp": as the configuration has it. */
+const char *model_health_name(uint8_t protocol);
 
 /* "100/s burst 200", without the burst where it equals the count. Returns `text`, with room for
  * MODEL_RATE_MAX. */

@@ -75,6 +75,57 @@ static const struct schema_key endpoint_keys[] = {
 };
 static const struct schema_object endpoint = { .name = "endpoint", KEYS(endpoint_keys) };
 
+static const struct schema_choice health_protocols[] = { { "tcp", HEALTH_TCP }, {} };
+
+static const struct schema_key health_check_keys[] = {
+	[HEALTH_CHECK_PROTOCOL] = {
+		.name = "protocol",
+		.type = SCHEMA_CHOICE,
+		.choices = health_protocols,
+		.fallback = HEALTH_TCP,
+		.absent = "tcp",
+		.help = "tcp: an endpoint that accepts connections is normal",
+	},
+	[HEALTH_CHECK_PORT] = {
+		.name = "port",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.absent = "the endpoint's, or else the listener's first",
+		.help = "port of the endpoints that is asked",
+	},
+	[HEALTH_CHECK_INTERVAL] = {
+		.name = "interval",
+		.type = SCHEMA_DURATION,
+		.min = SECONDS(1),
+		.max = SECONDS(50),
+		.fallback = SECONDS(2),
+		.absent = "2s",
+		.help = "from one probe of an endpoint to the next",
+	},
+	[HEALTH_CHECK_THRESHOLD] = {
+		.name = "threshold",
+		.type = SCHEMA_NUMBER,
+		.min = 2,
+		.max = 10,
+		.fallback = 3,
+		.absent = "3",
+		.help = "as many probes in a row change an endpoint's state, either way; the first "
+			"decides at once",
+	},
+	[HEALTH_CHECK_TIMEOUT] = {
+		.name = "timeout",
+		.type = SCHEMA_DURATION,
+		.min = 100,
+		.max = SECONDS(50),
+		.fallback = SECONDS(3),
+		.absent = "3s",
+		.help = "a probe that has not passed by then has failed",
+	},
+};
+static const struct schema_object health_check = { .name = "health check",
+						   KEYS(health_check_keys) };
+
 static const struct schema_key group_keys[] = {
 	[GROUP_NAME] = {
 		.name = "name",
@@ -103,6 +154,14 @@ static const struct schema_key group_keys[] = {
 		.fallback = 100,
 		.absent = "100",
 		.help = "how much the group takes of the new flows that nearer groups leave to it",
+	},
+	[GROUP_HEALTH_CHECK] = {
+		.name = "health_check",
+		.type = SCHEMA_OBJECT,
+		.object = &health_check,
+		.absent = "the endpoints are not checked",
+		.help = "how weir finds out which endpoints can serve; those that cannot get no "
+			"flows",
 	},
 	[GROUP_ENDPOINTS] = {
 		.name = "endpoints",

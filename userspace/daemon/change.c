@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "daemon/checkup.h"
 #include "daemon/interfaces.h"
 #include "daemon/world.h"
 #include "dataplane/sync.h"
@@ -179,6 +180,7 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 	if (r < 0)
 		return r;
 	facts.accepted = accepted;
+	facts.verdicts = checkup_verdicts(daemon->checkup);
 	r = accepted ? 0 : world_check(daemon->nl, model, &facts, err);
 	r = r ?: plan_build(model, overrides, &facts, daemon->plan, &next, err);
 	r = r ?: enforce(daemon, &next, change, err);
@@ -190,6 +192,7 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 	facts_fini(&daemon->facts);
 	daemon->facts = facts;
 	facts = (struct facts){};
+	checkup_bind(daemon->checkup);
 	answer(daemon);
 	return 0;
 }
@@ -203,8 +206,10 @@ static int put_overrides_in_force(struct daemon *daemon, const struct overrides 
 	_cleanup_(plan_freep) struct plan *part = NULL;
 	int r;
 
-	r = plan_reweigh(listeners->list.items, listeners->list.count, overrides,
-			 object_now(daemon->object), daemon->plan, &part, err);
+	daemon->facts.now = object_now(daemon->object);
+	daemon->facts.verdicts = checkup_verdicts(daemon->checkup);
+	r = plan_reweigh(listeners->list.items, listeners->list.count, overrides, &daemon->facts,
+			 daemon->plan, &part, err);
 	if (r == -ESRCH) /* a change was refused before, and the plan is not of this model */
 		return put_in_force(daemon, daemon->model, overrides, true, change, err);
 	r = r ?: sync_listeners(daemon->object, daemon->plan, part, err);
@@ -236,6 +241,7 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	interfaces_detach(daemon, *model);
 	model_free(daemon->model);
 	daemon->model = take_ptr(*model);
+	checkup_follow(daemon->checkup);
 	free(daemon->text);
 	daemon->text = take_ptr(*text);
 	overrides_fini(&daemon->state.overrides);
@@ -272,6 +278,12 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides,
 	daemon->state.overrides = *overrides;
 	*overrides = (struct overrides){};
 	return 0;
+}
+
+int change_verdicts(struct daemon *daemon, const struct change_listeners *listeners,
+		    struct change *change, struct err *err)
+{
+	return put_overrides_in_force(daemon, &daemon->state.overrides, listeners, change, err);
 }
 
 int change_world(struct daemon *daemon, struct err *err)

@@ -41,6 +41,11 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides,
 		     const struct change_listeners *listeners, struct change *change,
 		     struct err *err);
 
+/* The same configuration and overrides, after health checks have found out something about
+ * endpoints of these listeners. */
+int change_verdicts(struct daemon *daemon, const struct change_listeners *listeners,
+		    struct change *change, struct err *err);
+
 /* The same configuration in a changed world: a route, an interface, an address. */
 int change_world(struct daemon *daemon, struct err *err);
 

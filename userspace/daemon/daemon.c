@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <weir/names.h>
 
 #include "daemon/admin.h"
 #include "daemon/change.h"
+#include "daemon/checkup.h"
 #include "daemon/interfaces.h"
 #include "daemon/upkeep.h"
 #include "daemon/world.h"
@@ -26,6 +28,7 @@ static void daemon_fini(struct daemon *daemon)
 {
 	admin_stop(daemon->admin);
 	upkeep_stop(daemon->upkeep);
+	checkup_stop(daemon->checkup);
 	plan_free(daemon->plan);
 	facts_fini(&daemon->facts);
 	state_fini(&daemon->state);
@@ -98,6 +101,17 @@ static int load_configuration(const struct daemon_options *options, struct model
 		  "weir apply",
 		  options->config);
 	return 0;
+}
+
+/* Thousands of probes at once need as many descriptors; whoever started us may allow few. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void on_signal(void *user, uint32_t number)
@@ -218,6 +232,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	*ret_fresh = fresh;
 	object_wait(); /* what the last daemon retired may still be in use */
 	r = sync_adopt(daemon->object, &daemon->plan, err);
+	r = r ?: checkup_start(daemon, err);
 	if (r < 0)
 		return r;
 	if (!fresh && !interfaces_any(daemon, model))
@@ -269,6 +284,7 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN); /* whoever reads the log may go before the daemon does */
+	allow_descriptors();
 	r = caps_require(err);
 	r = r ?: daemon_lock(options->instance, &lock, err);
 	if (r < 0)

@@ -8,6 +8,7 @@
  *   admin.c   brings the CLI's calls  calls.c       answers them
  *   upkeep.c  follows the network     interfaces.c  attaches and detaches
  *   world.c   asks the host           state.c       remembers overrides
+ *   checkup.c follows health checks
  */
 #ifndef WEIR_DAEMON_DAEMON_H
 #define WEIR_DAEMON_DAEMON_H
@@ -45,6 +46,7 @@ struct daemon {
 	struct plan *plan;    /* in force */
 	struct err complaint; /* said last of an interface that cannot be attached */
 
+	struct checkup *checkup;
 	struct admin *admin;
 	struct upkeep *upkeep;
 };

@@ -287,6 +287,7 @@ static int read_rows(const struct object *object, struct plan *plan)
 			.snat_rows = row->snat_rows,
 			.weight = info->weight,
 			.file_weight = info->file_weight,
+			.health = info->health,
 		};
 
 		if (row->generation && plan_set_generation(plan, i, row->generation))

@@ -317,6 +317,21 @@ static void clear_stats(int map, uint32_t key, size_t size)
 		bpf_map_update_elem(map, &key, zeros, BPF_ANY);
 }
 
+/* By words, since nobody waits for its readers. */
+static void write_health(struct weir_endpoint_info *info, const struct weir_health *health)
+{
+	uint64_t words[sizeof(*health) / sizeof(uint64_t)];
+
+	memcpy(words, health, sizeof(words));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		__atomic_store_n((uint64_t *)&info->health + i, words[i], __ATOMIC_RELAXED);
+}
+
+void sync_health(struct object *object, uint32_t row, const struct weir_health *health)
+{
+	write_health(&object->endpoint_info[row], health);
+}
+
 static void write_endpoint_info(struct object *object, const struct plan_endpoint *endpoint)
 {
 	struct weir_endpoint_info *info = &object->endpoint_info[endpoint->row];
@@ -326,6 +341,7 @@ static void write_endpoint_info(struct object *object, const struct plan_endpoin
 	info->weight = endpoint->weight;
 	info->file_weight = endpoint->file_weight;
 	memcpy(info->want, endpoint->want, sizeof(info->want));
+	write_health(info, &endpoint->health);
 }
 
 /* A row with a new owner: nothing refers to it yet. It is nobody's until its last store. */

@@ -29,6 +29,10 @@ int sync_listeners(struct object *object, const struct plan *in_force, struct pl
 /* Writes what plan_resolve() has changed: next hops only, each in one store. */
 void sync_nexthops(struct object *object, const struct plan *plan);
 
+/* Notes for people what a probe said; the endpoint's state, and with it its slots, is the plan's.
+ */
+void sync_health(struct object *object, uint32_t row, const struct weir_health *health);
+
 /* Writes a table's slots in place (phases only differ) and its deadline. */
 void sync_phases(struct object *object, const struct plan_listener *listener,
 		 enum plan_family family);

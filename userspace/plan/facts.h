@@ -14,6 +14,7 @@
 #include <weir/abi.h>
 
 #include "net/addr.h"
+#include "plan/verdict.h"
 #include "util/lookup.h"
 #include "util/vec.h"
 
@@ -50,8 +51,9 @@ struct facts {
 	VEC(struct facts_interface) interfaces;
 	VEC(struct facts_target) targets;
 	VEC(struct facts_ports) ports;
-	struct lookup by_address; /* of the targets that facts_add_target() has added */
-	uint32_t now;		  /* s, the data plane's clock */
+	struct lookup by_address;	 /* of the targets that facts_add_target() has added */
+	const struct verdicts *verdicts; /* of health checks, their owner's; NULL: there are none */
+	uint32_t now;			 /* s, the data plane's clock */
 	/* The configuration is in force already: an endpoint that is out of reach now is a fact,
 	 * not a mistake in it. */
 	bool accepted;

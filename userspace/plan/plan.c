@@ -247,6 +247,11 @@ bool plan_has_stateless(const struct plan_listener *listener)
 	return false;
 }
 
+bool plan_is_usable(const struct plan_endpoint *endpoint)
+{
+	return endpoint->state == WEIR_ENDPOINT_ACTIVE;
+}
+
 bool plan_in_block(const struct plan_listener *listener, uint32_t row)
 {
 	return row - listener->block < listener->block_size;

@@ -56,6 +56,7 @@ struct plan_endpoint {
 	uint8_t state;	     /* enum weir_endpoint_state, never FREE */
 	uint8_t mode;	     /* enum weir_mode */
 	uint32_t generation; /* of the row */
+	struct weir_health health;
 	struct weir_nexthop nexthop;
 	uint16_t snat; /* rows in plan->snat */
 	uint16_t snat_rows;
@@ -136,13 +137,14 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	       struct err *err);
 
 /*
- * Of these listeners (of the model in force) alone, with other weights: a plan without the others,
- * for sync_listeners() and plan_merge(). The same as plan_build() would make of them, without a
- * look at the rest. -ESRCH: the plan in force does not have them as the model does.
+ * Of these listeners (of the model in force) alone, with other weights or verdicts: a plan without
+ * the others, for sync_listeners() and plan_merge(). The same as plan_build() would make of them,
+ * without a look at the rest of them or of the facts. -ESRCH: the plan in force does not have them
+ * as the model does.
  */
 int plan_reweigh(const struct listener *const *listeners, size_t count,
-		 const struct overrides *overrides, uint32_t now, const struct plan *in_force,
-		 struct plan **ret, struct err *err);
+		 const struct overrides *overrides, const struct facts *facts,
+		 const struct plan *in_force, struct plan **ret, struct err *err);
 
 /* Puts the listeners of such a plan, which is empty then, in the place of those it was made of. */
 void plan_merge(struct plan *plan, struct plan *part);
@@ -163,6 +165,9 @@ bool plan_release(struct plan *plan, const struct plan_references *references);
 
 /* Of a client's or an endpoint's address. */
 enum plan_family plan_family_of(const struct addr *addr);
+
+/* Does it take new flows? */
+bool plan_is_usable(const struct plan_endpoint *endpoint);
 
 /* Is a row in the listener's block, so that slots may name it? */
 bool plan_in_block(const struct plan_listener *listener, uint32_t row);

@@ -21,6 +21,7 @@ static void mark_leaving(struct plan *plan)
 		vec_foreach(endpoint, &listener->endpoints) {
 			endpoint->state = WEIR_ENDPOINT_GONE;
 			endpoint->weight = 0;
+			endpoint->health = (struct weir_health){};
 			memset(endpoint->want, 0, sizeof(endpoint->want));
 		}
 	}
@@ -66,9 +67,10 @@ static int check_target(const struct facts *facts, const struct endpoint *endpoi
 	return 0;
 }
 
+/* The three layers: what the file says, what the operator overrides, what health checks found. */
 static void fill_endpoint(struct plan_endpoint *to, const struct listener *listener,
 			  const struct endpoint_group *group, const struct endpoint *from,
-			  const struct overrides *overrides)
+			  const struct overrides *overrides, const struct facts *facts)
 {
 	snprintf(to->name, sizeof(to->name), "%s", from->name);
 	snprintf(to->group, sizeof(to->group), "%s", group->name);
@@ -76,7 +78,11 @@ static void fill_endpoint(struct plan_endpoint *to, const struct listener *liste
 	to->weight = overrides_weight(overrides, listener, group, from);
 	to->undrained_weight = overrides_undrained_weight(overrides, listener, group, from);
 	to->file_weight = from->weight;
-	to->state = to->weight ? WEIR_ENDPOINT_ACTIVE : WEIR_ENDPOINT_DRAINING;
+	to->health = verdicts_health(facts->verdicts, listener, group, from);
+	if (to->health.state == WEIR_HEALTH_ABNORMAL)
+		to->state = WEIR_ENDPOINT_DEAD;
+	else
+		to->state = to->weight ? WEIR_ENDPOINT_ACTIVE : WEIR_ENDPOINT_DRAINING;
 }
 
 /* All rows of one endpoint get the same content; those outside the block only keep their flows. */
@@ -98,7 +104,8 @@ static int place_endpoint(struct plan_places *places, struct plan_listener *list
 		if (plan_in_block(listener, row)) {
 			placed = true;
 		} else {
-			endpoint->state = WEIR_ENDPOINT_DRAINING;
+			if (plan_is_usable(endpoint))
+				endpoint->state = WEIR_ENDPOINT_DRAINING;
 			endpoint->weight = 0;
 		}
 	}
@@ -142,7 +149,7 @@ static int build_endpoints(struct plan_places *places, struct plan_listener *to,
 				.nexthop = next_hop(plan, facts, &endpoint->address),
 			};
 
-			fill_endpoint(&content, from, group, endpoint, overrides);
+			fill_endpoint(&content, from, group, endpoint, overrides, facts);
 			r = check_target(facts, endpoint, err);
 			if (!r && endpoint->mode == WEIR_MODE_NAT)
 				r = plan_places_snat(plan, from, model, facts, &content, err);
@@ -161,9 +168,9 @@ static int build_endpoints(struct plan_places *places, struct plan_listener *to,
 
 /*
  * The endpoints of the family, as Maglev wants them, and their places in `rows`. Those that are
- * drained are listed too, with the weight that they will have again (`undrained`) or none: the size
- * of the table and its classes shall not change for them, so that who comes back after an hour
- * finds the others where they were.
+ * drained or dead are listed too, with the weight that they will have again (`undrained`) or none:
+ * the size of the table and its classes shall not change for them, so that who comes back after an
+ * hour finds the others where they were.
  */
 static size_t list_endpoints(const struct plan_listener *listener, enum plan_family family,
 			     bool undrained, struct maglev_endpoint *ret, uint16_t *rows)
@@ -178,7 +185,9 @@ static size_t list_endpoints(const struct plan_listener *listener, enum plan_fam
 		ret[count] = (struct maglev_endpoint){
 			.address = endpoint->address,
 			.port = endpoint->port,
-			.weight = undrained ? endpoint->undrained_weight : endpoint->weight,
+			.weight = undrained		     ? endpoint->undrained_weight
+				  : plan_is_usable(endpoint) ? endpoint->weight
+							     : 0,
 		};
 		rows[count++] = endpoint->row - listener->block;
 	}
@@ -190,16 +199,14 @@ static void set_want(struct plan_listener *listener, enum plan_family family)
 	uint64_t sum = 0;
 
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
-		    plan_serves(listener, endpoint, family))
+		if (plan_is_usable(endpoint) && plan_serves(listener, endpoint, family))
 			sum += endpoint->weight;
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state == WEIR_ENDPOINT_ACTIVE &&
-		    plan_serves(listener, endpoint, family))
+		if (plan_is_usable(endpoint) && plan_serves(listener, endpoint, family))
 			endpoint->want[family] = (endpoint->weight * 1000000ull + sum / 2) / sum;
 }
 
-/* Which places of the block carry no flow any more: free, or gone. */
+/* Which places of the block carry no flow any more: free, gone or dead. */
 static bool *gone_places(const struct plan_listener *listener)
 {
 	bool *gone = malloc(listener->block_size * sizeof(*gone));
@@ -210,7 +217,8 @@ static bool *gone_places(const struct plan_listener *listener)
 	vec_foreach(endpoint, &listener->endpoints)
 		if (plan_in_block(listener, endpoint->row))
 			gone[endpoint->row - listener->block] =
-				endpoint->state == WEIR_ENDPOINT_GONE;
+				endpoint->state == WEIR_ENDPOINT_GONE ||
+				endpoint->state == WEIR_ENDPOINT_DEAD;
 	return gone;
 }
 
@@ -530,15 +538,22 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	return 0;
 }
 
-/* The rows of an endpoint that are in the block; others keep their flows and get no new ones. */
+/* The rows of an endpoint that are in the block get new flows, others keep those they have. */
 static bool reweigh_endpoint(struct plan_listener *to, const struct plan_endpoint *content)
 {
 	bool found = false;
 
 	vec_foreach(endpoint, &to->endpoints) {
 		if (!addr_equal(&endpoint->address, &content->address) ||
-		    endpoint->port != content->port || !plan_in_block(to, endpoint->row))
+		    endpoint->port != content->port)
 			continue;
+		endpoint->health = content->health;
+		if (!plan_in_block(to, endpoint->row)) {
+			endpoint->state = content->state == WEIR_ENDPOINT_DEAD
+						  ? WEIR_ENDPOINT_DEAD
+						  : WEIR_ENDPOINT_DRAINING;
+			continue;
+		}
 		endpoint->weight = content->weight;
 		endpoint->undrained_weight = content->undrained_weight;
 		endpoint->file_weight = content->file_weight;
@@ -549,7 +564,8 @@ static bool reweigh_endpoint(struct plan_listener *to, const struct plan_endpoin
 }
 
 static int reweigh(const struct plan_listener *before, struct plan_listener *to,
-		   const struct listener *from, const struct overrides *overrides, uint32_t now)
+		   const struct listener *from, const struct overrides *overrides,
+		   const struct facts *facts)
 {
 	vec_foreach(group, &from->groups) {
 		vec_foreach(endpoint, &group->endpoints) {
@@ -558,19 +574,19 @@ static int reweigh(const struct plan_listener *before, struct plan_listener *to,
 				.port = port_of(from, endpoint),
 			};
 
-			fill_endpoint(&content, from, group, endpoint, overrides);
+			fill_endpoint(&content, from, group, endpoint, overrides, facts);
 			if (!reweigh_endpoint(to, &content))
 				return -ESRCH;
 		}
 	}
 	vec_foreach(endpoint, &to->endpoints)
 		memset(endpoint->want, 0, sizeof(endpoint->want));
-	return build_tables(before, to, now);
+	return build_tables(before, to, facts->now);
 }
 
 int plan_reweigh(const struct listener *const *listeners, size_t count,
-		 const struct overrides *overrides, uint32_t now, const struct plan *in_force,
-		 struct plan **ret, struct err *err)
+		 const struct overrides *overrides, const struct facts *facts,
+		 const struct plan *in_force, struct plan **ret, struct err *err)
 {
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	int r = 0;
@@ -585,7 +601,7 @@ int plan_reweigh(const struct listener *const *listeners, size_t count,
 		r = before ? plan_copy_listener(plan, before) : -ESRCH;
 		if (!r)
 			r = reweigh(before, &plan->listeners.items[i], listeners[i], overrides,
-				    now);
+				    facts);
 	}
 	if (r < 0)
 		return err_set(err, r, "%s", strerror(-r));
