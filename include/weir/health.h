@@ -23,7 +23,12 @@ enum weir_health_state {
 	X(UNREACHABLE, "unreachable", "unreachable")                                               \
 	X(CONNECT_TIMEOUT, "connect_timeout", "no answer to the connection attempt in time")       \
 	X(RESET, "reset", "connection reset")                                                      \
-	X(SOCKET, "socket", "socket error")
+	X(SOCKET, "socket", "socket error")                                                        \
+	X(CLOSED, "closed", "connection closed before an answer")                                  \
+	X(ANSWER_TIMEOUT, "answer_timeout", "connected, but no answer in time")                    \
+	X(STATUS, "status", "HTTP status")                                                         \
+	X(NOT_HTTP, "not_http", "the answer is not HTTP")                                          \
+	X(TOO_LONG, "too_long", "the answer's status line is too long")
 
 enum weir_health_reason {
 #define WEIR_HEALTH_ENUM(name, text, words) WEIR_HEALTH_##name,
@@ -36,7 +41,7 @@ struct weir_health {
 	__u8 state;	/* enum weir_health_state */
 	__u8 reason;	/* enum weir_health_reason, of the last probe that failed; NONE once the
 			 * endpoint is normal and its last probe passed */
-	__u16 detail;	/* of the reason: an errno */
+	__u16 detail;	/* of the reason: an errno, an HTTP status */
 	__u8 streak;	/* last probes in a row that speak against the state */
 	__u8 threshold; /* as many change it */
 	__u16 pad;

@@ -215,3 +215,31 @@ Test(addr, prefixes_have_addresses)
 			     cases[i].prefix, cases[i].addr);
 	}
 }
+
+Test(addr, host_names)
+{
+	static const char *const good[] = { "a",     "example.com", "xn--bcher-kva.example",
+					    "a_b.c", "1.2.3.x",	    "3com",
+					    "a-b" };
+	static const char *const bad[] = {
+		"",	    ".",	  "a.",	 ".a",	 "a..b",	   "-a", "a-", "a b",
+		"10.0.0.1", "10.0.0.300", "a/b", "a:80", "caf\xc3\xa9.fr", "42"
+	};
+	char name[256];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		cr_expect(addr_is_host_name(good[i]), "%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		cr_expect_not(addr_is_host_name(bad[i]), "%s", bad[i]);
+	/* Labels of up to 63 characters, names of up to 253. */
+	memset(name, 'a', sizeof(name));
+	name[63] = name[127] = name[191] = '.';
+	name[ADDR_HOST_MAX] = '\0';
+	cr_expect(addr_is_host_name(name));
+	name[ADDR_HOST_MAX] = 'a';
+	name[ADDR_HOST_MAX + 1] = '\0';
+	cr_expect_not(addr_is_host_name(name));
+	name[64] = '\0';
+	name[63] = 'a';
+	cr_expect_not(addr_is_host_name(name));
+}

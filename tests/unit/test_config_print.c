@@ -91,6 +91,12 @@ static void random_health_check(struct random *random, struct endpoint_group *gr
 		.interval = 1000 + below(random, 49001),
 		.timeout = 100 + below(random, 49901),
 	};
+	if (below(random, 2)) {
+		group->health_check->protocol = HEALTH_HTTP;
+		group->health_check->path = strdup(below(random, 2) ? "/" : "/a?b=\"c\\d'%20");
+		if (below(random, 2))
+			group->health_check->host = strdup("[2001:db8::1]:8080");
+	}
 }
 
 static void random_group(struct random *random, unsigned number, struct listener *listener)

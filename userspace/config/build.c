@@ -100,19 +100,29 @@ static struct endpoint build_endpoint(const struct tree_node *map, const struct 
 
 static int build_health_check(const struct tree_node *map, struct endpoint_group *ret)
 {
+	const struct tree_node *path, *host;
+	struct health_check *check;
+
 	if (!map)
 		return 0;
-	ret->health_check = malloc(sizeof(*ret->health_check));
-	if (!ret->health_check)
+	check = ret->health_check = malloc(sizeof(*check));
+	if (!check)
 		return -ENOMEM;
-	*ret->health_check = (struct health_check){
+	*check = (struct health_check){
 		.protocol = fields_number(map, HEALTH_CHECK_PROTOCOL),
 		.threshold = fields_number(map, HEALTH_CHECK_THRESHOLD),
 		.port = fields_number(map, HEALTH_CHECK_PORT),
 		.interval = fields_number(map, HEALTH_CHECK_INTERVAL),
 		.timeout = fields_number(map, HEALTH_CHECK_TIMEOUT),
 	};
-	return 0;
+	if (check->protocol == HEALTH_TCP)
+		return 0;
+	path = fields_get(map, HEALTH_CHECK_PATH);
+	check->path = strdup(path ? path->text : "/");
+	host = fields_get(map, HEALTH_CHECK_HOST);
+	if (host)
+		check->host = strdup(host->text);
+	return check->path && (!host || check->host) ? 0 : -ENOMEM;
 }
 
 static int build_group(const struct tree_node *map, const struct model *model,

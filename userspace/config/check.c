@@ -412,6 +412,28 @@ static void check_tunnel_source(struct report *report, const struct tree_node *m
 	}
 }
 
+/* What says how to ask for something that is not asked. */
+static void check_health(struct report *report, const struct node_list *groups)
+{
+	static const unsigned ids[] = { HEALTH_CHECK_PATH, HEALTH_CHECK_HOST };
+
+	vec_foreach(group, &groups->nodes) {
+		const struct tree_node *check = fields_get(*group, GROUP_HEALTH_CHECK);
+
+		if (!check || !fields_known(check, HEALTH_CHECK_PROTOCOL) ||
+		    fields_number(check, HEALTH_CHECK_PROTOCOL) != HEALTH_TCP)
+			continue;
+		for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+			struct tree_node *key = fields_get(check, ids[i]);
+
+			if (key)
+				tree_warning(report, key,
+					     "%s has no effect: the check's protocol is tcp",
+					     key->schema->name);
+		}
+	}
+}
+
 static void check_listener(struct report *report, struct tree_node *listener)
 {
 	_cleanup_(fields_items_fini) struct node_list ports = {}, groups = {};
@@ -430,6 +452,7 @@ static void check_listener(struct report *report, struct tree_node *listener)
 	check_names(report, listener, LISTENER_GROUPS, GROUP_NAME, "endpoint group name");
 	check_tunnel_source(report, listener, LISTENER_TUNNEL_SOURCE);
 	check_effects(report, listener, &groups);
+	check_health(report, &groups);
 	check_groups(&context, &groups);
 }
 

@@ -191,6 +191,13 @@ static void print_health_check(struct str *out, const struct health_check *check
 	str_add(out, "          interval: %s\n", print_duration(check->interval, text));
 	str_add(out, "          threshold: %u\n", check->threshold);
 	str_add(out, "          timeout: %s\n", print_duration(check->timeout, text));
+	if (check->path) {
+		str_add(out, "          path: ");
+		print_quoted(out, check->path);
+		str_add(out, "\n");
+	}
+	if (check->host)
+		str_add(out, "          host: \"%s\"\n", check->host);
 }
 
 static void print_listener(struct str *out, const struct model *model,

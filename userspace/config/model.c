@@ -9,6 +9,10 @@
 static void group_fini(struct endpoint_group *group)
 {
 	vec_free(&group->endpoints);
+	if (group->health_check) {
+		free(group->health_check->path);
+		free(group->health_check->host);
+	}
 	free(group->health_check);
 }
 
@@ -117,17 +121,33 @@ const struct listener *model_find_listener(const struct model *model, const char
 		_r;                                                                                \
 	})
 
+static int copy_text(const char *from, char **ret)
+{
+	*ret = from ? strdup(from) : NULL;
+	return from && !*ret ? -ENOMEM : 0;
+}
+
+static int copy_health_check(const struct health_check *from, struct endpoint_group *to)
+{
+	struct health_check *copy;
+
+	if (!from)
+		return 0;
+	copy = to->health_check = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *from;
+	copy->path = copy->host = NULL;
+	return copy_text(from->path, &copy->path) ?: copy_text(from->host, &copy->host);
+}
+
 static int copy_group(const struct endpoint_group *from, struct endpoint_group *to)
 {
 	*to = *from;
 	memset(&to->endpoints, 0, sizeof(to->endpoints));
 	to->health_check = NULL;
-	if (from->health_check) {
-		to->health_check = malloc(sizeof(*to->health_check));
-		if (!to->health_check)
-			return -ENOMEM;
-		*to->health_check = *from->health_check;
-	}
+	if (copy_health_check(from->health_check, to) < 0)
+		return -ENOMEM;
 	return append_all(&to->endpoints, &from->endpoints);
 }
 
@@ -228,6 +248,7 @@ const char *model_health_name(uint8_t protocol)
 {
 	static const char *const names[] = {
 		[HEALTH_TCP] = "tcp",
+		[HEALTH_HTTP] = "http",
 	};
 
 	return protocol < sizeof(names) / sizeof(names[0]) ? names[protocol] : "?";
@@ -285,12 +306,19 @@ static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 	       a->port == b->port && a->weight == b->weight && a->mode == b->mode;
 }
 
+/* NULL is only NULL. */
+static int compare_texts(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) : a != b;
+}
+
 static bool same_health_check(const struct health_check *a, const struct health_check *b)
 {
 	if (!a || !b)
 		return a == b;
 	return a->protocol == b->protocol && a->threshold == b->threshold && a->port == b->port &&
-	       a->interval == b->interval && a->timeout == b->timeout;
+	       a->interval == b->interval && a->timeout == b->timeout &&
+	       !compare_texts(a->path, b->path) && !compare_texts(a->host, b->host);
 }
 
 static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)

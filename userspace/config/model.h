@@ -50,6 +50,7 @@ struct endpoint {
 
 enum health_protocol {
 	HEALTH_TCP,
+	HEALTH_HTTP,
 };
 
 /* How the endpoints of a group are checked. */
@@ -59,6 +60,8 @@ struct health_check {
 	uint16_t port;	   /* 0: the endpoint's, or else the listener's first */
 	uint32_t interval; /* ms, from the start of a probe to that of the next */
 	uint32_t timeout;  /* ms, for all of a probe */
+	char *path;	   /* owned, of the request; with http only */
+	char *host;	   /* owned, its Host header; NULL: the endpoint's address and port */
 };
 
 struct endpoint_group {

@@ -75,7 +75,9 @@ static const struct schema_key endpoint_keys[] = {
 };
 static const struct schema_object endpoint = { .name = "endpoint", KEYS(endpoint_keys) };
 
-static const struct schema_choice health_protocols[] = { { "tcp", HEALTH_TCP }, {} };
+static const struct schema_choice health_protocols[] = { { "tcp", HEALTH_TCP },
+							 { "http", HEALTH_HTTP },
+							 {} };
 
 static const struct schema_key health_check_keys[] = {
 	[HEALTH_CHECK_PROTOCOL] = {
@@ -84,7 +86,8 @@ static const struct schema_key health_check_keys[] = {
 		.choices = health_protocols,
 		.fallback = HEALTH_TCP,
 		.absent = "tcp",
-		.help = "tcp: an endpoint that accepts connections is normal",
+		.help = "tcp: an endpoint that accepts connections is normal; http: one that answers "
+			"a request with a status of 200 to 399",
 	},
 	[HEALTH_CHECK_PORT] = {
 		.name = "port",
@@ -121,6 +124,18 @@ static const struct schema_key health_check_keys[] = {
 		.fallback = SECONDS(3),
 		.absent = "3s",
 		.help = "a probe that has not passed by then has failed",
+	},
+	[HEALTH_CHECK_PATH] = {
+		.name = "path",
+		.type = SCHEMA_TARGET,
+		.absent = "/",
+		.help = "what is asked for, with http",
+	},
+	[HEALTH_CHECK_HOST] = {
+		.name = "host",
+		.type = SCHEMA_AUTHORITY,
+		.absent = "the endpoint's address and port",
+		.help = "the Host header of the request, with http",
 	},
 };
 static const struct schema_object health_check = { .name = "health check",

@@ -22,11 +22,13 @@ enum schema_type {
 	SCHEMA_PREFIX,	  /* such an address, or ADDRESS/LENGTH for all that begin alike */
 	SCHEMA_NUMBER,
 	SCHEMA_BOOL,
-	SCHEMA_CHOICE,	 /* one of some words */
-	SCHEMA_DURATION, /* 500ms, 2s, 10m, 1h; a bare number is seconds; the value is in ms */
-	SCHEMA_SPAN,	 /* 10s-900s: from the one duration to the other; the values are in ms */
-	SCHEMA_RATE,	 /* 100/s, 30/m; with `burst 200`: so many ahead of the pace */
-	SCHEMA_PORTS,	 /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
+	SCHEMA_CHOICE,	  /* one of some words */
+	SCHEMA_DURATION,  /* 500ms, 2s, 10m, 1h; a bare number is seconds; the value is in ms */
+	SCHEMA_SPAN,	  /* 10s-900s: from the one duration to the other; the values are in ms */
+	SCHEMA_RATE,	  /* 100/s, 30/m; with `burst 200`: so many ahead of the pace */
+	SCHEMA_PORTS,	  /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
+	SCHEMA_TARGET,	  /* of a request: /path, perhaps with ?query */
+	SCHEMA_AUTHORITY, /* HOST[:PORT], as the header Host says it */
 };
 
 enum schema_flags {
@@ -151,6 +153,8 @@ enum schema_health_check_keys {
 	HEALTH_CHECK_INTERVAL,
 	HEALTH_CHECK_THRESHOLD,
 	HEALTH_CHECK_TIMEOUT,
+	HEALTH_CHECK_PATH,
+	HEALTH_CHECK_HOST,
 };
 
 enum schema_endpoint_keys {

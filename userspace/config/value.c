@@ -474,6 +474,76 @@ static int read_rate(struct reading *reading, union value *ret)
 	return 0;
 }
 
+#define TARGET_MAX 1024 /* bytes */
+
+/* RFC 9112, section 3.2.1: what a request line can carry. */
+static int read_target(struct reading *reading, union value *ret)
+{
+	const char *text = reading->text;
+
+	(void)ret;
+	if (*text != '/')
+		return err_set(reading->err, -EINVAL, "%s '%s' must begin with '/'",
+			       reading->key->name, reading->quoted);
+	if (strlen(text) > TARGET_MAX)
+		return err_set(reading->err, -EINVAL, "%s '%s' is longer than %d characters",
+			       reading->key->name, reading->quoted, TARGET_MAX);
+	for (; *text; text++)
+		if (*text <= ' ' || *text > '~' || *text == '#')
+			return err_set(reading->err, -EINVAL,
+				       "%s '%s' has a character that a request cannot carry: "
+				       "write blanks and the like as %%20",
+				       reading->key->name, reading->quoted);
+	return 0;
+}
+
+static bool is_port(const char *text)
+{
+	uint32_t port = 0;
+
+	for (; *text >= '0' && *text <= '9' && port <= 65535; text++)
+		port = port * 10 + (*text - '0');
+	return !*text && port && port <= 65535;
+}
+
+/* "10.0.0.1:80", "[2001:db8::1]", "example.com:8080" */
+static bool is_authority(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	bool bracketed = *text == '[';
+	char host[ADDR_HOST_MAX + 3];
+	size_t size = strlen(text);
+	struct addr address;
+
+	if (colon && (!bracketed || colon[-1] == ']')) {
+		if (!is_port(colon + 1))
+			return false;
+		size = colon - text;
+	}
+	if (size >= sizeof(host))
+		return false;
+	memcpy(host, text, size);
+	host[size] = '\0';
+	if (!bracketed)
+		return addr_is_host_name(host) ||
+		       (!addr_parse(host, &address) && addr_family(&address) == AF_INET);
+	if (host[size - 1] != ']')
+		return false;
+	host[size - 1] = '\0';
+	return !addr_parse(host + 1, &address) && addr_family(&address) == AF_INET6;
+}
+
+static int read_authority(struct reading *reading, union value *ret)
+{
+	(void)ret;
+	if (is_authority(reading->text))
+		return 0;
+	return err_set(reading->err, -EINVAL,
+		       "%s '%s' is no host: write a name or an address (IPv6 in [ ]), and perhaps "
+		       ":PORT",
+		       reading->key->name, reading->quoted);
+}
+
 static int no_value(struct reading *reading)
 {
 	bool list = reading->key->type == SCHEMA_CHOICE || reading->key->max;
@@ -492,6 +562,7 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_NETWORK] = read_network, [SCHEMA_PREFIX] = read_prefix,
 		[SCHEMA_RATE] = read_rate,	 [SCHEMA_SPAN] = read_span,
 		[SCHEMA_PATH] = read_path,	 [SCHEMA_COUNTRY] = read_country,
+		[SCHEMA_TARGET] = read_target,	 [SCHEMA_AUTHORITY] = read_authority,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

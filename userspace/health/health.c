@@ -17,8 +17,9 @@ struct check {
 	struct health *health;
 	struct schedule_entry entry; /* of the next probe, or of the end of the one that runs */
 	size_t verdict;		     /* in health->verdicts */
-	struct health_check check;   /* the model's may go */
-	uint16_t port;
+	uint32_t interval, timeout;  /* ms */
+	uint8_t threshold;
+	struct probe_question question;
 	struct probe probe;
 	struct loop_source *source; /* NULL: no probe is running */
 	int waits;		    /* enum probe_wait */
@@ -85,8 +86,8 @@ static void plan_next(struct check *check)
 	struct health *health = check->health;
 
 	schedule_set(&health->schedule, &check->entry,
-		     schedule_next(check->begun / 1000, check->check.interval,
-				   random_number(health), now_ms()));
+		     schedule_next(check->begun / 1000, check->interval, random_number(health),
+				   now_ms()));
 }
 
 /* A probe has its result. */
@@ -100,7 +101,7 @@ static void finish(struct check *check)
 	check->probe.result.latency = now_us() - check->begun;
 	end_probe(check);
 	clock_gettime(CLOCK_REALTIME, &now);
-	decided = judge(&verdict->health, &check->probe.result, check->check.threshold, now.tv_sec);
+	decided = judge(&verdict->health, &check->probe.result, check->threshold, now.tv_sec);
 	plan_next(check);
 	health->calls.probed(health->calls.user, verdict, decided);
 }
@@ -162,14 +163,9 @@ static void on_ready(void *user, uint32_t events)
 
 static void start_probe(struct check *check)
 {
-	const struct verdict *verdict = &check->health->verdicts.list.items[check->verdict];
-	int waits;
-
 	check->begun = now_us();
-	schedule_set(&check->health->schedule, &check->entry,
-		     check->begun / 1000 + check->check.timeout);
-	waits = probe_begin(&check->probe, &check->check, &verdict->address, check->port);
-	follow(check, waits);
+	schedule_set(&check->health->schedule, &check->entry, check->begun / 1000 + check->timeout);
+	follow(check, probe_begin(&check->probe, &check->question));
 }
 
 /* The answer may have been there before the loop came to it: the last look decides. */
@@ -227,6 +223,7 @@ static void checks_fini(struct checks *checks)
 	vec_foreach(check, &checks->list) {
 		end_probe(*check);
 		schedule_remove(&(*check)->health->schedule, &(*check)->entry);
+		probe_question_fini(&(*check)->question);
 		free(*check);
 	}
 	vec_free(&checks->list);
@@ -289,8 +286,9 @@ static int add_check(struct health *health, const struct listener *listener,
 	*check = (struct check){
 		.health = health,
 		.verdict = verdicts->list.count,
-		.check = *group->health_check,
-		.port = model_health_port(listener, group, endpoint),
+		.interval = group->health_check->interval,
+		.timeout = group->health_check->timeout,
+		.threshold = group->health_check->threshold,
 		.probe.fd = -1,
 	};
 	set_names(&verdict, listener->name, group->name, endpoint->name);
@@ -301,7 +299,10 @@ static int add_check(struct health *health, const struct listener *listener,
 			health->checks.list.items[before - health->verdicts.list.items]->begun;
 	verdict.health = verdicts_health(&health->verdicts, listener, group, endpoint);
 	verdict.health.threshold = group->health_check->threshold;
-	return verdicts_add(verdicts, &verdict);
+	return verdicts_add(verdicts, &verdict)
+		       ?: probe_question_init(&check->question, group->health_check,
+					      &endpoint->address,
+					      model_health_port(listener, group, endpoint));
 }
 
 static int add_checks(struct health *health, const struct model *model, struct verdicts *verdicts,
@@ -325,11 +326,10 @@ static int schedule_all(struct health *health, const struct checks *checks)
 	vec_foreach(item, &checks->list) {
 		struct check *check = *item;
 		uint32_t random = random_number(health);
-		uint64_t due = schedule_begin(check->check.interval, random, now);
+		uint64_t due = schedule_begin(check->interval, random, now);
 
 		if (check->begun)
-			due = schedule_next(check->begun / 1000, check->check.interval, random,
-					    now);
+			due = schedule_next(check->begun / 1000, check->interval, random, now);
 		if (schedule_set(&health->schedule, &check->entry, due))
 			return -ENOMEM;
 	}

@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define HTTP_PORT 80
+#define PIECE	  2048 /* bytes read at once */
 
 /* Not the endpoint's fault: nothing can be said about it. */
 static bool is_ours(int code)
@@ -43,12 +47,13 @@ static int fail(struct probe *probe, int code)
 	if (is_ours(code))
 		return code;
 	probe->result.reason = reason_of(code);
+	if (code == -ETIMEDOUT && probe->stage != PROBE_CONNECT)
+		probe->result.reason = WEIR_HEALTH_ANSWER_TIMEOUT;
 	probe->result.detail = -code;
 	return PROBE_DONE;
 }
 
-static socklen_t socket_address(const struct addr *address, uint16_t port,
-				struct sockaddr_storage *ret)
+static int socket_address(const struct addr *address, uint16_t port, struct sockaddr_storage *ret)
 {
 	struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)ret;
 	struct sockaddr_in *ip4 = (struct sockaddr_in *)ret;
@@ -66,41 +71,145 @@ static socklen_t socket_address(const struct addr *address, uint16_t port,
 	return sizeof(*ip6);
 }
 
-int probe_begin(struct probe *probe, const struct health_check *check, const struct addr *address,
-		uint16_t port)
+/* As a URL has it: without the port that goes without saying, IPv6 always in brackets. */
+static void print_host(const struct addr *address, uint16_t port, char *text, size_t size)
+{
+	bool ip6 = addr_family(address) == AF_INET6;
+	char plain[ADDR_TEXT_MAX];
+
+	addr_print(address, plain);
+	if (port == HTTP_PORT)
+		snprintf(text, size, ip6 ? "[%s]" : "%s", plain);
+	else
+		snprintf(text, size, ip6 ? "[%s]:%u" : "%s:%u", plain, port);
+}
+
+int probe_question_init(struct probe_question *question, const struct health_check *check,
+			const struct addr *address, uint16_t port)
+{
+	char host[ADDR_PORT_TEXT_MAX];
+	int size;
+
+	*question = (struct probe_question){};
+	question->to_size = socket_address(address, port, &question->to);
+	if (check->protocol == HEALTH_TCP)
+		return 0;
+	print_host(address, port, host, sizeof(host));
+	size = asprintf(&question->request,
+			"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: weir/" WEIR_VERSION
+			" (health check)\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+			check->path, check->host ? check->host : host);
+	if (size < 0) {
+		question->request = NULL;
+		return -ENOMEM;
+	}
+	question->request_size = size;
+	return 0;
+}
+
+void probe_question_fini(struct probe_question *question)
+{
+	free(question->request);
+	question->request = NULL;
+}
+
+static int send_request(struct probe *probe)
+{
+	const struct probe_question *question = probe->question;
+
+	while (probe->sent < question->request_size) {
+		ssize_t sent = send(probe->fd, question->request + probe->sent,
+				    question->request_size - probe->sent, MSG_NOSIGNAL);
+
+		if (sent < 0)
+			return errno == EAGAIN ? PROBE_WRITE : fail(probe, -errno);
+		probe->sent += sent;
+	}
+	probe->stage = PROBE_RECEIVE;
+	return PROBE_READ;
+}
+
+/* What came has been read: is that all? */
+static int take_answer(struct probe *probe, int r)
+{
+	uint16_t status = probe->answer.status;
+
+	if (r == HTTP_ANSWER_MORE)
+		return PROBE_READ;
+	if (r == -EBADMSG)
+		probe->result.reason = WEIR_HEALTH_NOT_HTTP;
+	else if (r == -EMSGSIZE)
+		probe->result.reason = WEIR_HEALTH_TOO_LONG;
+	else if (status < 200 || status > 399)
+		probe->result = (struct probe_result){ WEIR_HEALTH_STATUS, .detail = status };
+	return PROBE_DONE;
+}
+
+/* One piece at a time: whoever sends without end does not keep the others waiting. */
+static int receive_answer(struct probe *probe)
+{
+	char bytes[PIECE];
+	ssize_t size = recv(probe->fd, bytes, sizeof(bytes), 0);
+
+	if (size < 0)
+		return errno == EAGAIN ? PROBE_READ : fail(probe, -errno);
+	if (!size) {
+		probe->result.reason = WEIR_HEALTH_CLOSED;
+		return PROBE_DONE;
+	}
+	return take_answer(probe, http_answer_read(&probe->answer, bytes, size));
+}
+
+/* Connected, which is all that a check by TCP wants to know. */
+static int connected(struct probe *probe)
+{
+	if (!probe->question->request)
+		return PROBE_DONE;
+	probe->stage = PROBE_SEND;
+	return send_request(probe);
+}
+
+/* connect(2) says of a socket that is connecting how far it is. */
+static int connect_on(struct probe *probe)
+{
+	const struct probe_question *question = probe->question;
+
+	if (!connect(probe->fd, (const struct sockaddr *)&question->to, question->to_size))
+		return connected(probe);
+	return errno == EINPROGRESS || errno == EALREADY ? PROBE_WRITE : fail(probe, -errno);
+}
+
+int probe_begin(struct probe *probe, const struct probe_question *question)
 {
 	struct linger reset = { .l_onoff = 1 };
-	struct sockaddr_storage to;
-	socklen_t size = socket_address(address, port, &to);
 
-	(void)check;
 	*probe = (struct probe){
-		.fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP),
+		.question = question,
+		.fd = socket(question->to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			     IPPROTO_TCP),
 	};
 	if (probe->fd < 0)
 		return fail(probe, -errno);
 	setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	if (!connect(probe->fd, (struct sockaddr *)&to, size))
-		return PROBE_DONE;
-	return errno == EINPROGRESS ? PROBE_WRITE : fail(probe, -errno);
+	return connect_on(probe);
 }
 
 int probe_step(struct probe *probe)
 {
-	struct pollfd ready = { .fd = probe->fd, .events = POLLOUT };
-	int code = 0;
-	socklen_t size = sizeof(code);
-
-	if (poll(&ready, 1, 0) <= 0)
-		return PROBE_WRITE;
-	if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
-		code = errno;
-	return code ? fail(probe, -code) : PROBE_DONE;
+	switch (probe->stage) {
+	case PROBE_CONNECT:
+		return connect_on(probe);
+	case PROBE_SEND:
+		return send_request(probe);
+	default:
+		return receive_answer(probe);
+	}
 }
 
 void probe_time_out(struct probe *probe)
 {
-	probe->result.reason = WEIR_HEALTH_CONNECT_TIMEOUT;
+	probe->result.reason = probe->stage == PROBE_CONNECT ? WEIR_HEALTH_CONNECT_TIMEOUT
+							     : WEIR_HEALTH_ANSWER_TIMEOUT;
 }
 
 void probe_end(struct probe *probe)

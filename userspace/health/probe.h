@@ -11,10 +11,25 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "config/model.h"
+#include "health/http_answer.h"
 #include "health/judge.h"
 #include "net/addr.h"
+
+/* What is asked, the same at every probe of an endpoint. */
+struct probe_question {
+	struct sockaddr_storage to;
+	socklen_t to_size;
+	char *request; /* owned; NULL: to be connected is enough */
+	size_t request_size;
+};
+
+/* 0 or -ENOMEM. */
+int probe_question_init(struct probe_question *question, const struct health_check *check,
+			const struct addr *address, uint16_t port);
+void probe_question_fini(struct probe_question *question);
 
 enum probe_wait {
 	PROBE_DONE = 0,	 /* probe->result is there, but for the latency */
@@ -22,17 +37,27 @@ enum probe_wait {
 	PROBE_WRITE = 2, /* ... or room to write */
 };
 
+enum probe_stage {
+	PROBE_CONNECT,
+	PROBE_SEND,
+	PROBE_RECEIVE,
+};
+
 struct probe {
 	int fd; /* -1: not running */
+	enum probe_stage stage;
+	const struct probe_question *question;
+	size_t sent;
+	struct http_answer answer;
 	struct probe_result result;
 };
 
 /*
  * Begins: an enum probe_wait, or -errno where this host is at fault (out of descriptors, ports or
- * memory), which says nothing about the endpoint. Not to be called while it runs.
+ * memory), which says nothing about the endpoint. The question must stay until probe_end(). Not to
+ * be called while it runs.
  */
-int probe_begin(struct probe *probe, const struct health_check *check, const struct addr *address,
-		uint16_t port);
+int probe_begin(struct probe *probe, const struct probe_question *question);
 
 /* Goes on as far as it can, also where nothing is ready. As probe_begin(). */
 int probe_step(struct probe *probe);

@@ -2,6 +2,7 @@
 #include "net/addr.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -38,6 +39,35 @@ const char *addr_print(const struct addr *addr, char *text)
 	/* Cannot fail: the family is known and ADDR_TEXT_MAX is INET6_ADDRSTRLEN. */
 	inet_ntop(addr_family(addr), raw, text, ADDR_TEXT_MAX);
 	return text;
+}
+
+static bool is_label(const char *text, size_t size)
+{
+	if (!size || size > 63 || text[0] == '-' || text[size - 1] == '-')
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (!isascii(text[i]) || (!isalnum(text[i]) && text[i] != '-' && text[i] != '_'))
+			return false;
+	return true;
+}
+
+bool addr_is_host_name(const char *text)
+{
+	const char *last = text;
+
+	if (strlen(text) > ADDR_HOST_MAX)
+		return false;
+	for (const char *at = text;; at++) {
+		size_t size = strcspn(at, ".");
+
+		if (!is_label(at, size))
+			return false;
+		last = at;
+		at += size;
+		if (!*at)
+			break;
+	}
+	return last[strspn(last, "0123456789")] != '\0';
 }
 
 const char *addr_print_port(const struct addr *addr, uint16_t port, char *text)

@@ -34,6 +34,11 @@ int addr_parse(const char *text, struct addr *ret);
 /* Canonical text (RFC 5952). Returns `text`, which has room for ADDR_TEXT_MAX. */
 const char *addr_print(const struct addr *addr, char *text);
 
+/* Is it a name that can have addresses in DNS: labels of letters, digits, '-' and '_' with dots in
+ * between, the last of which is no number? */
+#define ADDR_HOST_MAX 253 /* characters of a host's name */
+bool addr_is_host_name(const char *text);
+
 /* "10.0.0.1:80", "[2001:db8::1]:80"; with port 0 the bare address. Room for ADDR_PORT_TEXT_MAX. */
 const char *addr_print_port(const struct addr *addr, uint16_t port, char *text);
 

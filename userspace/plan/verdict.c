@@ -113,6 +113,9 @@ const char *verdict_reason(const struct weir_health *health, char *text)
 	case WEIR_HEALTH_SOCKET:
 		snprintf(text, VERDICT_REASON_MAX, "%s: %s", words, strerror(health->detail));
 		break;
+	case WEIR_HEALTH_STATUS:
+		snprintf(text, VERDICT_REASON_MAX, "%s %u", words, health->detail);
+		break;
 	default:
 		snprintf(text, VERDICT_REASON_MAX, "%s", words);
 	}
