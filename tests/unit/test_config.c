@@ -177,12 +177,12 @@ Test(config, words)
 		{ AT_STEAL, "true" },
 		{ AT_STEAL, "yes", "steal_ports 'yes' must be true or false" },
 		{ AT_STEAL, "\"\"", "steal_ports has no value" },
-		{ AT_PROTOCOL, "http", "unknown protocol 'http'; allowed: tcp, udp" },
+		{ AT_PROTOCOL, "quic", "unknown protocol 'quic'; allowed: tcp, udp, http, https" },
 		{ AT_PROTOCOL, "tpc",
-		  "unknown protocol 'tpc'; did you mean 'tcp'? allowed: tcp, udp" },
+		  "unknown protocol 'tpc'; did you mean 'tcp'? allowed: tcp, udp, http, https" },
 		{ AT_PROTOCOL, "TCP",
-		  "unknown protocol 'TCP'; did you mean 'tcp'? allowed: tcp, udp" },
-		{ AT_PROTOCOL, "\"\"", "protocol has no value; allowed: tcp, udp" },
+		  "unknown protocol 'TCP'; did you mean 'tcp'? allowed: tcp, udp, http, https" },
+		{ AT_PROTOCOL, "\"\"", "protocol has no value; allowed: tcp, udp, http, https" },
 		{ AT_MODE, "dsr" },
 		{ AT_MODE, "vxlan", "unknown mode 'vxlan'; allowed: nat, dsr, ipip, gue" },
 		{ AT_MODE, "ipip" },
@@ -412,7 +412,8 @@ static void check_object(const struct schema_object *object)
 {
 	for (size_t i = 0; i < object->count; i++) {
 		const struct schema_key *key = &object->keys[i];
-		bool nested = key->type == SCHEMA_OBJECT || key->type == SCHEMA_ENDPOINT;
+		bool nested = key->type == SCHEMA_OBJECT || key->type == SCHEMA_ENDPOINT ||
+			      key->type == SCHEMA_MAP;
 		bool ranged = key->type == SCHEMA_NUMBER || key->type == SCHEMA_DURATION;
 
 		cr_assert(key->name && key->help && *key->help, "%s %zu", object->name, i);

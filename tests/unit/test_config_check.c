@@ -218,7 +218,7 @@ Test(config_check, shared_ports)
 		/* A protocol or a name that is wrong. */
 		{ HEAD TCP("a", "192.0.2.1", "80", "10.0.0.1")
 			  LISTENER("b", "sctp", "192.0.2.1", "80", "", "10.0.0.1"),
-		  "6:26 error unknown protocol 'sctp'; allowed: tcp, udp\n" },
+		  "6:26 error unknown protocol 'sctp'; allowed: tcp, udp, http, https\n" },
 		{ HEAD TCP("9", "192.0.2.1", "80", "10.0.0.1")
 			  TCP("b", "192.0.2.1", "80", "10.0.0.1"),
 		  "3:13 error name '9' must begin with a letter and go on with letters, digits, "

@@ -18,6 +18,11 @@ Test(config_limits, profiles)
 		[LIMIT_PORT_MAX] = { "65535", "65499" },
 		[LIMIT_RESERVED_UDP_PORTS] = { "[]", "[250, 4789, 4790]" },
 		[LIMIT_ENDPOINTS] = { "1024", "4" },
+		[LIMIT_DEFAULT_GROUPS] = { "10", "1" },
+		[LIMIT_VIRTUAL_GROUPS] = { "100", "1" },
+		[LIMIT_RULE_ORDER] = { "priority", "domain_first" },
+		[LIMIT_RULE_CONDITIONS] = { "[all]", "[host, path]" },
+		[LIMIT_IDLE_HTTP] = { "1s-3600s", "1s-60s" },
 		[LIMIT_IDLE_TCP] = { "1s-86400s", "10s-900s" },
 		[LIMIT_IDLE_UDP] = { "1s-3600s", "10s-20s" },
 	};
@@ -207,7 +212,9 @@ Test(config_limits, wrong_limits)
 		{ "endpoints: 5",
 		  .wanted = "2:11 error unknown key 'endpoints'; a set of limits has: profile, "
 			    "listeners, ports_per_listener, port_max, reserved_udp_ports, "
-			    "endpoints_per_group, idle_timeout_tcp, idle_timeout_udp\n" },
+			    "endpoints_per_group, default_groups_per_listener, "
+			    "virtual_groups_per_listener, rule_order, rule_conditions, "
+			    "idle_timeout_tcp, idle_timeout_udp, idle_timeout_http\n" },
 	};
 
 	TRY_ALL(cases);

@@ -6,45 +6,13 @@
 #include "config/support.h"
 
 #include "config/limits.h"
+#include "config/random_http.h"
 
 #include <glob.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
 #define DIRECTORY "tests/unit/config/"
-
-/* A small generator of its own, so that a failure comes again on every machine. */
-struct random {
-	uint64_t state;
-};
-
-static unsigned below(struct random *random, unsigned limit)
-{
-	random->state = random->state * 6364136223846793005u + 1442695040888963407u;
-	return (random->state >> 33) % limit;
-}
-
-static void random_name(struct random *random, unsigned number, char name[WEIR_NAME_MAX])
-{
-	static const char letters[] = "abcXYZ0189._-";
-	size_t size = 1 + below(random, 40);
-
-	name[0] = 'a' + below(random, 26);
-	for (size_t i = 1; i < size; i++)
-		name[i] = letters[below(random, sizeof(letters) - 1)];
-	/* Unique among siblings. */
-	snprintf(name + size, WEIR_NAME_MAX - size, "-%u", number);
-}
-
-static struct addr make_addr(bool v6, unsigned net, unsigned host)
-{
-	char text[ADDR_TEXT_MAX];
-	struct addr addr;
-
-	snprintf(text, sizeof(text), v6 ? "2001:db8:%x::%x" : "10.%u.0.%u", net, host);
-	cr_assert_eq(addr_parse(text, &addr), 0);
-	return addr;
-}
 
 static void random_ports(struct random *random, struct listener *listener)
 {
@@ -176,6 +144,15 @@ static void random_listener(struct random *random, unsigned number, const struct
 			listener->new_flows_per_source.burst = 1 + below(random, 60);
 	}
 	listener->fail_open = below(random, 2);
+	if (listener->protocol == IPPROTO_TCP && listener->mode == WEIR_MODE_NAT &&
+	    below(random, 2)) {
+		listener->ports.count = 1;
+		listener->ports.items[0].last = listener->ports.items[0].first;
+		for (unsigned i = 0; i < 3; i++)
+			random_group(random, i, listener);
+		random_http_listener(random, listener);
+		return;
+	}
 	random_group(random, 0, listener);
 }
 
@@ -229,18 +206,24 @@ static void random_regions(struct random *random, struct model *model)
 static void random_limits(struct random *random, struct limits *limits)
 {
 	cr_assert_eq(limits_of_profile(below(random, SCHEMA_PROFILES), limits), 0);
-	for (enum limit limit = LIMIT_LISTENERS; limit <= LIMIT_IDLE_UDP; limit++) {
+	for (enum limit limit = LIMIT_LISTENERS; limit < LIMIT_COUNT; limit++) {
 		uint32_t min = limit >= LIMIT_IDLE_TCP ? 1 : 4000 + below(random, 96);
 		bool wide = limits->range[LIMIT_PROFILE].max == SCHEMA_PROFILE_GA_2021;
 
-		if (limit == LIMIT_RESERVED_UDP_PORTS)
+		if (limit == LIMIT_RESERVED_UDP_PORTS || limit == LIMIT_RULE_ORDER)
 			continue;
+		if (limit == LIMIT_DEFAULT_GROUPS)
+			min = 9 + below(random, 200);
+		if (limit == LIMIT_RULE_CONDITIONS)
+			min = (1 << HTTP_FIELDS) - 1;
 		if (wide || below(random, 2))
 			limits->range[limit] = (struct limit_range){
 				min,
 				limit >= LIMIT_IDLE_TCP ? 3600 + below(random, 1000) : min,
 			};
 	}
+	/* Any rule_order may be in a listener. */
+	limits->range[LIMIT_RULE_ORDER] = (struct limit_range){ HTTP_PRIORITY, HTTP_PRIORITY };
 	vec_free(&limits->reserved_udp_ports);
 	for (unsigned i = 0; i < below(random, 3); i++)
 		vec_push(&limits->reserved_udp_ports,

@@ -81,14 +81,17 @@ static int build_access(const struct tree_node *map, struct listener *ret)
 	return 0;
 }
 
-static struct endpoint build_endpoint(const struct tree_node *map, const struct listener *listener)
+static struct endpoint build_endpoint(const struct tree_node *map, const struct tree_node *group,
+				      const struct listener *listener)
 {
 	bool own_mode = fields_get(map, ENDPOINT_MODE);
 	struct endpoint endpoint = {
 		.address = fields_get(map, ENDPOINT_ADDRESS)->value.addr,
-		.port = fields_number(map, ENDPOINT_PORT),
+		.port = fields_number(map, ENDPOINT_PORT)
+				?: fields_number(group, GROUP_PORT_OVERRIDE),
 		.weight = fields_number(map, ENDPOINT_WEIGHT),
 		.mode = own_mode ? fields_number(map, ENDPOINT_MODE) : listener->mode,
+		.proxy_protocol = fields_number(map, ENDPOINT_PROXY_PROTOCOL),
 	};
 
 	if (fields_get(map, ENDPOINT_NAME))
@@ -133,12 +136,14 @@ static int build_group(const struct tree_node *map, const struct model *model,
 
 	copy_name(ret->name, fields_text(map, GROUP_NAME));
 	copy_name(ret->region, region ? region->text : model->node_region);
+	ret->is_virtual = fields_number(map, GROUP_TYPE);
+	ret->backend_https = fields_number(map, GROUP_BACKEND_PROTOCOL);
 	ret->traffic_percentage = fields_number(map, GROUP_TRAFFIC_PERCENTAGE);
 	if (build_health_check(fields_get(map, GROUP_HEALTH_CHECK), ret) < 0 ||
 	    fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
 		return -ENOMEM;
 	vec_foreach(node, &nodes.nodes)
-		if (vec_push(&ret->endpoints, build_endpoint(*node, listener)) < 0)
+		if (vec_push(&ret->endpoints, build_endpoint(*node, map, listener)) < 0)
 			return -ENOMEM;
 	return 0;
 }
@@ -161,11 +166,13 @@ static int build_groups(const struct tree_node *map, const struct model *model,
 }
 
 /* One that is not given keeps to the limits, too. */
-static uint32_t idle_timeout(const struct tree_node *map, const struct model *model,
-			     uint8_t protocol)
+static uint32_t idle_timeout(const struct tree_node *map, const struct model *model)
 {
-	const struct limit_range *range = &model->limits.range[limits_of_idle(protocol)];
-	uint32_t fallback = protocol == IPPROTO_UDP ? SCHEMA_IDLE_UDP : SCHEMA_IDLE_TCP;
+	enum limit limit = limits_of_idle(fields_number(map, LISTENER_PROTOCOL));
+	const struct limit_range *range = &model->limits.range[limit];
+	uint32_t fallback = limit == LIMIT_IDLE_UDP   ? SCHEMA_IDLE_UDP
+			    : limit == LIMIT_IDLE_TCP ? SCHEMA_IDLE_TCP
+						      : SCHEMA_IDLE_HTTP;
 
 	if (fields_get(map, LISTENER_IDLE_TIMEOUT))
 		return fields_number(map, LISTENER_IDLE_TIMEOUT) / 1000;
@@ -176,11 +183,11 @@ static int build_listener(const struct tree_node *map, const struct model *model
 			  struct listener *ret)
 {
 	copy_name(ret->name, fields_text(map, LISTENER_NAME));
-	ret->protocol = fields_number(map, LISTENER_PROTOCOL);
+	ret->protocol = fields_transport(map);
 	ret->mode = fields_number(map, LISTENER_MODE);
 	ret->vip_route = fields_number(map, LISTENER_VIP);
 	ret->client_affinity = fields_number(map, LISTENER_CLIENT_AFFINITY);
-	ret->idle_timeout = idle_timeout(map, model, ret->protocol);
+	ret->idle_timeout = idle_timeout(map, model);
 	ret->gue_port = fields_number(map, LISTENER_GUE_PORT);
 	ret->fail_open = fields_number(map, LISTENER_FAIL_OPEN);
 	if (fields_get(map, LISTENER_NEW_FLOWS_PER_SOURCE))
@@ -188,7 +195,7 @@ static int build_listener(const struct tree_node *map, const struct model *model
 			fields_get(map, LISTENER_NEW_FLOWS_PER_SOURCE)->value.rate;
 	if (build_addresses(map, ret) < 0 || build_ports(map, ret) < 0 ||
 	    build_tunnel_source(map, LISTENER_TUNNEL_SOURCE, &ret->tunnel_source) < 0 ||
-	    build_access(map, ret) < 0)
+	    build_access(map, ret) < 0 || http_build(map, model, &ret->http) < 0)
 		return -ENOMEM;
 	return build_groups(map, model, ret);
 }

@@ -10,4 +10,8 @@
 /* NULL without memory. */
 struct model *build_model(const struct tree_node *root);
 
+/* The part of a listener that is about HTTP; NULL for protocol tcp and udp. `model` has its limits.
+ * 0 or -ENOMEM. */
+int http_build(const struct tree_node *listener, const struct model *model, struct http **ret);
+
 #endif

@@ -74,8 +74,8 @@ static void add_entry(struct report *report, struct entries *entries, struct ent
 }
 
 /* The names (key `name_id`) of the items of a list. */
-static void check_names(struct report *report, const struct tree_node *map, unsigned list_id,
-			unsigned name_id, const char *what)
+void check_names(struct report *report, const struct tree_node *map, unsigned list_id,
+		 unsigned name_id, const char *what)
 {
 	_cleanup_(entries_fini) struct entries entries = {};
 	const struct tree_node *list = fields_get(map, list_id);
@@ -95,8 +95,8 @@ static void check_names(struct report *report, const struct tree_node *map, unsi
 }
 
 /* A list of addresses, or of texts. */
-static void check_items(struct report *report, const struct tree_node *map, unsigned list_id,
-			const char *what)
+void check_items(struct report *report, const struct tree_node *map, unsigned list_id,
+		 const char *what)
 {
 	_cleanup_(entries_fini) struct entries entries = {};
 	const struct tree_node *list = fields_get(map, list_id);
@@ -179,8 +179,7 @@ static void check_limit(struct report *report, const struct tree_node *listener,
 {
 	struct tree_node *limit = fields_get(listener, LISTENER_NEW_FLOWS_PER_SOURCE);
 
-	if (limit && fields_number(listener, LISTENER_PROTOCOL) == IPPROTO_UDP &&
-	    is_stateless(listener, groups))
+	if (limit && fields_transport(listener) == IPPROTO_UDP && is_stateless(listener, groups))
 		tree_error(report, limit,
 			   "new_flows_per_source cannot be kept here: UDP has no first packet, and "
 			   "only mode nat has records to tell by; use mode: nat, or leave it out");
@@ -190,11 +189,12 @@ static void check_limit(struct report *report, const struct tree_node *listener,
 static void check_port(const struct context *context, const struct tree_node *endpoint)
 {
 	unsigned modes = fields_modes(context->listener, endpoint);
-	struct tree_node *port = fields_get(endpoint, ENDPOINT_PORT);
+	struct tree_node *port = fields_port(endpoint);
 	const char *mode;
 
-	if ((modes & FIELDS_NAT) || !context->ports_known || !port)
+	if ((modes & FIELDS_NAT) || !context->ports_known || !port || (port->flags & TREE_CLASHES))
 		return;
+	port->flags |= TREE_CLASHES;
 	mode = model_mode_name(__builtin_ctz(modes));
 	if (!context->only_port)
 		tree_error(context->report, port,
@@ -283,18 +283,18 @@ static void check_endpoint(const struct context *context, struct tree_node *endp
 			   struct node_list *addresses, struct entries *entries)
 {
 	struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
-	uint16_t port = fields_number(endpoint, ENDPOINT_PORT);
+	const struct tree_node *port = fields_port(endpoint);
 
 	check_port(context, endpoint);
 	if (!address)
 		return;
 	if (vec_push(&addresses->nodes, address) < 0)
 		context->report->error = -ENOMEM;
-	if (fields_known(endpoint, ENDPOINT_PORT))
+	if (fields_port_known(endpoint))
 		add_entry(context->report, entries,
 			  (struct entry){
 				  .addr = address->value.addr,
-				  .port = port ? port : context->only_port,
+				  .port = port ? port->value.number : context->only_port,
 				  .node = endpoint,
 			  });
 }
@@ -317,7 +317,7 @@ static size_t check_group(const struct context *context, const struct tree_node 
 	return endpoints->items.count;
 }
 
-/* An endpoint is in one place, and so in one group. */
+/* An endpoint is in one place, and so in one default group. */
 static void check_groups(const struct context *context, const struct node_list *groups)
 {
 	_cleanup_(fields_items_fini) struct node_list addresses = {};
@@ -326,9 +326,17 @@ static void check_groups(const struct context *context, const struct node_list *
 	bool all = list && list->items.count == groups->nodes.count;
 	size_t count = 0;
 
-	vec_foreach(group, &groups->nodes)
-		count += check_group(context, *group, &addresses, &entries);
+	vec_foreach(group, &groups->nodes) {
+		_cleanup_(entries_fini) struct entries own = {};
+		bool is_virtual = fields_number(*group, GROUP_TYPE);
+
+		count += check_group(context, *group, &addresses, is_virtual ? &own : &entries);
+		report_twice(context->report, &own, "endpoint");
+	}
 	report_twice(context->report, &entries, "endpoint");
+	/* A proxy's connections to endpoints are its own. */
+	if (fields_is_http(context->listener))
+		return;
 	if (all && addresses.nodes.count && addresses.nodes.count == count)
 		check_families(context->report, context->listener, &addresses);
 }
@@ -434,6 +442,16 @@ static void check_health(struct report *report, const struct node_list *groups)
 	}
 }
 
+/* The data plane knows one place per listener so far. */
+static void check_default_groups(struct report *report, const struct tree_node *listener)
+{
+	const struct tree_node *list = fields_get(listener, LISTENER_GROUPS);
+
+	if (list && list->items.count > 1 && !fields_is_http(listener))
+		tree_error(report, list->items.items[1],
+			   "endpoint_groups has %zu items; exactly 1 allowed", list->items.count);
+}
+
 static void check_listener(struct report *report, struct tree_node *listener)
 {
 	_cleanup_(fields_items_fini) struct node_list ports = {}, groups = {};
@@ -453,6 +471,7 @@ static void check_listener(struct report *report, struct tree_node *listener)
 	check_tunnel_source(report, listener, LISTENER_TUNNEL_SOURCE);
 	check_effects(report, listener, &groups);
 	check_health(report, &groups);
+	check_default_groups(report, listener);
 	check_groups(&context, &groups);
 }
 

@@ -11,4 +11,10 @@
 /* The file, its lists, and each of its listeners by itself. */
 void check_tree(struct report *report, struct tree_node *root);
 
+/* What is given twice: names (key `name_id`) of the items of a list; or its addresses or texts. */
+void check_names(struct report *report, const struct tree_node *map, unsigned list_id,
+		 unsigned name_id, const char *what);
+void check_items(struct report *report, const struct tree_node *map, unsigned list_id,
+		 const char *what);
+
 #endif

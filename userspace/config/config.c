@@ -10,6 +10,8 @@
 #include "config/build.h"
 #include "config/check.h"
 #include "config/conflict.h"
+#include "config/http_check.h"
+#include "config/http_print.h"
 #include "config/limits.h"
 #include "config/load.h"
 #include "config/read.h"
@@ -43,6 +45,7 @@ static void examine(struct report *report, struct tree_node **ret)
 		return;
 	check_tree(report, *ret);
 	limits_check(report, *ret);
+	http_check(report, *ret);
 	access_check(report, *ret);
 	regions_check(report, *ret);
 	conflict_check(report, *ret);
@@ -65,14 +68,6 @@ int config_parse(const char *text, size_t size, struct model **ret, struct findi
 	}
 	*ret = model;
 	return 0;
-}
-
-static void print_quoted(struct str *out, const char *text)
-{
-	str_add(out, "\"");
-	for (; *text; text++)
-		str_add(out, "%s%c", strchr("\"\\", *text) ? "\\" : "", *text);
-	str_add(out, "\"");
 }
 
 static void print_addresses(struct str *out, const struct addr *addresses, size_t count)
@@ -154,7 +149,7 @@ static void print_endpoint(struct str *out, const struct listener *listener,
 
 	addr_print_port(&endpoint->address, endpoint->port, text);
 	own_name = strcmp(text, endpoint->name);
-	if (!own_name && !own_mode) {
+	if (!own_name && !own_mode && !endpoint->proxy_protocol) {
 		str_add(out, "          - \"%s weight %u\"\n", text, endpoint->weight);
 		return;
 	}
@@ -166,6 +161,15 @@ static void print_endpoint(struct str *out, const struct listener *listener,
 	str_add(out, "            weight: %u\n", endpoint->weight);
 	if (own_mode)
 		str_add(out, "            mode: %s\n", model_mode_name(endpoint->mode));
+	if (endpoint->proxy_protocol)
+		str_add(out, "            proxy_protocol: v%u\n", endpoint->proxy_protocol);
+}
+
+static const char *protocol_name(const struct listener *listener)
+{
+	if (listener->http)
+		return listener->http->tls ? "https" : "http";
+	return listener->protocol == IPPROTO_UDP ? "udp" : "tcp";
 }
 
 /* The shortest text that means the same: durations are in ms. */
@@ -193,11 +197,27 @@ static void print_health_check(struct str *out, const struct health_check *check
 	str_add(out, "          timeout: %s\n", print_duration(check->timeout, text));
 	if (check->path) {
 		str_add(out, "          path: ");
-		print_quoted(out, check->path);
+		str_add_quoted(out, check->path);
 		str_add(out, "\n");
 	}
 	if (check->host)
 		str_add(out, "          host: \"%s\"\n", check->host);
+}
+
+static void print_group(struct str *out, const struct listener *listener,
+			const struct endpoint_group *group)
+{
+	str_add(out, "      - name: %s\n", group->name);
+	if (group->is_virtual)
+		str_add(out, "        type: virtual\n");
+	str_add(out, "        region: %s\n", group->region);
+	str_add(out, "        traffic_percentage: %u\n", group->traffic_percentage);
+	if (group->backend_https)
+		str_add(out, "        backend_protocol: https\n");
+	print_health_check(out, group->health_check);
+	str_add(out, "        endpoints:\n");
+	vec_foreach(endpoint, &group->endpoints)
+		print_endpoint(out, listener, endpoint);
 }
 
 static void print_listener(struct str *out, const struct model *model,
@@ -206,7 +226,7 @@ static void print_listener(struct str *out, const struct model *model,
 	char rate[MODEL_RATE_MAX];
 
 	str_add(out, "  - name: %s\n", listener->name);
-	str_add(out, "    protocol: %s\n", listener->protocol == IPPROTO_UDP ? "udp" : "tcp");
+	str_add(out, "    protocol: %s\n", protocol_name(listener));
 	str_add(out, "    address: ");
 	print_addresses(out, listener->addresses.items, listener->addresses.count);
 	print_ports(out, listener);
@@ -225,16 +245,13 @@ static void print_listener(struct str *out, const struct model *model,
 		str_add(out, "    new_flows_per_source: %s\n",
 			model_rate_print(&listener->new_flows_per_source, rate));
 	str_add(out, "    fail_open: %s\n", listener->fail_open ? "true" : "false");
+	if (listener->http)
+		http_print(listener->http, out);
 	str_add(out, "    endpoint_groups:\n");
-	vec_foreach(group, &listener->groups) {
-		str_add(out, "      - name: %s\n", group->name);
-		str_add(out, "        region: %s\n", group->region);
-		str_add(out, "        traffic_percentage: %u\n", group->traffic_percentage);
-		print_health_check(out, group->health_check);
-		str_add(out, "        endpoints:\n");
-		vec_foreach(endpoint, &group->endpoints)
-			print_endpoint(out, listener, endpoint);
-	}
+	vec_foreach(group, &listener->groups)
+		print_group(out, listener, group);
+	if (listener->http)
+		http_print_rules(listener, out);
 }
 
 static void print_node(struct str *out, const struct model *model)
@@ -250,7 +267,7 @@ static void print_interfaces(struct str *out, const struct model *model)
 	str_add(out, "interfaces:\n");
 	vec_foreach(interface, &model->interfaces) {
 		str_add(out, "  - ");
-		print_quoted(out, *interface);
+		str_add_quoted(out, *interface);
 		str_add(out, "\n");
 	}
 }

@@ -79,7 +79,7 @@ static int claim_ports(struct conflict *conflict, const struct tree_node *listen
 {
 	struct claim claim = {
 		.addr = address->value.addr,
-		.protocol = fields_number(listener, LISTENER_PROTOCOL),
+		.protocol = fields_transport(listener),
 		.listener = listener,
 	};
 
@@ -233,14 +233,15 @@ static const struct claim *find_loop(const struct conflict *conflict,
 				     const struct tree_node *endpoint,
 				     const struct node_list *ports, struct claim wanted)
 {
-	uint16_t port = fields_number(endpoint, ENDPOINT_PORT);
+	const struct tree_node *port = fields_port(endpoint);
 	const struct claim *found;
 
-	if (!fields_known(endpoint, ENDPOINT_PORT))
+	if (!fields_port_known(endpoint))
 		return NULL;
-	wanted.ports = (struct port_range){ .first = port, .last = port };
-	if (port)
+	if (port) {
+		wanted.ports.first = wanted.ports.last = port->value.number;
 		return find_claim(conflict, &wanted);
+	}
 	vec_foreach(own, &ports->nodes) {
 		wanted.ports = (*own)->value.ports;
 		found = find_claim(conflict, &wanted);
@@ -254,7 +255,7 @@ static void check_endpoint(struct conflict *conflict, const struct tree_node *li
 			   const struct node_list *ports, const struct tree_node *endpoint)
 {
 	struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
-	struct claim wanted = { .protocol = fields_number(listener, LISTENER_PROTOCOL) };
+	struct claim wanted = { .protocol = fields_transport(listener) };
 	unsigned modes = fields_modes(listener, endpoint);
 	char text[WEIR_NAME_MAX + 32];
 	const struct claim *loop;

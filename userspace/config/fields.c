@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "config/fields.h"
 
+#include <netinet/in.h>
+
 struct tree_node *fields_get(const struct tree_node *map, unsigned id)
 {
 	const struct schema_key *key = &map->schema->object->keys[id];
@@ -33,6 +35,31 @@ const char *fields_text(const struct tree_node *map, unsigned id)
 	const struct tree_node *node = fields_get(map, id);
 
 	return node ? node->text : "";
+}
+
+/* An endpoint is an item of a list of its group. */
+struct tree_node *fields_port(const struct tree_node *endpoint)
+{
+	return fields_get(endpoint, ENDPOINT_PORT)
+		       ?: fields_get(endpoint->parent->parent, GROUP_PORT_OVERRIDE);
+}
+
+bool fields_port_known(const struct tree_node *endpoint)
+{
+	return fields_known(endpoint, ENDPOINT_PORT) &&
+	       fields_known(endpoint->parent->parent, GROUP_PORT_OVERRIDE);
+}
+
+bool fields_is_http(const struct tree_node *listener)
+{
+	int64_t protocol = fields_number(listener, LISTENER_PROTOCOL);
+
+	return protocol == SCHEMA_PROTOCOL_HTTP || protocol == SCHEMA_PROTOCOL_HTTPS;
+}
+
+uint8_t fields_transport(const struct tree_node *listener)
+{
+	return fields_is_http(listener) ? IPPROTO_TCP : fields_number(listener, LISTENER_PROTOCOL);
 }
 
 unsigned fields_modes(const struct tree_node *listener, const struct tree_node *endpoint)

@@ -20,12 +20,21 @@ int64_t fields_number(const struct tree_node *map, unsigned id);
 /* The text, or "" likewise. */
 const char *fields_text(const struct tree_node *map, unsigned id);
 
+/* Of a listener. The transport: IPPROTO_TCP or IPPROTO_UDP, 0 while it is not known. */
+uint8_t fields_transport(const struct tree_node *listener);
+bool fields_is_http(const struct tree_node *listener); /* or https */
+
 /* Appends the right items of a list to *ret; none if the key is absent. 0 or -ENOMEM. */
 struct node_list {
 	VEC(struct tree_node *) nodes;
 };
 int fields_items(const struct tree_node *map, unsigned id, struct node_list *ret);
 void fields_items_fini(struct node_list *list);
+
+/* Where an endpoint's port stands, its own or its group's; NULL: it is the listener's, or not
+ * known. */
+struct tree_node *fields_port(const struct tree_node *endpoint);
+bool fields_port_known(const struct tree_node *endpoint);
 
 /* Bits 1 << enum weir_mode: the endpoint's own mode, or the listener's; all while it is not known.
  */

@@ -43,7 +43,11 @@ static int take(struct limits *limits, enum limit limit, const union value *valu
 		*range = (struct limit_range){ value->span.from / 1000, value->span.to / 1000 };
 		return 0;
 	default:
-		*range = (struct limit_range){ value->number, value->number };
+		if (key_of(limit)->flags & SCHEMA_LIST) /* a set */
+			range->max |= value->number;
+		else
+			range->max = value->number;
+		range->min = range->max;
 		return 0;
 	}
 }
@@ -77,9 +81,13 @@ int limits_of_profile(enum schema_profile profile, struct limits *ret)
 static int take_list(struct limits *limits, enum limit limit, const struct tree_node *map)
 {
 	_cleanup_(fields_items_fini) struct node_list items = {};
+	bool ports = key_of(limit)->type == SCHEMA_PORTS;
 
-	vec_free(&limits->reserved_udp_ports);
-	if (fields_ports(map, limit, &items) < 0)
+	if (ports)
+		vec_free(&limits->reserved_udp_ports);
+	else
+		limits->range[limit] = (struct limit_range){};
+	if ((ports ? fields_ports : fields_items)(map, limit, &items) < 0)
 		return -ENOMEM;
 	vec_foreach(item, &items.nodes)
 		if (take(limits, limit, &(*item)->value) < 0)
@@ -132,6 +140,22 @@ static void print_ports(const struct limits *limits, struct str *out)
 	str_add(out, "]");
 }
 
+/* "all", or the members. */
+static void print_set(const struct schema_key *key, uint32_t set, struct str *out)
+{
+	const char *comma = "";
+
+	str_add(out, "[");
+	for (const struct schema_choice *choice = key->choices; set && choice->name; choice++) {
+		if (((uint32_t)choice->value & set) != (uint32_t)choice->value)
+			continue;
+		str_add(out, "%s%s", comma, choice->name);
+		comma = ", ";
+		set &= ~choice->value;
+	}
+	str_add(out, "]");
+}
+
 void limits_print(const struct limits *limits, enum limit limit, struct str *out)
 {
 	const struct schema_key *key = key_of(limit);
@@ -145,7 +169,10 @@ void limits_print(const struct limits *limits, enum limit limit, struct str *out
 		str_add(out, "%us-%us", range->min, range->max);
 		break;
 	case SCHEMA_CHOICE:
-		str_add(out, "%s", choice_name(key, range->max));
+		if (key->flags & SCHEMA_LIST)
+			print_set(key, range->max, out);
+		else
+			str_add(out, "%s", choice_name(key, range->max));
 		break;
 	default:
 		str_add(out, "%u", range->max);
@@ -173,7 +200,9 @@ static void add_limit(const struct checker *checker, const struct excess *excess
 	const struct limits *limits = &checker->limits;
 	const struct tree_node *own = NULL;
 	int64_t unit = key->type == SCHEMA_SPAN ? 1000 : 1;
-	const char *change = key->type == SCHEMA_SPAN ? "widen" : "raise";
+	const char *change = key->type == SCHEMA_SPAN	  ? "widen"
+			     : key->type == SCHEMA_CHOICE ? "change"
+							  : "raise";
 
 	if (checker->map)
 		own = fields_get(checker->map, excess->limit);
@@ -186,7 +215,7 @@ static void add_limit(const struct checker *checker, const struct excess *excess
 			choice_name(key_of(LIMIT_PROFILE), limits->range[LIMIT_PROFILE].max));
 	if (key->type == SCHEMA_PORTS) {
 		str_add(out, "; to use it, leave it out of limits: { %s: [...] }", key->name);
-	} else if (excess->wanted.max * unit <= key->max) {
+	} else if (key->type == SCHEMA_CHOICE || excess->wanted.max * unit <= key->max) {
 		struct limits wanted = {};
 
 		wanted.range[excess->limit] = excess->wanted;
@@ -255,7 +284,7 @@ static void check_reserved(const struct checker *checker, struct tree_node *port
 static void check_ports(const struct checker *checker, const struct tree_node *listener)
 {
 	_cleanup_(fields_items_fini) struct node_list ports = {};
-	bool udp = fields_number(listener, LISTENER_PROTOCOL) == IPPROTO_UDP;
+	bool udp = fields_transport(listener) == IPPROTO_UDP;
 	size_t count = 0;
 
 	if (fields_ports(listener, LISTENER_PORT, &ports) < 0) {
@@ -273,13 +302,16 @@ static void check_ports(const struct checker *checker, const struct tree_node *l
 		if (udp)
 			check_reserved(checker, *port);
 	}
-	check_count(checker, LIMIT_PORTS, count, fields_get(listener, LISTENER_PORT),
-		    "ports in a listener");
+	if (!fields_is_http(listener))
+		check_count(checker, LIMIT_PORTS, count, fields_get(listener, LISTENER_PORT),
+			    "ports in a listener");
 }
 
-enum limit limits_of_idle(uint8_t protocol)
+enum limit limits_of_idle(int64_t protocol)
 {
-	return protocol == IPPROTO_UDP ? LIMIT_IDLE_UDP : LIMIT_IDLE_TCP;
+	return protocol == IPPROTO_UDP	 ? LIMIT_IDLE_UDP
+	       : protocol == IPPROTO_TCP ? LIMIT_IDLE_TCP
+					 : LIMIT_IDLE_HTTP;
 }
 
 static void check_idle_timeout(const struct checker *checker, const struct tree_node *listener)
@@ -299,16 +331,68 @@ static void check_idle_timeout(const struct checker *checker, const struct tree_
 	refuse(checker, &excess, "idle_timeout '%s'", node->text);
 }
 
+static void check_groups(const struct checker *checker, const struct node_list *groups)
+{
+	static const struct {
+		enum limit limit;
+		const char *what;
+	} types[] = { { LIMIT_DEFAULT_GROUPS, "default groups in a listener" },
+		      { LIMIT_VIRTUAL_GROUPS, "virtual groups in a listener" } };
+
+	for (int type = 0; type < 2; type++) {
+		struct tree_node *culprit = NULL;
+		size_t count = 0;
+
+		vec_foreach(group, &groups->nodes) {
+			if (!fields_known(*group, GROUP_TYPE) ||
+			    fields_number(*group, GROUP_TYPE) != type)
+				continue;
+			if (++count == checker->limits.range[types[type].limit].max + 1u)
+				culprit = *group;
+		}
+		if (culprit)
+			check_count(checker, types[type].limit, count, culprit, types[type].what);
+	}
+}
+
+static void check_rule_order(const struct checker *checker, const struct tree_node *listener)
+{
+	struct tree_node *node = fields_get(listener, LISTENER_RULE_ORDER);
+	struct excess excess = { LIMIT_RULE_ORDER, { HTTP_PRIORITY, HTTP_PRIORITY }, node };
+
+	if (node && node->value.number > checker->limits.range[LIMIT_RULE_ORDER].max)
+		refuse(checker, &excess, "rule_order '%s'", node->text);
+}
+
+/* The keys RULE_HOST to RULE_SOURCE_IP are in the order of enum http_field. */
+static void check_conditions(const struct checker *checker, const struct tree_node *rule)
+{
+	for (int field = 0; field < HTTP_FIELDS; field++) {
+		struct tree_node *node = fields_get(rule, RULE_HOST + field);
+		uint32_t allowed = checker->limits.range[LIMIT_RULE_CONDITIONS].max;
+		uint32_t wanted = allowed | 1u << field;
+		struct excess excess = { LIMIT_RULE_CONDITIONS, { wanted, wanted }, node };
+
+		if (node && wanted != allowed)
+			refuse(checker, &excess, "condition %s", node->schema->name);
+	}
+}
+
 static void check_listener(const struct checker *checker, const struct tree_node *listener)
 {
-	_cleanup_(fields_items_fini) struct node_list groups = {};
+	_cleanup_(fields_items_fini) struct node_list groups = {}, rules = {};
 
 	check_ports(checker, listener);
 	check_idle_timeout(checker, listener);
-	if (fields_items(listener, LISTENER_GROUPS, &groups) < 0) {
+	check_rule_order(checker, listener);
+	if (fields_items(listener, LISTENER_GROUPS, &groups) < 0 ||
+	    fields_items(listener, LISTENER_RULES, &rules) < 0) {
 		checker->report->error = -ENOMEM;
 		return;
 	}
+	check_groups(checker, &groups);
+	vec_foreach(rule, &rules.nodes)
+		check_conditions(checker, *rule);
 	vec_foreach(group, &groups.nodes)
 		check_items(checker, LIMIT_ENDPOINTS, fields_get(*group, GROUP_ENDPOINTS),
 			    "endpoints in a group");

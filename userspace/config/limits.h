@@ -20,8 +20,8 @@ void limits_fini(struct limits *limits);
  * of a limit that is. */
 void limits_check(struct report *report, struct tree_node *root);
 
-/* Of the idle_timeout of listeners of a protocol. */
-enum limit limits_of_idle(uint8_t protocol);
+/* Of the idle_timeout of listeners of a protocol, as the schema numbers it. */
+enum limit limits_of_idle(int64_t protocol);
 
 /* "profile", "endpoints_per_group", ...: the key. */
 const char *limits_key(enum limit limit);

@@ -26,6 +26,7 @@ static void listener_fini(struct listener *listener)
 	vec_free(&listener->snat);
 	vec_free(&listener->acls);
 	vec_free(&listener->tunnel_source.list);
+	http_free(listener->http);
 }
 
 void model_free(struct model *model)
@@ -161,6 +162,12 @@ static int copy_listener(const struct listener *from, struct listener *to)
 	memset(&to->acls, 0, sizeof(to->acls));
 	memset(&to->tunnel_source.list, 0, sizeof(to->tunnel_source.list));
 	memset(&to->groups, 0, sizeof(to->groups));
+	to->http = NULL;
+	if (from->http) {
+		to->http = http_copy(from->http);
+		if (!to->http)
+			return -ENOMEM;
+	}
 	if (append_all(&to->addresses, &from->addresses) < 0 ||
 	    append_all(&to->ports, &from->ports) < 0 || append_all(&to->snat, &from->snat) < 0 ||
 	    append_all(&to->acls, &from->acls) < 0 ||
@@ -303,7 +310,8 @@ static bool same_acl(const struct acl *a, const struct acl *b)
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
 	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
-	       a->port == b->port && a->weight == b->weight && a->mode == b->mode;
+	       a->port == b->port && a->weight == b->weight && a->mode == b->mode &&
+	       a->proxy_protocol == b->proxy_protocol;
 }
 
 /* NULL is only NULL. */
@@ -324,6 +332,7 @@ static bool same_health_check(const struct health_check *a, const struct health_
 static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)
 {
 	return !strcmp(a->name, b->name) && !strcmp(a->region, b->region) &&
+	       a->is_virtual == b->is_virtual && a->backend_https == b->backend_https &&
 	       a->traffic_percentage == b->traffic_percentage &&
 	       same_health_check(a->health_check, b->health_check) &&
 	       equal_all(&a->endpoints, &b->endpoints, same_endpoint);
@@ -337,7 +346,7 @@ static bool same_listener(const struct listener *a, const struct listener *b)
 	       a->access == b->access && a->allow_nobody == b->allow_nobody &&
 	       a->fail_open == b->fail_open &&
 	       same_rate(&a->new_flows_per_source, &b->new_flows_per_source) &&
-	       equal_all(&a->acls, &b->acls, same_index) &&
+	       http_equal(a->http, b->http) && equal_all(&a->acls, &b->acls, same_index) &&
 	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
 	       equal_all(&a->ports, &b->ports, same_ports) &&
 	       equal_all(&a->snat, &b->snat, addr_equal) &&

@@ -12,6 +12,7 @@
 
 #include <weir/abi.h>
 
+#include "config/http.h"
 #include "net/addr.h"
 #include "util/cleanup.h"
 #include "util/lookup.h"
@@ -20,12 +21,6 @@
 struct port_range {
 	uint16_t first; /* host order, 1..65535 */
 	uint16_t last;	/* >= first */
-};
-
-struct addr_prefixes {
-	struct addr_prefix *items;
-	size_t count;
-	size_t capacity;
 };
 
 /* Where tunnels begin: an address, or a prefix whose last bits are the flow's. */
@@ -43,9 +38,10 @@ struct rate {
 struct endpoint {
 	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
 	struct addr address;
-	uint16_t port;	/* 0: the listener's port */
-	uint8_t weight; /* 0..255 */
-	uint8_t mode;	/* enum weir_mode: its own, or the listener's */
+	uint16_t port;		/* 0: the listener's port */
+	uint8_t weight;		/* 0..255 */
+	uint8_t mode;		/* enum weir_mode: its own, or the listener's */
+	uint8_t proxy_protocol; /* version that it is spoken to with; 0: none */
 };
 
 enum health_protocol {
@@ -68,6 +64,8 @@ struct endpoint_group {
 	char name[WEIR_NAME_MAX];
 	char region[WEIR_NAME_MAX];
 	uint8_t traffic_percentage;	   /* 0..100, of what nearer groups leave */
+	bool is_virtual;		   /* takes only what a forwarding rule sends there */
+	bool backend_https;		   /* the endpoints of an http listener speak https */
 	struct health_check *health_check; /* owned; NULL: the endpoints are not checked */
 	VEC(struct endpoint) endpoints;	   /* >= 1 */
 };
@@ -111,6 +109,7 @@ struct listener {
 	bool fail_open;		  /* better an unusable endpoint than none */
 	uint16_t gue_port;	  /* of endpoints, with mode gue */
 	struct rate new_flows_per_source;
+	struct http *http; /* owned; NULL: protocol tcp or udp */
 	VEC(struct addr) addresses;
 	VEC(struct port_range) ports;	    /* sorted, not overlapping */
 	VEC(struct addr) snat;		    /* empty: the model's */
@@ -126,9 +125,14 @@ enum limit {
 	LIMIT_PORTS,	/* of a listener */
 	LIMIT_PORT_MAX, /* a port */
 	LIMIT_RESERVED_UDP_PORTS,
-	LIMIT_ENDPOINTS, /* of a group */
-	LIMIT_IDLE_TCP,	 /* s */
-	LIMIT_IDLE_UDP,	 /* s */
+	LIMIT_ENDPOINTS,      /* of a group */
+	LIMIT_DEFAULT_GROUPS, /* of a listener, like the next */
+	LIMIT_VIRTUAL_GROUPS,
+	LIMIT_RULE_ORDER,      /* enum http_rule_order */
+	LIMIT_RULE_CONDITIONS, /* a set of 1 << enum http_field */
+	LIMIT_IDLE_TCP,	       /* s */
+	LIMIT_IDLE_UDP,	       /* s */
+	LIMIT_IDLE_HTTP,       /* s */
 	LIMIT_COUNT,
 };
 

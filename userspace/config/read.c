@@ -6,6 +6,9 @@
 #include "config/cut.h"
 #include "util/str.h"
 
+/* Free keys of a mapping. */
+#define MAP_MAX 32
+
 static void read_node(struct report *report, struct tree_node *node, const struct schema_key *key);
 
 static const struct schema_key *find_key(const struct schema_object *object, const char *name)
@@ -129,6 +132,11 @@ static void read_object(struct report *report, struct tree_node *node, const str
 	miss_keys(report, node, key->object);
 }
 
+static bool is_empty(const struct tree_node *node)
+{
+	return node->kind == TREE_TEXT && !*node->text && !(node->flags & TREE_QUOTED);
+}
+
 static void read_text(struct report *report, struct tree_node *node, const struct schema_key *key)
 {
 	struct err err = {};
@@ -138,7 +146,9 @@ static void read_text(struct report *report, struct tree_node *node, const struc
 			   node->kind == TREE_LIST ? "list" : "mapping");
 		return;
 	}
-	if (value_read(key, node->text, &node->value, &err) < 0)
+	if ((key->flags & SCHEMA_EMPTY) && is_empty(node))
+		tree_error(report, node, "%s has no value; write \"\" for an empty one", key->name);
+	else if (value_read(key, node->text, &node->value, &err) < 0)
 		tree_error(report, node, "%s", err.text);
 	else
 		node->flags |= TREE_GOOD;
@@ -207,19 +217,74 @@ static void read_endpoint(struct report *report, struct tree_node *node,
 		derive_key(report, node, parts.weight, &key->object->keys[ENDPOINT_WEIGHT]);
 }
 
+/* A value where a mapping is due, of which it is one key. */
+static void read_scalar(struct report *report, struct tree_node *node, const struct schema_key *key)
+{
+	struct cut_part all = { .size = strlen(node->text) };
+
+	become(node, TREE_MAP);
+	derive_key(report, node, all, key);
+}
+
+/* The name of a free key: read like a value, and given once. */
+static bool read_free_name(struct report *report, struct tree_node *item,
+			   const struct tree_node *map, const struct schema_key *key)
+{
+	union value value;
+	struct err err = {};
+
+	if (item->key->kind != TREE_TEXT || (item->key->flags & TREE_TAINTED))
+		return false;
+	if (value_read(key, item->key->text, &value, &err) < 0) {
+		tree_error_at_key(report, item, "%s", err.text);
+		return false;
+	}
+	for (size_t i = 0; i < item->index; i++) {
+		const struct tree_node *other = map->items.items[i];
+
+		if (other->key->kind != TREE_TEXT || strcmp(other->key->text, item->key->text))
+			continue;
+		tree_error_at_key(report, item, "%s '%s' is given twice; first in line %u",
+				  key->name, item->key->text, other->key->line);
+		return false;
+	}
+	return true;
+}
+
+static void read_map(struct report *report, struct tree_node *node, const struct schema_key *key)
+{
+	const struct schema_key *keys = key->object->keys;
+
+	if (node->kind != TREE_MAP) {
+		tree_error(report, node, "expected a mapping for %s: { %s: %s }", key->name,
+			   keys[FREE_NAME].name, keys[FREE_VALUE].name);
+		return;
+	}
+	node->flags |= TREE_GOOD;
+	if (node->items.count > MAP_MAX) {
+		tree_error(report, node->items.items[MAP_MAX],
+			   "%s has %zu keys; at most %u allowed", key->name, node->items.count,
+			   MAP_MAX);
+		return;
+	}
+	/* By index: reading an item can put a list in its place. */
+	for (size_t i = 0; i < node->items.count; i++)
+		if (read_free_name(report, node->items.items[i], node, &keys[FREE_NAME]))
+			read_node(report, node->items.items[i], &keys[FREE_VALUE]);
+	if (!node->items.count && !(node->flags & TREE_OPEN))
+		tree_error(report, node, "%s is empty; at least one %s needed", key->name,
+			   keys[FREE_NAME].name);
+}
+
 /* There is nothing to read, or an error about it already. */
 static bool is_spoilt(const struct tree_node *node, const struct schema_key *key)
 {
-	bool map = key->type == SCHEMA_OBJECT || key->type == SCHEMA_ENDPOINT;
+	bool map = key->type == SCHEMA_OBJECT || key->type == SCHEMA_ENDPOINT ||
+		   key->type == SCHEMA_MAP;
 
 	if (node->kind == TREE_TEXT)
 		return node->flags & (TREE_TAINTED | TREE_OPEN);
 	return (node->flags & TREE_OPEN) && !(map && node->kind == TREE_MAP);
-}
-
-static bool is_empty(const struct tree_node *node)
-{
-	return node->kind == TREE_TEXT && !*node->text && !(node->flags & TREE_QUOTED);
 }
 
 static void read_one(struct report *report, struct tree_node *node, const struct schema_key *key)
@@ -229,7 +294,13 @@ static void read_one(struct report *report, struct tree_node *node, const struct
 		return;
 	switch (key->type) {
 	case SCHEMA_OBJECT:
-		read_object(report, node, key);
+		if (node->kind == TREE_TEXT && key->object->scalar && !is_empty(node))
+			read_scalar(report, node, key->object->scalar);
+		else
+			read_object(report, node, key);
+		break;
+	case SCHEMA_MAP:
+		read_map(report, node, key);
 		break;
 	case SCHEMA_ENDPOINT:
 		read_endpoint(report, node, key);

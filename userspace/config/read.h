@@ -5,6 +5,7 @@
  *
  *   a scalar where a list is due      a list of one
  *   "10.0.0.1:80 weight 5"            a mapping of address, port, weight
+ *   redirect: "/new"                  a mapping of url
  *   port: "80,443"                    each item of the list is a list of ports and ranges
  */
 #ifndef WEIR_CONFIG_READ_H

@@ -14,6 +14,8 @@
 
 static const struct schema_choice protocols[] = { { "tcp", IPPROTO_TCP },
 						  { "udp", IPPROTO_UDP },
+						  { "http", SCHEMA_PROTOCOL_HTTP },
+						  { "https", SCHEMA_PROTOCOL_HTTPS },
 						  {} };
 static const struct schema_choice modes[] = { { "nat", WEIR_MODE_NAT },
 					      { "dsr", WEIR_MODE_DSR },
@@ -25,7 +27,29 @@ static const struct schema_choice affinities[] = { { "none", false }, { "source_
 static const struct schema_choice profiles[] = { { "default", SCHEMA_PROFILE_DEFAULT },
 						 { "ga-2021", SCHEMA_PROFILE_GA_2021 },
 						 {} };
-static const struct schema_choice group_types[] = { { "default", 0 }, {} };
+static const struct schema_choice group_types[] = { { "default", false }, { "virtual", true }, {} };
+static const struct schema_choice backend_protocols[] = { { "http", false },
+							  { "https", true },
+							  {} };
+static const struct schema_choice proxy_protocols[] = {
+	{ "none", 0 }, { "v1", 1 }, { "v2", 2 }, {}
+};
+static const struct schema_choice x_forwarded[] = { { "proto", HTTP_X_FORWARDED_PROTO },
+						    { "port", HTTP_X_FORWARDED_PORT },
+						    { "real_ip", HTTP_X_REAL_IP },
+						    {} };
+static const struct schema_choice rule_orders[] = { { "priority", HTTP_PRIORITY },
+						    { "domain_first", HTTP_DOMAIN_FIRST },
+						    {} };
+static const struct schema_choice rule_conditions[] = { { "all", (1 << HTTP_FIELDS) - 1 },
+							{ "host", 1 << HTTP_HOST },
+							{ "path", 1 << HTTP_PATH },
+							{ "header", 1 << HTTP_HEADER },
+							{ "query", 1 << HTTP_QUERY },
+							{ "method", 1 << HTTP_METHOD },
+							{ "cookie", 1 << HTTP_COOKIE },
+							{ "source_ip", 1 << HTTP_SOURCE_IP },
+							{} };
 static const struct schema_choice endpoint_types[] = { { "custom_ip", 0 }, {} };
 
 static const struct schema_key endpoint_keys[] = {
@@ -71,6 +95,14 @@ static const struct schema_key endpoint_keys[] = {
 		.choices = modes,
 		.absent = "the listener's mode",
 		.help = "how packets get to this endpoint",
+	},
+	[ENDPOINT_PROXY_PROTOCOL] = {
+		.name = "proxy_protocol",
+		.type = SCHEMA_CHOICE,
+		.choices = proxy_protocols,
+		.absent = "none",
+		.help = "version of the PROXY protocol by which the endpoint of an http or https "
+			"listener learns the client's address",
 	},
 };
 static const struct schema_object endpoint = { .name = "endpoint", KEYS(endpoint_keys) };
@@ -153,7 +185,8 @@ static const struct schema_key group_keys[] = {
 		.type = SCHEMA_CHOICE,
 		.choices = group_types,
 		.absent = "default",
-		.help = "default: takes what no rule sends elsewhere",
+		.help = "default: takes what no rule sends elsewhere; virtual: with protocol http "
+			"and https, takes only what a rule sends there",
 	},
 	[GROUP_REGION] = {
 		.name = "region",
@@ -177,6 +210,22 @@ static const struct schema_key group_keys[] = {
 		.absent = "the endpoints are not checked",
 		.help = "how weir finds out which endpoints can serve; those that cannot get no "
 			"flows",
+	},
+	[GROUP_BACKEND_PROTOCOL] = {
+		.name = "backend_protocol",
+		.type = SCHEMA_CHOICE,
+		.choices = backend_protocols,
+		.fallback = false,
+		.absent = "http",
+		.help = "what the endpoints of an http or https listener speak",
+	},
+	[GROUP_PORT_OVERRIDE] = {
+		.name = "port_override",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.absent = "the listener's port",
+		.help = "port of all endpoints of the group that name none",
 	},
 	[GROUP_ENDPOINTS] = {
 		.name = "endpoints",
@@ -250,7 +299,7 @@ static const struct schema_key listener_keys[] = {
 		.flags = SCHEMA_SECONDS,
 		.min = SECONDS(1),
 		.max = SECONDS(SCHEMA_IDLE_MAX),
-		.absent = "tcp 900s, udp 20s",
+		.absent = "tcp 900s, udp 20s, http and https 15s",
 		.help = "a flow without packets for this long is forgotten",
 	},
 	[LISTENER_SNAT] = {
@@ -314,14 +363,78 @@ static const struct schema_key listener_keys[] = {
 		.absent = "false",
 		.help = "true: when no group is usable, all endpoints of the nearest one are used",
 	},
+	[LISTENER_REQUEST_TIMEOUT] = {
+		.name = "request_timeout",
+		.type = SCHEMA_DURATION,
+		.flags = SCHEMA_SECONDS,
+		.min = SECONDS(1),
+		.max = SECONDS(180),
+		.fallback = SECONDS(60),
+		.absent = "60s",
+		.help = "with http and https: an endpoint that has not answered by then is given "
+			"up, and the client gets 504",
+	},
+	[LISTENER_UPGRADE_IDLE_TIMEOUT] = {
+		.name = "upgrade_idle_timeout",
+		.type = SCHEMA_DURATION,
+		.flags = SCHEMA_SECONDS,
+		.min = SECONDS(1),
+		.max = SECONDS(SCHEMA_IDLE_MAX),
+		.fallback = SECONDS(3600),
+		.absent = "3600s",
+		.help = "with http and https: the idle_timeout of connections that have become "
+			"others, like WebSocket",
+	},
+	[LISTENER_X_FORWARDED] = {
+		.name = "x_forwarded",
+		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_LIST,
+		.choices = x_forwarded,
+		.help = "with http and https: besides X-Forwarded-For, endpoints get X-Forwarded-Proto, "
+			"X-Forwarded-Port, X-Real-IP",
+	},
+	[LISTENER_TRUSTED_PROXIES] = {
+		.name = "trusted_proxies",
+		.type = SCHEMA_NETWORK,
+		.flags = SCHEMA_LIST,
+		.absent = "nobody",
+		.help = "with http and https: whose X-Forwarded headers are kept and added to",
+	},
+	[LISTENER_PROXY_PROTOCOL_IN] = {
+		.name = "proxy_protocol_in",
+		.type = SCHEMA_OBJECT,
+		.object = &schema_proxy_protocol_in,
+		.absent = "clients speak HTTP at once",
+		.help = "with http and https: connections begin with the PROXY protocol",
+	},
+	[LISTENER_TLS] = {
+		.name = "tls",
+		.type = SCHEMA_OBJECT,
+		.object = &schema_tls,
+		.help = "with https: certificate and key, and what is spoken",
+	},
 	[LISTENER_GROUPS] = {
 		.name = "endpoint_groups",
 		.type = SCHEMA_OBJECT,
 		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
 		.min_items = 1,
-		.max_items = 1,
 		.object = &group,
 		.help = "the endpoints, by place",
+	},
+	[LISTENER_RULE_ORDER] = {
+		.name = "rule_order",
+		.type = SCHEMA_CHOICE,
+		.choices = rule_orders,
+		.absent = "limits.rule_order",
+		.help = "priority: the smallest priority that matches; domain_first: if a rule names "
+			"the host, only such rules count",
+	},
+	[LISTENER_RULES] = {
+		.name = "forwarding_rules",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.object = &schema_rule,
+		.help = "with http and https: where requests go that are not for the default group",
 	},
 };
 static const struct schema_object listener = { .name = "listener", KEYS(listener_keys) };
@@ -486,6 +599,36 @@ static const struct schema_key limits_keys[] = {
 		.profiles = { "1024", "4" },
 		.help = "most endpoints of a group",
 	},
+	[LIMIT_DEFAULT_GROUPS] = {
+		.name = "default_groups_per_listener",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = WEIR_MAX_REGIONS - 1,
+		.profiles = { "10", "1" },
+		.help = "most endpoint groups of type default of a listener",
+	},
+	[LIMIT_VIRTUAL_GROUPS] = {
+		.name = "virtual_groups_per_listener",
+		.type = SCHEMA_NUMBER,
+		.max = 10000,
+		.profiles = { "100", "1" },
+		.help = "most endpoint groups of type virtual of a listener",
+	},
+	[LIMIT_RULE_ORDER] = {
+		.name = "rule_order",
+		.type = SCHEMA_CHOICE,
+		.choices = rule_orders,
+		.profiles = { "priority", "domain_first" },
+		.help = "the rule_order of listeners that name none; domain_first: of all",
+	},
+	[LIMIT_RULE_CONDITIONS] = {
+		.name = "rule_conditions",
+		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_LIST,
+		.choices = rule_conditions,
+		.profiles = { "all", "host,path" },
+		.help = "conditions that forwarding rules may have",
+	},
 	[LIMIT_IDLE_TCP] = {
 		.name = "idle_timeout_tcp",
 		.type = SCHEMA_SPAN,
@@ -503,6 +646,15 @@ static const struct schema_key limits_keys[] = {
 		.max = SECONDS(SCHEMA_IDLE_MAX),
 		.profiles = { "1s-3600s", "10s-20s" },
 		.help = "shortest and longest idle_timeout of a listener of protocol udp",
+	},
+	[LIMIT_IDLE_HTTP] = {
+		.name = "idle_timeout_http",
+		.type = SCHEMA_SPAN,
+		.flags = SCHEMA_SECONDS,
+		.min = SECONDS(1),
+		.max = SECONDS(SCHEMA_IDLE_MAX),
+		.profiles = { "1s-3600s", "1s-60s" },
+		.help = "shortest and longest idle_timeout of a listener of protocol http or https",
 	},
 };
 static const struct schema_object limits = { .name = "set of limits", KEYS(limits_keys) };

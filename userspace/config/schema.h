@@ -29,12 +29,26 @@ enum schema_type {
 	SCHEMA_PORTS,	  /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
 	SCHEMA_TARGET,	  /* of a request: /path, perhaps with ?query */
 	SCHEMA_AUTHORITY, /* HOST[:PORT], as the header Host says it */
+	SCHEMA_MAP,	  /* a mapping with free keys; its object has FREE_NAME and FREE_VALUE */
+	SCHEMA_TEXT,	  /* a line of `min` to `max` characters, like the types from here on */
+	SCHEMA_BODY,	  /* several lines */
+	SCHEMA_TOKEN,	  /* of RFC 9110: the name of a header */
+	SCHEMA_METHOD,	  /* of HTTP */
+	SCHEMA_PATTERN,	  /* a text, a wildcard or ~REGEX */
+	SCHEMA_HOST,	  /* a pattern for the hosts of requests */
+	SCHEMA_URL_PATH,  /* a pattern for their paths */
+	SCHEMA_TEMPLATE,  /* a part of a URL with ${variables} of the request */
+	SCHEMA_TEMPLATE_PATH, /* such a path */
+	SCHEMA_URL,	      /* such a URL */
+	SCHEMA_MEDIA_TYPE,    /* text/html */
+	SCHEMA_STATUS,	      /* 200 to 299, 400 to 599 */
 };
 
 enum schema_flags {
 	SCHEMA_REQUIRED = 1,
 	SCHEMA_LIST = 2,    /* a list of the type; one scalar stands for a list of one */
 	SCHEMA_SECONDS = 4, /* of a duration: whole seconds only */
+	SCHEMA_EMPTY = 8,   /* of a text: may be "" */
 };
 
 struct schema_choice {
@@ -55,12 +69,12 @@ struct schema_key {
 	const char *name;
 	enum schema_type type;
 	unsigned flags;
-	int64_t min, max;		     /* NUMBER, PORTS; DURATION, SPAN in ms */
+	int64_t min, max;		     /* NUMBER, PORTS; DURATION, SPAN in ms; texts */
 	unsigned min_items, max_items;	     /* LIST; 0: any number */
 	const struct schema_choice *choices; /* CHOICE */
 	int64_t fallback;		     /* value of an absent number, bool, choice, duration */
 	const char *absent;		     /* the default in words, or NULL: nothing */
-	const struct schema_object *object;  /* OBJECT, ENDPOINT */
+	const struct schema_object *object;  /* OBJECT, ENDPOINT, MAP */
 	const char *profiles[SCHEMA_PROFILES]; /* of a limit: its text in each; a list has commas */
 	const char *help;
 };
@@ -69,6 +83,7 @@ struct schema_object {
 	const char *name;
 	const struct schema_key *keys;
 	size_t count;
+	const struct schema_key *scalar; /* one value stands for a mapping with only this key */
 };
 
 /* The keys of each object, as indexes of its table. */
@@ -135,7 +150,15 @@ enum schema_listener_keys {
 	LISTENER_ALLOW_NOBODY,
 	LISTENER_NEW_FLOWS_PER_SOURCE,
 	LISTENER_FAIL_OPEN,
+	LISTENER_REQUEST_TIMEOUT,
+	LISTENER_UPGRADE_IDLE_TIMEOUT,
+	LISTENER_X_FORWARDED,
+	LISTENER_TRUSTED_PROXIES,
+	LISTENER_PROXY_PROTOCOL_IN,
+	LISTENER_TLS,
 	LISTENER_GROUPS,
+	LISTENER_RULE_ORDER,
+	LISTENER_RULES,
 };
 
 enum schema_group_keys {
@@ -144,6 +167,8 @@ enum schema_group_keys {
 	GROUP_REGION,
 	GROUP_TRAFFIC_PERCENTAGE,
 	GROUP_HEALTH_CHECK,
+	GROUP_BACKEND_PROTOCOL,
+	GROUP_PORT_OVERRIDE,
 	GROUP_ENDPOINTS,
 };
 
@@ -164,17 +189,89 @@ enum schema_endpoint_keys {
 	ENDPOINT_PORT,
 	ENDPOINT_WEIGHT,
 	ENDPOINT_MODE,
+	ENDPOINT_PROXY_PROTOCOL,
+};
+
+enum schema_rule_keys {
+	RULE_NAME,
+	RULE_PRIORITY,
+	RULE_HOST,
+	RULE_PATH,
+	RULE_HEADER,
+	RULE_QUERY,
+	RULE_METHOD,
+	RULE_COOKIE,
+	RULE_SOURCE_IP,
+	RULE_FORWARD,
+	RULE_REDIRECT,
+	RULE_FIXED_RESPONSE,
+	RULE_DROP,
+	RULE_REWRITE,
+	RULE_ADD_HEADER,
+	RULE_REMOVE_HEADER,
+};
+
+enum schema_redirect_keys {
+	REDIRECT_URL,
+	REDIRECT_CODE,
+};
+
+enum schema_fixed_response_keys {
+	FIXED_RESPONSE_CODE,
+	FIXED_RESPONSE_CONTENT_TYPE,
+	FIXED_RESPONSE_BODY,
+};
+
+enum schema_rewrite_keys {
+	REWRITE_HOST,
+	REWRITE_PATH,
+	REWRITE_QUERY,
+};
+
+enum schema_tls_keys {
+	TLS_CERTIFICATE,
+	TLS_KEY,
+	TLS_MORE_CERTIFICATES,
+	TLS_MINIMUM_VERSION,
+	TLS_CLIENT_CA,
+};
+
+enum schema_certificate_keys {
+	CERTIFICATE_FILE,
+	CERTIFICATE_KEY,
+};
+
+enum schema_proxy_protocol_in_keys {
+	PROXY_PROTOCOL_IN_FROM,
+};
+
+/* Of a MAP: what its keys are, and their values. */
+enum schema_free_keys {
+	FREE_NAME,
+	FREE_VALUE,
+};
+
+/* Values of `protocol`: IPPROTO_TCP, IPPROTO_UDP, or one of these, both of which are over TCP. */
+enum schema_protocol {
+	SCHEMA_PROTOCOL_HTTP = 256,
+	SCHEMA_PROTOCOL_HTTPS,
 };
 
 /* Defaults that depend on another key, so that the table cannot hold them as values. */
 #define SCHEMA_REGION	 "default"
 #define SCHEMA_IDLE_TCP	 900   /* s */
 #define SCHEMA_IDLE_UDP	 20    /* s */
+#define SCHEMA_IDLE_HTTP 15    /* s */
 #define SCHEMA_IDLE_MAX	 86400 /* s */
 #define SCHEMA_FLOWS	 131072
 #define SCHEMA_FLOWS_MIN 1024
 
 /* The file: an OBJECT key without a name. */
 extern const struct schema_key schema_root;
+
+/* Its part that is about HTTP. */
+extern const struct schema_object schema_rule;
+extern const struct schema_object schema_tls;
+extern const struct schema_object schema_proxy_protocol_in;
 
 #endif

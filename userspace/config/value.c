@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/value_http.h"
 #include "util/str.h"
 
 /* A number of more digits is out of every range, and would overflow. */
@@ -544,9 +545,19 @@ static int read_authority(struct reading *reading, union value *ret)
 		       reading->key->name, reading->quoted);
 }
 
+static int read_http(struct reading *reading, union value *ret)
+{
+	int r = value_http_check(reading->key, reading->text, reading->err);
+
+	if (!r && reading->key->type == SCHEMA_STATUS)
+		ret->number = atoi(reading->text);
+	return r;
+}
+
 static int no_value(struct reading *reading)
 {
-	bool list = reading->key->type == SCHEMA_CHOICE || reading->key->max;
+	bool list = reading->key->type == SCHEMA_CHOICE ||
+		    (reading->key->max && reading->key->type < SCHEMA_TEXT);
 
 	return err_set(reading->err, -EINVAL, "%s has no value%s%s", reading->key->name,
 		       list ? "; allowed: " : "", list ? reading->allowed : "");
@@ -569,7 +580,8 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 	str_quote(text, strlen(text), reading.quoted);
 	if (key->type == SCHEMA_CHOICE || key->max)
 		value_allowed(key, reading.allowed);
-	if (!*text)
+	if (!*text && !(key->flags & SCHEMA_EMPTY))
 		return no_value(&reading);
-	return readers[key->type](&reading, ret);
+	return key->type < SCHEMA_MAP ? readers[key->type](&reading, ret)
+				      : read_http(&reading, ret);
 }

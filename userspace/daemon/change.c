@@ -28,6 +28,25 @@ void change_listeners_fini(struct change_listeners *listeners)
 	vec_free(&listeners->list);
 }
 
+/* What the language has, and this version does not do yet: then *model is NULL. */
+static int check_served(const char *name, struct model **model, struct err *err)
+{
+	int r = 0;
+
+	vec_foreach(listener, &(*model)->listeners) {
+		if (!listener->http || r)
+			continue;
+		r = err_set(
+			err, -EBADMSG,
+			"%s: listener '%s': this version does not serve http and https; nothing "
+			"has changed",
+			name, listener->name);
+	}
+	if (r < 0)
+		model_free(take_ptr(*model));
+	return r;
+}
+
 int change_parse(const char *name, const char *text, size_t size, struct model **ret,
 		 struct change *change, struct err *err)
 {
@@ -50,7 +69,7 @@ int change_parse(const char *name, const char *text, size_t size, struct model *
 		r = err_set(err, -EBADMSG, "%s: %zu error%s; nothing has changed", name,
 			    findings.errors, findings.errors == 1 ? "" : "s");
 	findings_fini(&findings);
-	return r;
+	return r < 0 ? r : check_served(name, ret, err);
 }
 
 static void sleep_ms(unsigned ms)

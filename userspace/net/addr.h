@@ -24,6 +24,12 @@ struct addr_prefix {
 	uint8_t bits; /* of the 16 bytes: 10.0.0.0/8 has 96 + 8 */
 };
 
+struct addr_prefixes {
+	struct addr_prefix *items;
+	size_t count;
+	size_t capacity;
+};
+
 /* AF_INET or AF_INET6. */
 int addr_family(const struct addr *addr);
 

@@ -60,6 +60,20 @@ void str_add(struct str *str, const char *format, ...)
 	va_end(arguments);
 }
 
+void str_add_quoted(struct str *str, const char *text)
+{
+	str_add(str, "\"");
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			str_add(str, "\\%c", *text);
+		else if ((unsigned char)*text < ' ' || *text == 0x7f)
+			str_add(str, "\\u%04x", *text);
+		else
+			str_add(str, "%c", *text);
+	}
+	str_add(str, "\"");
+}
+
 char *str_take(struct str *str)
 {
 	char *text;

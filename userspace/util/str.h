@@ -24,6 +24,9 @@ void str_add(struct str *str, const char *format, ...) __attribute__((format(pri
 void str_vadd(struct str *str, const char *format, va_list arguments)
 	__attribute__((format(printf, 2, 0)));
 
+/* In double quotes and with escapes, as YAML and JSON have it. The text is UTF-8. */
+void str_add_quoted(struct str *str, const char *text);
+
 /* The text ("" if nothing was added), owned by the caller; NULL if memory ran out. */
 char *str_take(struct str *str);
 

@@ -1,0 +1,798 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Goal: http and https listeners, virtual groups, forwarding rules and tls are read as the language
+ * says. Every rule of it has a text that keeps to it and one that does not, which gets one error,
+ * at its first character, that says what to do.
+ */
+#include "config/support.h"
+
+#include <netinet/in.h>
+
+struct http_case {
+	const char *rule; /* `$` stands for the value */
+	const char *value;
+	const char *wanted; /* message of the only error, NULL: it is right */
+	unsigned skip;	    /* characters of the value before the marked one */
+};
+
+/* A listener with the rules; line 10 is the first. Group main is default, api and web virtual. */
+#define LISTENER(protocol, port, more, rules)                                                      \
+	"version: 1\nlisteners:\n"                                                                 \
+	"  - { name: a, protocol: " protocol ", address: 192.0.2.1, port: " port ",\n" more "\n"   \
+	"      endpoint_groups: [\n"                                                               \
+	"        { name: main, endpoints: 10.0.0.1 },\n"                                           \
+	"        { name: api, type: virtual, endpoints: 10.0.0.1 },\n"                             \
+	"        { name: web, type: virtual, endpoints: 10.0.0.2 }],\n"                            \
+	"      forwarding_rules: [\n" rules "\n"                                                   \
+	"        { path: /a, forward: api }, { path: /w, forward: web }] }\n"
+#define UNSERVED(protocol)                                                                         \
+	"3:26 warning this version does not serve " protocol                                       \
+	" yet: weir run and weir apply refuse the file\n"
+#define HTTP(more, rules) LISTENER("http", "80", more, rules)
+
+static void try_text(const char *text, const char *wanted)
+{
+	_cleanup_(str_fini) struct str all = {};
+
+	str_add(&all, UNSERVED("http") "%s", wanted);
+	support_expect(text, strlen(text), all.text);
+}
+
+/* The value of a rule, which is line 10. */
+static void try_case(const struct http_case *c)
+{
+	_cleanup_(str_fini) struct str text = {}, wanted = {};
+	const char *at = strchr(c->rule, '$');
+	static const char base[] = HTTP("", "%");
+	const char *rules = strchr(base, '%');
+
+	while (at && at[1] == '{')
+		at = strchr(at + 1, '$');
+	cr_assert(at);
+	str_add(&text, "%.*s{ %.*s%s%s },%s", (int)(rules - base), base, (int)(at - c->rule),
+		c->rule, c->value, at + 1, rules + 1);
+	str_add(&wanted, "%s", "");
+	if (c->wanted)
+		str_add(&wanted, "10:%u error %s\n", (unsigned)(3 + (at - c->rule) + c->skip),
+			c->wanted);
+	try_text(text.text, wanted.text);
+}
+
+#define TRY_ALL(cases)                                                                             \
+	for (size_t i = 0; i < sizeof(cases) / sizeof((cases)[0]); i++)                            \
+	try_case(&(cases)[i])
+
+#define X10   "xxxxxxxxxx"
+#define X60   X10 X10 X10 X10 X10 X10
+#define X125  X60 X60 "xxxxx"
+#define X1000 X125 X125 X125 X125 X125 X125 X125 X125
+
+#define HOST  "host: $, forward: api"
+#define PATH  "path: $, forward: api"
+
+Test(config_http, hosts)
+{
+	static const struct http_case cases[] = {
+		{ HOST, "abc" },
+		{ HOST, "API.example.com" },
+		{ HOST, "'*.example.com'" },
+		{ HOST, "api?.example.*" },
+		{ HOST, "'[2001:db8::1]'" },
+		{ HOST, "[a.example.com, b.example.com]" },
+		{ HOST, "ab", "a host condition has 3 to 128 characters, not 2" },
+		{ HOST, X125 "xxx" },
+		{ HOST, X125 "xxxx", "a host condition has 3 to 128 characters, not 129" },
+		{ HOST, "~" X125 "xxx" },
+		{ HOST, "~ab", "a host condition has 3 to 128 characters, not 2" },
+		{ HOST, "'a.example.com:80'",
+		  "host 'a.example.com:80': leave the port out, that of a request is ignored" },
+		{ HOST, "a.example.com/x",
+		  "host 'a.example.com/x': write the host name alone, the rest goes under "
+		  "'path:'" },
+		{ HOST,
+		  "b\xc3\xbc"
+		  "cher.example",
+		  "host 'b\xc3\xbc"
+		  "cher.example': write it as clients send it, in ASCII (xn--...)" },
+		{ HOST, "a b.example",
+		  "host 'a b.example' has a character that is in no host name: ' '" },
+		{ HOST, "~^(a|b)\\.example$" },
+		{ HOST, "~^(a|b\\.example", "regular expression: missing closing parenthesis", 14 },
+		{ HOST, "[abc, ABD, abc]", "host 'abc' is given twice; first in line 10", 11 },
+	};
+
+	TRY_ALL(cases);
+}
+
+Test(config_http, paths)
+{
+	static const struct http_case cases[] = {
+		{ PATH, "/" },
+		{ PATH, "/v2/*" },
+		{ PATH, "/a;b//c%2Fd%20" },
+		{ PATH, "/" X125 "xx" },
+		{ PATH, "/" X125 "xxx", "a path condition has 1 to 128 characters, not 129" },
+		{ PATH, "v2",
+		  "path 'v2' must begin with '/', or with '~' if it is a regular "
+		  "expression" },
+		{ PATH, "'*.php'",
+		  "path '*.php' must begin with '/', or with '~' if it is a regular "
+		  "expression" },
+		{ PATH, "/a b",
+		  "path '/a b' can match no request: it has a character that is in no "
+		  "path" },
+		{ PATH, "'/a\\b'",
+		  "path '/a\\b' can match no request: it has a character that is "
+		  "in no path" },
+		{ PATH, "'/a#b'",
+		  "path '/a#b' can match no request: it has a character that is in "
+		  "no path" },
+		{ PATH, "/\xc3\xa4",
+		  "path '/\xc3\xa4' can match no request: write what is not ASCII "
+		  "percent-encoded, as clients send it" },
+		{ PATH, "/a/../b",
+		  "path '/a/../b' can match no request: requests are compared "
+		  "without '/./' and '/../'" },
+		{ PATH, "/a/.",
+		  "path '/a/.' can match no request: requests are compared without "
+		  "'/./' and '/../'" },
+		{ PATH, "/a/..b/.c" },
+		{ PATH, "/%61",
+		  "path '/%61' can match no request: requests are compared with "
+		  "letters, digits and -._~ decoded, and a '%' has two hexadecimal "
+		  "digits" },
+		{ PATH, "/%7E",
+		  "path '/%7E' can match no request: requests are compared with "
+		  "letters, digits and -._~ decoded, and a '%' has two hexadecimal "
+		  "digits" },
+		{ PATH, "/%00",
+		  "path '/%00' can match no request: requests are compared with "
+		  "letters, digits and -._~ decoded, and a '%' has two hexadecimal "
+		  "digits" },
+		{ PATH, "/%4",
+		  "path '/%4' can match no request: requests are compared with "
+		  "letters, digits and -._~ decoded, and a '%' has two hexadecimal "
+		  "digits" },
+		{ PATH, "'~^/v[0-9]+/'" },
+		{ PATH, "'~^/v[0-9+/'",
+		  "regular expression: missing terminating ] for character class", 10 },
+		{ PATH, "'~a(?<!b+)'",
+		  "regular expression: lookbehind assertion is not fixed length", 3 },
+		{ PATH, "'~\\C'", "regular expression: using \\C is disabled by the application",
+		  3 },
+		{ PATH, "\"\"", "path has no value" },
+		{ PATH, "[]", "path is empty; at least 1 needed" },
+		{ PATH, "{ a: b }", "expected a list for path; begin each item with '- '" },
+	};
+
+	TRY_ALL(cases);
+}
+
+#define METHOD "method: $, forward: api"
+#define SOURCE "source_ip: $, forward: api"
+#define HEADER "header: $, forward: api"
+#define QUERY  "query: $, forward: api"
+#define COOKIE "cookie: $, forward: api"
+
+Test(config_http, other_conditions)
+{
+	static const struct http_case cases[] = {
+		{ METHOD, "GET" },
+		{ METHOD, "[POST, PROPFIND, VERSION-CONTROL]" },
+		{ METHOD, "get", "method 'get' must be of capital letters, as in GET, at most 32" },
+		{ METHOD, "'G T'",
+		  "method 'G T' must be of capital letters, as in GET, at most 32" },
+		{ METHOD, "[PUT, PUT]", "method 'PUT' is given twice; first in line 10", 6 },
+		{ SOURCE, "10.0.0.0/8" },
+		{ SOURCE, "['2001:db8::/32', 10.0.0.1]" },
+		{ SOURCE, "10.0.0.1/8",
+		  "'10.0.0.1/8' has bits beyond the prefix; write 10.0.0.0/8, "
+		  "or the address alone" },
+		{ SOURCE, "[10.0.0.0/8, 10.0.0.0/8]",
+		  "prefix '10.0.0.0/8' is given twice; first in line 10", 13 },
+		{ HEADER, "{ X-A: a }" },
+		{ HEADER, "{ X-A: [a, 'b*', '~^c'], X-B: [\"d \\\"e\\\"\"] }" },
+		{ HEADER, "X-A", "expected a mapping for header: { header: value }" },
+		{ HEADER, "{}", "header is empty; at least one header needed" },
+		{ HEADER, "{ 'X A': a }",
+		  "header 'X A' must be of letters, digits and !#$%&'*+-.^_`|~", 2 },
+		{ HEADER, "{ X-A: a, X-A: b }", "header 'X-A' is given twice; first in line 10",
+		  10 },
+		{ HEADER, "{ X-A: \"a\\nb\" }", "value 'a?b' has a line break or control character",
+		  7 },
+		{ HEADER, "{ X-A: ' b' }", "value ' b' begins or ends with a blank", 7 },
+		{ HEADER, "{ X-A: }", "value has no value; expected a list", 2 },
+		{ HEADER, "{ X-A: " X125 "xxx }" },
+		{ HEADER, "{ X-A: " X125 "xxxx }", "value has 129 characters; at most 128 allowed",
+		  7 },
+		{ HEADER, "{ X-A: '~' }", "behind '~' a regular expression is missing", 7 },
+		{ HEADER, "{ X-A: [b, '~*'] }",
+		  "regular expression: quantifier does not follow a repeatable item", 13 },
+		{ QUERY, "{ a b: \xc3\xa4 }" },
+		{ QUERY, "{ \"\": x }", "parameter has no value", 2 },
+		{ COOKIE, "{ session: '?*' }" },
+		{ COOKIE, "{ ses;sion: x }",
+		  "cookie 'ses;sion' must be of letters, digits and !#$%&'*+-.^_`|~", 2 },
+		{ COOKIE, "{ a: { b: c } }", "expected a list for value; begin each item with '- '",
+		  5 },
+	};
+
+	TRY_ALL(cases);
+}
+
+#define REDIRECT "path: /x, redirect: $"
+#define FIXED	 "path: /x, fixed_response: $"
+#define DROP	 "path: /x, drop: $"
+
+Test(config_http, answers)
+{
+	static const struct http_case cases[] = {
+		{ REDIRECT, "https://example.com/new" },
+		{ REDIRECT, "'${protocol}://${host}:8080${path}?${query}'" },
+		{ REDIRECT, "/new" },
+		{ REDIRECT, "{ url: /new, code: 308 }" },
+		{ REDIRECT, "{ url: /new, code: 304 }",
+		  "unknown code '304'; did you mean '301'? allowed: 301, 302, 303, 307, 308", 19 },
+		{ REDIRECT, "{ code: 301 }",
+		  "missing key 'url' (where to; ${protocol} ${host} ${port} ${path} ${query} are "
+		  "the request's)" },
+		{ REDIRECT, "new",
+		  "url 'new' must be https://HOST..., http://HOST..., ${protocol}://HOST..., or "
+		  "begin with one '/'" },
+		{ REDIRECT, "//evil.example",
+		  "url '//evil.example' must be https://HOST..., http://HOST..., "
+		  "${protocol}://HOST..., or begin with one '/'" },
+		{ REDIRECT, "https:///x",
+		  "url 'https:///x' must be https://HOST..., http://HOST..., "
+		  "${protocol}://HOST..., or begin with one '/'" },
+		{ REDIRECT, "'/${pth}'",
+		  "url '/${pth}' has an unknown variable; there are ${protocol}, ${host}, ${port}, "
+		  "${path} and ${query}",
+		  1 },
+		{ REDIRECT, "'/${path'",
+		  "url '/${path' has an unknown variable; there are ${protocol}, ${host}, ${port}, "
+		  "${path} and ${query}",
+		  1 },
+		{ REDIRECT, "\"/a\\r\\nSet-Cookie: x\"",
+		  "url '/a??Set-Cookie: x' has a character that is in no URL; write it "
+		  "percent-encoded" },
+		{ FIXED, "404" },
+		{ FIXED, "{ code: 200, content_type: text/html; charset=utf-8, body: \"a\\nb\" }" },
+		{ FIXED, "301",
+		  "code '301' is not allowed: a fixed response has 200 to 299, 400 to "
+		  "499 or 500 to 599; for 3xx there is 'redirect:'" },
+		{ FIXED, "{ code: 100 }",
+		  "code '100' is not allowed: a fixed response has 200 to "
+		  "299, 400 to 499 or 500 to 599",
+		  8 },
+		{ FIXED, "600",
+		  "code '600' is not allowed: a fixed response has 200 to 299, 400 to "
+		  "499 or 500 to 599" },
+		{ FIXED, "{ body: a }",
+		  "missing key 'code' (status of the answer: 2xx, 4xx or 5xx)" },
+		{ FIXED, "{ code: 200, body: '" X1000 "' }" },
+		{ FIXED, "{ code: 200, body: '\xc3\xa4" X1000 "' }",
+		  "body has 1001 characters; at most 1000 allowed", 19 },
+		{ FIXED, "{ code: 200, body: \"\\e\" }", "body '?' has a control character", 19 },
+		{ FIXED, "{ code: 204, body: a }", "an answer with status 204 has no body", 19 },
+		{ FIXED, "{ code: 204, body: '' }" },
+		{ FIXED, "{ code: 200, content_type: html }",
+		  "content_type 'html' is not a media type like text/html or text/html; "
+		  "charset=utf-8",
+		  27 },
+		{ DROP, "true" },
+		{ DROP, "false", "unknown drop 'false'; allowed: true" },
+	};
+
+	TRY_ALL(cases);
+}
+
+#define REWRITE "path: /x, forward: api, rewrite: $"
+#define ADD	"path: /x, forward: api, add_header: $"
+#define REMOVE	"path: /x, forward: api, remove_header: $"
+#define FORWARD "path: /x, forward: $"
+
+Test(config_http, forwards)
+{
+	static const struct http_case cases[] = {
+		{ FORWARD, "main" },
+		{ FORWARD, "ap1",
+		  "this listener has no endpoint group 'ap1'; did you mean 'api'?" },
+		{ FORWARD, "elsewhere",
+		  "this listener has no endpoint group 'elsewhere'; add one of type virtual" },
+		{ REWRITE, "/y" },
+		{ REWRITE, "{ host: b.example, path: '/y${path}', query: '' }" },
+		{ REWRITE, "{}", "rewrite is empty; name host, path or query" },
+		{ REWRITE, "y", "path 'y' must begin with '/' or ${path}" },
+		{ REWRITE, "{ query: }", "query has no value; write \"\" for an empty one", 2 },
+		{ REWRITE, "{ path: \"/a b\" }",
+		  "path '/a b' has a character that is in no URL; write it percent-encoded", 8 },
+		{ ADD, "{ X-Env: blue, X-B: \"b: c\" }" },
+		{ ADD, "{ X-Env: \"a\\r\\nX: y\" }",
+		  "value 'a??X: y' has a line break or control character", 9 },
+		{ ADD, "{ host: b.example }",
+		  "header host cannot be set: change it with 'rewrite: { "
+		  "host: ... }'",
+		  2 },
+		{ ADD, "{ Transfer-Encoding: x }",
+		  "header Transfer-Encoding cannot be set: weir sends its own", 2 },
+		{ ADD, "{ X-Env: [a] }", "expected one value for value, not a list", 9 },
+		{ REMOVE, "X-A" },
+		{ REMOVE, "[X-A, Accept]" },
+		{ REMOVE, "[X-A, 'a b']",
+		  "remove_header 'a b' must be of letters, digits and !#$%&'*+-.^_`|~", 6 },
+		{ REMOVE, "connection", "header connection cannot be removed: weir sends its own" },
+		{ REMOVE, "[X-A, X-A]", "header 'X-A' is given twice; first in line 10", 6 },
+	};
+
+	TRY_ALL(cases);
+}
+
+/* A whole rule stands for the value, at column 1 of line 10. */
+Test(config_http, actions)
+{
+	static const struct http_case cases[] = {
+		{ "$", "path: /x, forward: api" },
+		{ "$", "path: /x",
+		  "a rule needs an action: forward, redirect, fixed_response or drop", 1000 },
+		{ "$", "path: /x, forward: api, drop: true",
+		  "a rule has one of forward, redirect, fixed_response and drop; this one has "
+		  "'forward' already, in line 10",
+		  24 },
+		{ "$", "path: /x, redirect: /y, rewrite: /z",
+		  "rewrite is for requests that are forwarded; this rule has 'redirect'", 24 },
+		{ "$", "path: /x, drop: true, add_header: { a: b }",
+		  "add_header is for requests that are forwarded; this rule has 'drop'", 22 },
+		{ "$", "path: /x, fixed_response: 404, remove_header: a",
+		  "remove_header is for requests that are forwarded; this rule has "
+		  "'fixed_response'",
+		  31 },
+		{ "$", "forward: api",
+		  "a rule needs a condition: host, path, header, query, method, cookie or "
+		  "source_ip; 'path: /*' is all requests",
+		  1000 },
+		/* A key that was meant counts. */
+		{ "$", "path: /x, forwrd: api", "unknown key 'forwrd'; did you mean 'forward'?",
+		  10 },
+		{ "$", "hots: abc, forward: api", "unknown key 'hots'; did you mean 'host'?", 0 },
+		{ "$", "path: x y, forward: 9",
+		  "path 'x y' must begin with '/', or with '~' if it is a regular "
+		  "expression\n10:23 "
+		  "error forward '9' must begin with a letter and go on with letters, digits, '.', "
+		  "'_' or '-', at most 63 in all",
+		  6 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct http_case c = cases[i];
+
+		if (c.skip == 1000)
+			c.skip = -2; /* the rule as a whole */
+		try_case(&c);
+	}
+}
+
+#define P(priority) "{ path: /" priority ", priority: " priority ", drop: true }"
+
+Test(config_http, priorities)
+{
+	static const struct {
+		const char *rules, *wanted;
+	} cases[] = {
+		{ P("1") ",\n" P("10000"), "" },
+		{ P("0"), "7:23 error priority '0' is out of range; allowed: 1 to 10000\n" },
+		{ P("10001"),
+		  "7:27 error priority '10001' is out of range; allowed: 1 to 10000\n" },
+		{ P("5") ",\n" P("6") ",\n" P("5"),
+		  "9:23 error priority 5 is given twice; first in line 7\n" },
+		{ P("5") ",\n{ path: /x, drop: true }", "8:1 error this rule has no priority, but "
+							"that of line 7 has; either all rules of "
+							"a listener have one or none\n" },
+		{ "{ path: /x, drop: true },\n" P("5"), "7:1 error this rule has no priority, but "
+							"that of line 8 has; either all rules of "
+							"a listener have one or none\n" },
+		/* Once, and not because of one that is wrong. */
+		{ P("5") ",\n{ path: /x, priority: x, drop: true }",
+		  "8:23 error priority 'x' is not a whole number in plain digits; allowed: 1 to "
+		  "10000\n" },
+		{ "{ name: a, path: /x, drop: true },\n{ name: a, path: /y, drop: true }",
+		  "8:9 error forwarding rule name 'a' is given twice; first in line 7\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(str_fini) struct str text = {};
+
+		str_add(&text,
+			"version: 1\nlisteners:\n"
+			"  - { name: a, protocol: http, address: 192.0.2.1, port: 80,\n"
+			"\n      endpoint_groups: [{ name: main, endpoints: 10.0.0.1 }],\n"
+			"      forwarding_rules: [\n%s] }\n",
+			cases[i].rules);
+		try_text(text.text, cases[i].wanted);
+	}
+}
+
+Test(config_http, rule_order)
+{
+	try_text(HTTP("      rule_order: domain_first,", "{ host: abc, forward: api },"), "");
+	try_text(HTTP("      rule_order: domain_first,", "{ method: GET, forward: api },"),
+		 "10:1 error with rule_order domain_first a rule needs a host or a path\n");
+	try_text("version: 1\nlisteners:\n"
+		 "  - { name: a, protocol: http, address: 192.0.2.1, port: 80, rule_order: "
+		 "domain_first,\n"
+		 "      endpoint_groups: [{ name: main, endpoints: 10.0.0.1 }],\n"
+		 "      forwarding_rules: [\n" P("5") ",\n" P("6") "] }\n",
+		 "6:23 warning priority has no effect with rule_order domain_first\n");
+	try_text(HTTP("      rule_order: domain,", "{ host: abc, forward: api },"),
+		 "4:19 error unknown rule_order 'domain'; allowed: "
+		 "priority, domain_first\n");
+}
+
+#define TLS "      tls: { certificate: /a.pem, key: /a.key },"
+
+Test(config_http, listeners)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		{ HTTP("", ""), UNSERVED("http") },
+		{ LISTENER("https", "443", TLS, ""), UNSERVED("https") },
+		{ LISTENER("https", "443", "", ""), "3:5 error missing key 'tls': protocol https "
+						    "needs { certificate: FILE, key: FILE "
+						    "}\n" UNSERVED("https") },
+		{ HTTP(TLS, ""), UNSERVED("http") "4:7 error tls is for protocol https; this "
+						  "listener is http\n" },
+		{ LISTENER("https", "443", "      tls: { certificate: a.pem, key: /a.key },", ""),
+		  UNSERVED("https") "4:27 error certificate 'a.pem' is not the path of a file; "
+				    "write it from the root on, as in /etc/weir/FILE\n" },
+		{ LISTENER("https", "443",
+			   "      tls: { certificate: /a, key: /a, minimum_version: 1.1 },", ""),
+		  UNSERVED("https") "4:57 error unknown minimum_version '1.1'; did you mean '1.2'? "
+				    "allowed: 1.2, 1.3\n" },
+		{ LISTENER(
+			  "https", "443",
+			  "      tls: { certificate: /a, key: /a, more_certificates: [{ key: /b }] "
+			  "},",
+			  ""),
+		  UNSERVED("https") "4:60 error missing key 'certificate' (file of the certificate "
+				    "and those that it is signed by, PEM)\n" },
+		{ LISTENER("http", "'80,81'", "", ""),
+		  UNSERVED("http") "3:62 error a listener of protocol http has exactly one port; "
+				   "make a listener for each\n" },
+		{ LISTENER("http", "80-81", "", ""),
+		  UNSERVED("http") "3:58 error a listener of protocol http has exactly one port; "
+				   "make a listener for each\n" },
+		{ HTTP("      mode: dsr,", ""),
+		  UNSERVED("http") "4:13 error mode dsr is for tcp and udp: requests go to "
+				   "endpoints "
+				   "over connections of weir's own; leave it out\n" },
+		{ HTTP("      request_timeout: 180s, upgrade_idle_timeout: 1h,", ""),
+		  UNSERVED("http") },
+		{ HTTP("      request_timeout: 181s,", ""),
+		  UNSERVED("http") "4:24 error request_timeout '181s' is out of range; allowed: 1s "
+				   "to "
+				   "180s\n" },
+		{ HTTP("      request_timeout: 0,", ""),
+		  UNSERVED("http") "4:24 error request_timeout '0' is out of range; allowed: 1s to "
+				   "180s\n" },
+		{ HTTP("      x_forwarded: [proto, port, real_ip], trusted_proxies: 10.0.0.0/8,",
+		       ""),
+		  UNSERVED("http") },
+		{ HTTP("      x_forwarded: for,", ""),
+		  UNSERVED("http") "4:20 error unknown x_forwarded 'for'; "
+				   "allowed: proto, port, real_ip\n" },
+		{ HTTP("      proxy_protocol_in: { from: 10.0.0.0/8 },", ""), UNSERVED("http") },
+		{ HTTP("      proxy_protocol_in: {},", ""),
+		  UNSERVED("http") "4:26 error missing key 'from' (addresses of the proxies in "
+				   "front; "
+				   "connections of others are closed)\n" },
+		{ HTTP("      proxy_protocol_in: { from: [] },", ""),
+		  UNSERVED("http") "4:34 error from is empty; at least 1 needed\n" },
+		{ HTTP("      idle_timeout: 3600s,", ""), UNSERVED("http") },
+		{ HTTP("      idle_timeout: 3601s,", ""),
+		  UNSERVED("http") "4:21 error idle_timeout '3601s'; limit idle_timeout_http is "
+				   "1s-3600s (profile default); to widen it: limits: { "
+				   "idle_timeout_http: 1s-3601s }\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		support_expect(cases[i].text, strlen(cases[i].text), cases[i].wanted);
+}
+
+/* Line 4 is the first group. */
+#define GROUPS(protocol, groups)                                                                   \
+	"version: 1\nlisteners:\n  - { name: a, protocol: " protocol                               \
+	", address: 192.0.2.1, port: 80, endpoint_groups: [\n" groups "] }\n"
+
+Test(config_http, groups)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		/* The same endpoint may be in groups for different requests, but not twice in one.
+		 */
+		{ LISTENER("http", "80", "", ""), UNSERVED("http") },
+		{ GROUPS("http", "{ name: g, endpoints: [10.0.0.1, '10.0.0.1:80'] }"),
+		  UNSERVED(
+			  "http") "4:34 error endpoint '10.0.0.1:80' is given twice; first in line "
+				  "4\n" },
+		{ GROUPS("http",
+			 "{ name: g, port_override: 81, endpoints: [10.0.0.1, '10.0.0.1:81']"
+			 " }"),
+		  UNSERVED(
+			  "http") "4:53 error endpoint '10.0.0.1:81' is given twice; first in line "
+				  "4\n" },
+		{ GROUPS("http", "{ name: g, type: virtual, endpoints: 10.0.0.1 }"),
+		  UNSERVED("http") "3:79 error a listener needs a default group, for requests that "
+				   "no "
+				   "rule is about\n"
+				   "4:9 warning no rule forwards to virtual group 'g', so it gets "
+				   "no "
+				   "requests\n" },
+		{ GROUPS("http", "{ name: g, endpoints: 10.0.0.1 },\n"
+				 "{ name: v, type: virtual, endpoints: 10.0.0.1 }"),
+		  UNSERVED("http") "5:9 warning no rule forwards to virtual group 'v', so it gets "
+				   "no "
+				   "requests\n" },
+		{ GROUPS("http", "{ name: g, backend_protocol: https, endpoints: [{ address: "
+				 "10.0.0.1, proxy_protocol: v2 }] }"),
+		  UNSERVED("http") },
+		{ GROUPS("http",
+			 "{ name: g, endpoints: [{ address: 10.0.0.1, proxy_protocol: v3 }] "
+			 "}"),
+		  UNSERVED("http") "4:61 error unknown proxy_protocol 'v3'; did you mean 'v1'? "
+				   "allowed: none, v1, "
+				   "v2\n" },
+		{ GROUPS("http", "{ name: g, endpoints: [{ address: 10.0.0.1, mode: ipip }] }"),
+		  UNSERVED("http") "4:51 error mode ipip is for tcp and udp: requests go to "
+				   "endpoints "
+				   "over connections of weir's own; leave it out\n" },
+		/* Families do not matter to a proxy. */
+		{ GROUPS("http", "{ name: g, endpoints: '2001:db8::1' }"), UNSERVED("http") },
+		{ GROUPS("tcp", "{ name: g, type: virtual, endpoints: 10.0.0.1 }"),
+		  "4:18 error virtual groups are for listeners of protocol http and https\n" },
+		{ GROUPS("udp", "{ name: g, backend_protocol: http, endpoints: 10.0.0.1 }"),
+		  "4:12 error backend_protocol is for listeners of protocol http and https\n" },
+		{ GROUPS("tcp", "{ name: g, endpoints: [{ address: 10.0.0.1, proxy_protocol: v1 }] "
+				"}"),
+		  "4:45 error proxy_protocol is for listeners of protocol http and https\n" },
+		{ GROUPS("tcp", "{ name: g, port_override: 81, endpoints: 10.0.0.1 }"), "" },
+		{ GROUPS("tcp", "{ name: g, port_override: 81, endpoints: [{ address: 10.0.0.1, "
+				"mode: dsr }, { address: 10.0.0.2, mode: dsr }] }"),
+		  "4:27 error with mode dsr the endpoint gets the listener's port 80; leave the "
+		  "port "
+		  "out\n" },
+		{ GROUPS("tcp", "{ name: g, port_override: 80, endpoints: 192.0.2.1 }"),
+		  "4:42 error this endpoint is listener 'a' itself: a loop\n" },
+		{ GROUPS("tcp", "{ name: g, port_override: 81, endpoints: 192.0.2.1 }"), "" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		support_expect(cases[i].text, strlen(cases[i].text), cases[i].wanted);
+}
+
+Test(config_http, not_for_tcp)
+{
+	static const char *const keys[] = {
+		"request_timeout: 9",
+		"upgrade_idle_timeout: 9",
+		"x_forwarded: port",
+		"trusted_proxies: 10.0.0.1",
+		"proxy_protocol_in: { from: 10.0.0.1 }",
+		"tls: { certificate: /a, key: /a }",
+		"rule_order: priority",
+		"forwarding_rules: [{ path: /, forward: g }]",
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		_cleanup_(str_fini) struct str text = {}, wanted = {};
+
+		str_add(&text,
+			"version: 1\nlisteners:\n  - name: a\n    protocol: udp\n"
+			"    address: 192.0.2.1\n    port: 80\n    %s\n"
+			"    endpoint_groups: [{ name: g, endpoints: 10.0.0.1 }]\n",
+			keys[i]);
+		str_add(&wanted, "7:5 error %.*s is for listeners of protocol http and https\n",
+			(int)strcspn(keys[i], ":"), keys[i]);
+		support_expect(text.text, text.size, wanted.text);
+	}
+}
+
+/* TCP, HTTP and HTTPS are all over TCP. */
+Test(config_http, shared_ports)
+{
+	static const char *const protocols[] = { "tcp", "http", "https", "udp" };
+
+	for (int i = 0; i < 4; i++) {
+		_cleanup_(str_fini) struct str text = {}, wanted = {};
+
+		str_add(&text,
+			"version: 1\nlisteners:\n"
+			"  - { name: a, protocol: http, address: 192.0.2.1, port: 80,\n"
+			"      endpoint_groups: [{ name: g, endpoints: 10.0.0.1 }] }\n"
+			"  - { name: b, protocol: %s, address: 192.0.2.1,%s\n"
+			"      port: 80, endpoint_groups: [{ name: g, endpoints: 10.0.0.1 }] }\n",
+			protocols[i], i == 2 ? " tls: { certificate: /a, key: /a }," : "");
+		str_add(&wanted, UNSERVED("http"));
+		if (i == 1 || i == 2)
+			str_add(&wanted,
+				"5:26 warning this version does not serve %s yet: weir run and "
+				"weir "
+				"apply refuse the file\n",
+				protocols[i]);
+		if (i < 3)
+			str_add(&wanted,
+				"6:13 error TCP port 80 of 192.0.2.1 belongs to listener 'a'\n");
+		support_expect(text.text, text.size, wanted.text);
+	}
+}
+
+#define GA "limits: { profile: ga-2021 }\n"
+
+Test(config_http, limits)
+{
+	static const struct {
+		const char *limits, *rule, *more, *wanted;
+	} cases[] = {
+		{ "", "host: abc, method: GET", "", "" },
+		{ GA, "host: abc, path: /x", "", "" },
+		{ GA, "host: abc, method: GET", "",
+		  "9:42 error condition method; limit rule_conditions is [host, path] (profile "
+		  "ga-2021); to change it: limits: { rule_conditions: [host, path, method] }\n" },
+		{ "limits: { profile: ga-2021, rule_conditions: all }\n", "host: abc, method: GET",
+		  "", "" },
+		{ GA, "host: abc", "rule_order: priority, ",
+		  "4:74 error rule_order 'priority'; limit rule_order is domain_first (profile "
+		  "ga-2021); to change it: limits: { rule_order: priority }\n" },
+		{ "limits: { rule_order: domain_first }\n", "method: GET", "",
+		  "9:7 error with rule_order domain_first a rule needs a host or a path\n" },
+		{ GA, "host: abc", "idle_timeout: 61, ",
+		  "4:76 error idle_timeout '61'; limit idle_timeout_http is 1s-60s (profile "
+		  "ga-2021); to widen it: limits: { idle_timeout_http: 1s-61s }\n" },
+		{ "limits: { virtual_groups_per_listener: 0 }\n", "host: abc", "",
+		  "7:9 error 1 virtual groups in a listener; limit virtual_groups_per_listener is "
+		  "0 "
+		  "(line 2); to raise it: limits: { virtual_groups_per_listener: 1 }\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(str_fini) struct str text = {}, wanted = {};
+		bool limits = *cases[i].limits;
+
+		str_add(&text,
+			"version: 1\n%slisteners:\n"
+			"  - { name: a, protocol: http, address: 192.0.2.1, port: 80, %s\n"
+			"      endpoint_groups: [\n"
+			"        { name: main, endpoints: 10.0.0.1 },\n"
+			"        { name: api, type: virtual, endpoints: 10.0.0.1 }],\n"
+			"      forwarding_rules: [\n"
+			"      { forward: api, %s } ] }\n",
+			cases[i].limits, cases[i].more, cases[i].rule);
+		str_add(&wanted,
+			"%u:26 warning this version does not serve http yet: weir run and weir "
+			"apply "
+			"refuse the file\n%s",
+			3 + limits, cases[i].wanted);
+		support_expect(text.text, text.size, wanted.text);
+	}
+}
+
+Test(config_http, defaults)
+{
+	_cleanup_(model_freep) struct model *model = support_parse(
+		"version: 1\nlisteners:\n"
+		"  - { name: a, protocol: http, address: 192.0.2.1, port: 80,\n"
+		"      endpoint_groups: [{ name: g, port_override: 81, endpoints: [10.0.0.1, "
+		"'10.0.0.2:9'] }],\n"
+		"      forwarding_rules: [{ host: [ABC.Example, '~Xyz', '*.Y'], path: /A, "
+		"redirect: "
+		"/x "
+		"},\n"
+		"        { path: /b, fixed_response: 404 }] }\n"
+		"  - { name: b, protocol: https, address: 192.0.2.1, port: 443,\n"
+		"      tls: { certificate: /a, key: /b },\n"
+		"      endpoint_groups: [{ name: g, endpoints: 10.0.0.1 }] }\n");
+	const struct listener *listener = &model->listeners.items[0];
+	const struct endpoint *endpoints = listener->groups.items[0].endpoints.items;
+	const struct http *http = listener->http, *https = model->listeners.items[1].http;
+	const struct http_rule *rule = http->rules.items;
+	const struct pattern *hosts = rule->conditions.items[0].values.items;
+
+	cr_expect(listener->protocol == IPPROTO_TCP && listener->idle_timeout == 15);
+	cr_expect(!http->tls && https->tls && https->tls_minimum == 12 && !https->client_ca);
+	cr_expect(http->request_timeout == 60 && http->upgrade_idle_timeout == 3600);
+	cr_expect(http->rule_order == HTTP_PRIORITY && !http->x_forwarded);
+	cr_expect(!http->trusted_proxies.count && !http->proxy_sources.count);
+	cr_expect(endpoints[0].port == 81 && endpoints[1].port == 9);
+	cr_expect_str_eq(endpoints[0].name, "10.0.0.1:81");
+	cr_expect(!endpoints[0].proxy_protocol && !listener->groups.items[0].backend_https);
+	cr_expect(rule[0].code == 302 && !rule[0].priority && !*rule[0].name);
+	/* Hosts are alike in any case, expressions are compiled so. */
+	cr_expect_str_eq(hosts[0].text, "abc.example");
+	cr_expect_str_eq(hosts[1].text, "Xyz");
+	cr_expect_str_eq(hosts[2].text, "*.y");
+	cr_expect(hosts[0].kind == PATTERN_EXACT && hosts[1].kind == PATTERN_REGEX &&
+		  hosts[2].kind == PATTERN_WILDCARD);
+	cr_expect_str_eq(rule[0].conditions.items[1].values.items[0].text, "/A");
+	cr_expect(rule[1].code == 404 && !rule[1].body);
+	cr_expect_str_eq(rule[1].content_type, "text/plain");
+}
+
+/* Each field of the model makes a difference. */
+Test(config_http, differences_are_seen)
+{
+	static const char *const listeners[] = {
+		"protocol: http",
+		"protocol: http, request_timeout: 9",
+		"protocol: http, upgrade_idle_timeout: 9",
+		"protocol: http, rule_order: domain_first",
+		"protocol: http, x_forwarded: port",
+		"protocol: http, x_forwarded: proto",
+		"protocol: http, trusted_proxies: 10.0.0.1",
+		"protocol: http, proxy_protocol_in: { from: 10.0.0.1 }",
+		"protocol: https, tls: { certificate: /a, key: /a }",
+		"protocol: https, tls: { certificate: /b, key: /a }",
+		"protocol: https, tls: { certificate: /a, key: /b }",
+		"protocol: https, tls: { certificate: /a, key: /a, minimum_version: 1.3 }",
+		"protocol: https, tls: { certificate: /a, key: /a, client_ca: /a }",
+		"protocol: https, tls: { certificate: /a, key: /a, more_certificates: [{ "
+		"certificate: /a, key: /a }] }",
+	};
+	static const char *const rules[] = {
+		"path: /a, drop: true",
+		"path: /b, drop: true",
+		"path: /*, drop: true",
+		"path: [/a, /b], drop: true",
+		"path: ~/a, drop: true",
+		"host: [abc], drop: true",
+		"name: a, path: /a, drop: true",
+		"priority: 1, path: /a, drop: true",
+		"header: { a: b }, drop: true",
+		"header: { b: b }, drop: true",
+		"cookie: { a: b }, drop: true",
+		"query: { a: b }, drop: true",
+		"source_ip: 10.0.0.1, drop: true",
+		"source_ip: 10.0.0.2, drop: true",
+		"path: /a, forward: g",
+		"path: /a, forward: h",
+		"path: /a, forward: g, rewrite: /b",
+		"path: /a, forward: g, rewrite: { host: b }",
+		"path: /a, forward: g, rewrite: { query: b }",
+		"path: /a, forward: g, add_header: { a: b }",
+		"path: /a, forward: g, add_header: { a: c }",
+		"path: /a, forward: g, remove_header: a",
+		"path: /a, redirect: /a",
+		"path: /a, redirect: { url: /a, code: 301 }",
+		"path: /a, fixed_response: 404",
+		"path: /a, fixed_response: { code: 404, body: a }",
+		"path: /a, fixed_response: { code: 404, content_type: a/b }",
+	};
+	enum {
+		FIRST = sizeof(listeners) / sizeof(listeners[0]),
+		COUNT = FIRST + sizeof(rules) / sizeof(rules[0])
+	};
+	struct model *models[COUNT];
+
+	for (int i = 0; i < COUNT; i++) {
+		_cleanup_(str_fini) struct str text = {};
+		_cleanup_(model_freep) struct model *copy = NULL;
+
+		str_add(&text,
+			"version: 1\nlisteners:\n"
+			"  - { name: a, address: 192.0.2.1, port: 80, %s, endpoint_groups: [{ "
+			"name: "
+			"g, endpoints: 10.0.0.1 }, { name: h, type: virtual, endpoints: 10.0.0.2 "
+			"}],\n"
+			"      forwarding_rules: [%s%s%s] }\n",
+			i < FIRST ? listeners[i] : "protocol: http", i < FIRST ? "" : "{ ",
+			i < FIRST ? "" : rules[i - FIRST], i < FIRST ? "" : " }");
+		models[i] = support_parse(text.text);
+		copy = model_copy(models[i]);
+		cr_expect(model_equal(models[i], copy), "%s", text.text);
+		for (int j = 0; j < i; j++)
+			cr_expect(!model_equal(models[i], models[j]), "%d, %d: %s", i, j,
+				  text.text);
+	}
+	for (int i = 0; i < COUNT; i++)
+		model_free(models[i]);
+}
