@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "csum.h"
 #include "explain.h"
+#include "head.h"
 #include "icmp.h"
 #include "listener.h"
 #include "parse_all.h"
@@ -25,10 +26,7 @@
 
 #define ANSWER_TTL     64
 #define ANSWER_BURST   (NANOSECONDS / 10) /* how far ahead of an even pace answers may be */
-#define ANSWER_IP4_MAX 576		  /* RFC 1812, 4.3.2.3: bytes of an ICMP error */
-#define ANSWER_IP6_MAX 1280		  /* RFC 4443, 2.4 c */
 #define ANSWER_IP4_TOS 0xc0		  /* RFC 1812, 4.3.2.5: internetwork control */
-#define ANSWER_L2_MAX  22		  /* Ethernet with two tags */
 #define ANSWER_IP4_DF  0x4000
 
 /* A packet's answer while it is put together. */
@@ -47,6 +45,8 @@ static __always_inline enum weir_answer answer_kind(const struct pkt *pkt, __u32
 		return WEIR_ANSWER_ECHO;
 	if (reason == WEIR_R_TTL_EXPIRED)
 		return WEIR_ANSWER_EXPIRED;
+	if (reason == WEIR_R_TOO_BIG)
+		return WEIR_ANSWER_TOO_BIG;
 	return pkt->flow.protocol == IPPROTO_TCP ? WEIR_ANSWER_RESET : WEIR_ANSWER_UNREACHABLE;
 }
 
@@ -85,60 +85,22 @@ static __always_inline bool answer_in_pace(const struct weir_control *control, _
 	return __sync_val_compare_and_swap(due, before, next) == before;
 }
 
-/* Cuts the frame off behind `size` bytes. */
-static __always_inline bool answer_cut(struct xdp_md *ctx, __u64 size)
-{
-	__u64 has = bpf_xdp_get_buff_len(ctx);
-
-	return has == size || (has > size && !bpf_xdp_adjust_tail(ctx, (int)(size - has)));
-}
-
-/*
- * The 16-bit words of `size` bytes from `at` on, summed up and folded; -1: they are not there. A
- * function of its own, as parse_extensions().
- */
-__noinline int answer_sum(struct xdp_md *ctx, __u32 at, __u32 size)
-{
-	const void *end = (void *)(long)ctx->data_end;
-	const void *data = (void *)(long)ctx->data;
-	const __be16 *half;
-	__u64 sum = 0;
-	__u32 i;
-
-	if (at > ANSWER_L2_MAX + sizeof(struct ipv6hdr) + ICMP_HEADER)
-		return -1;
-	half = data + at;
-	for (i = 0; i < ANSWER_IP6_MAX / 2 && 2 * i + 1 < size; i++) {
-		if (!within(end, half + i, sizeof(*half)))
-			return -1;
-		sum += half[i];
-	}
-	if (size & 1) {
-		const __u8 *last = (const __u8 *)(half + i);
-
-		if (!within(end, last, sizeof(*last)))
-			return -1;
-		sum += bpf_htons((__u16)*last << 8);
-	}
-	return (__u16)~csum_apply(0xffff, sum);
-}
-
 /* Ethernet, `grown` bytes further on than it shall be, turned round; its tags come with it. */
 static __always_inline bool answer_put_eth(void *data, const void *end, __u32 grown)
 {
 	const __u16 *from = data + grown;
-	__u16 *to = data, old[ANSWER_L2_MAX / 2];
+	__u16 *to = data, old[PARSE_MAX_L2 / 2];
 
 	/* The longest one: what it is longer than this, the IP header is about to overwrite. */
-	if (!within(end, from, ANSWER_L2_MAX))
+	if (!within(end, from, PARSE_MAX_L2))
 		return false;
-	for (int i = 0; i < ANSWER_L2_MAX / 2; i++)
+	for (int i = 0; i < PARSE_MAX_L2 / 2; i++)
 		old[i] = from[i];
 	for (int i = 0; i < ETH_ALEN / 2; i++) {
 		to[i] = old[i + ETH_ALEN / 2];
 		to[i + ETH_ALEN / 2] = old[i];
 	}
-	for (int i = ETH_ALEN; i < ANSWER_L2_MAX / 2; i++)
+	for (int i = ETH_ALEN; i < PARSE_MAX_L2 / 2; i++)
 		to[i] = old[i];
 	return true;
 }
@@ -199,7 +161,7 @@ static __always_inline bool answer_reset(struct answer *answer)
 	}
 	answer->protocol = IPPROTO_TCP;
 	answer->length = sizeof(*tcp);
-	if (!answer_cut(ctx, answer->l2 + answer->ip + sizeof(*tcp)))
+	if (!tail_cut(ctx, answer->l2 + answer->ip + sizeof(*tcp)))
 		return false;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
@@ -222,7 +184,7 @@ static __always_inline bool answer_reset(struct answer *answer)
 static __always_inline bool answer_error(struct answer *answer, __be32 first, __be32 second)
 {
 	struct xdp_md *ctx = answer->pkt->ctx;
-	__u32 max = answer->ip == sizeof(struct iphdr) ? ANSWER_IP4_MAX : ANSWER_IP6_MAX;
+	__u32 max = answer->ip == sizeof(struct iphdr) ? ICMP4_ERROR_MAX : ICMP6_ERROR_MAX;
 	__u64 quote = pkt_distance(answer->pkt->l3, (void *)(long)ctx->data_end);
 	__u32 room = answer->ip + ICMP_HEADER;
 	__be32 *word;
@@ -237,9 +199,9 @@ static __always_inline bool answer_error(struct answer *answer, __be32 first, __
 	answer->protocol = answer->ip == sizeof(struct iphdr) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	answer->length = ICMP_HEADER + quote;
 	answer->tos = ANSWER_IP4_TOS;
-	if (!answer_cut(ctx, answer->l2 + quote) || bpf_xdp_adjust_head(ctx, -(int)room))
+	if (!tail_cut(ctx, answer->l2 + quote) || bpf_xdp_adjust_head(ctx, -(int)room))
 		return false;
-	sum = answer_sum(ctx, answer->l2 + room, quote);
+	sum = icmp_sum(ctx, answer->l2 + room, quote);
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	word = data + answer->l2;
@@ -269,6 +231,15 @@ static __always_inline bool answer_expired(struct answer *answer)
 			    answer->pkt->version == 4 ? ICMP_WORD(ICMP4_EXPIRED, 0)
 						      : ICMP_WORD(ICMP6_EXPIRED, 0),
 			    0);
+}
+
+/* RFC 1191, 4; RFC 4443, 3.2. */
+static __always_inline bool answer_too_big(struct answer *answer, __u32 mtu)
+{
+	return answer_error(answer,
+			    answer->pkt->version == 4 ? ICMP_WORD(ICMP4_UNREACHABLE, ICMP4_TOO_BIG)
+						      : ICMP_WORD(ICMP6_TOO_BIG, 0),
+			    bpf_htonl(mtu));
 }
 
 /* Back as it came, options and extension headers included. */
@@ -302,7 +273,7 @@ static __always_inline bool answer_echo(struct answer *answer)
 	return answer_put_eth(data, end, 0);
 }
 
-static __always_inline bool answer_put(struct answer *answer, enum weir_answer kind)
+static __always_inline bool answer_put(struct answer *answer, enum weir_answer kind, __u32 mtu)
 {
 	switch (kind) {
 	case WEIR_ANSWER_RESET:
@@ -311,6 +282,8 @@ static __always_inline bool answer_put(struct answer *answer, enum weir_answer k
 		return answer_unreachable(answer);
 	case WEIR_ANSWER_EXPIRED:
 		return answer_expired(answer);
+	case WEIR_ANSWER_TOO_BIG:
+		return answer_too_big(answer, mtu);
 	case WEIR_ANSWER_ECHO:
 		return answer_echo(answer);
 	default:
@@ -328,13 +301,13 @@ static __always_inline int answer(struct pkt *pkt, const struct answer_order *or
 		.ip = pkt->version == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr),
 	};
 
-	if (answer.l2 > ANSWER_L2_MAX || !answer_may(pkt, kind))
+	if (answer.l2 > PARSE_MAX_L2 || !answer_may(pkt, kind))
 		return XDP_DROP;
 	if (!answer_in_pace(pkt->control, kind)) {
 		count(order->listener, WEIR_R_ANSWERS_LIMITED);
 		return XDP_DROP;
 	}
-	if (!answer_put(&answer, kind))
+	if (!answer_put(&answer, kind, order->mtu))
 		return XDP_DROP;
 	EXPLAIN_WITHHELD(ANSWER, kind);
 	count(order->listener, WEIR_R_ANSWERED);

@@ -32,6 +32,7 @@ static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nex
 	EXPLAIN(NEXT_HOP, index, out);
 	if (!out || !out->ifindex)
 		return WEIR_R_NO_NEXT_HOP;
+	pkt->egress = index;
 	mac_copy(pkt->eth->h_dest, nexthop.mac);
 	mac_copy(pkt->eth->h_source, out->mac);
 	if (out->ifindex == pkt->ctx->ingress_ifindex)

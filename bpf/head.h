@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Another IP header in front of what a packet carries: room for it, behind the Ethernet header. */
+/* Another IP header in front of what a packet carries: room for it behind the Ethernet header, and
+ * the header itself. */
 #ifndef WEIR_BPF_HEAD_H
 #define WEIR_BPF_HEAD_H
 
+#include "csum.h"
 #include "parse.h"
 #include "pkt.h"
 
@@ -53,6 +55,56 @@ static __always_inline void *head_move(struct xdp_md *ctx, __u64 l2, int more, _
 	*type = ethertype;
 	*ret = data;
 	return type + 1;
+}
+
+/* pkt->eth again, after the packet's first bytes have moved. */
+static __always_inline bool head_find(struct pkt *pkt)
+{
+	const void *end = (void *)(long)pkt->ctx->data_end;
+
+	pkt->eth = (void *)(long)pkt->ctx->data;
+	return within(end, pkt->eth, sizeof(*pkt->eth));
+}
+
+/* Cuts the frame off behind `size` bytes. */
+static __always_inline bool tail_cut(struct xdp_md *ctx, __u64 size)
+{
+	__u64 has = bpf_xdp_get_buff_len(ctx);
+
+	return has == size || (has > size && !bpf_xdp_adjust_tail(ctx, (int)(size - has)));
+}
+
+/* What an IP header says. */
+struct head_ip {
+	const __u8 *src;
+	const __u8 *dst;
+	__u32 payload; /* bytes behind it */
+	__u32 id;      /* IPv4: identification and DF, host order */
+	__u8 tos;      /* or traffic class */
+	__u8 ttl;
+	__u8 protocol;
+};
+
+static __always_inline void head_put_ip4(__be32 *word, const struct head_ip *ip)
+{
+	__u64 sum;
+
+	word[0] =
+		bpf_htonl(IP4_FIRST | (__u32)ip->tos << 16 | (sizeof(struct iphdr) + ip->payload));
+	word[1] = bpf_htonl(ip->id);
+	word[2] = bpf_htonl((__u32)ip->ttl << 24 | (__u32)ip->protocol << 16);
+	word[3] = addr_to_ip4(ip->src);
+	word[4] = addr_to_ip4(ip->dst);
+	sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
+	((struct iphdr *)word)->check = csum_apply(0xffff, sum);
+}
+
+static __always_inline void head_put_ip6(__be32 *word, const struct head_ip *ip)
+{
+	word[0] = bpf_htonl(IP6_FIRST | (__u32)ip->tos << 20);
+	word[1] = bpf_htonl(ip->payload << 16 | (__u32)ip->protocol << 8 | ip->ttl);
+	addr_copy_ip6(word + 2, ip->src);
+	addr_copy_ip6(word + 6, ip->dst);
 }
 
 #endif

@@ -164,6 +164,20 @@ static __always_inline const struct weir_listener *listener_of_port(
 	return cell;
 }
 
+/* The listener of a flow to the address of this cell, or NULL. */
+static __always_inline const struct weir_listener *listener_of(const struct weir_half *half,
+							       const struct weir_listener *address,
+							       const struct weir_flow *flow)
+{
+	const struct weir_listener *listener = address;
+
+	if (listener_is_first(address, flow->dport, flow->protocol))
+		EXPLAIN(FIRST, 0, listener);
+	else
+		listener = listener_of_port(half, address, flow->dport, flow->protocol);
+	return listener;
+}
+
 /* Loopback, multicast, unspecified and broadcast send nothing to a listener; nor does itself. */
 static __always_inline bool listener_bad_source(const struct pkt *pkt)
 {

@@ -113,6 +113,75 @@ struct {
 	__type(value, __u32);
 } nat_cursor SEC(".maps");
 
+/* Of all fragments of a packet; an IPv6 fragment's protocol is not known in all of them. */
+struct fragment_key {
+	__u8 src[16];
+	__u8 dst[16];
+	__be32 id;
+	__u8 protocol; /* IPv4 */
+	__u8 pad[3];
+};
+
+/* Where the first one went, and as whom. */
+struct fragment_way {
+	__u8 src[16]; /* nat */
+	__u8 dst[16];
+	struct weir_nexthop nexthop; /* of a reply; a request's is the endpoint's */
+	__u32 endpoint;		     /* row */
+	__u32 generation;	     /* of the row */
+	__u32 listener;
+	__u32 seen; /* s */
+	__u32 hash; /* of the flow */
+	__be16 id;  /* nat, IPv4 */
+	__u8 reply; /* from endpoint to client */
+	__u8 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WEIR_MAX_FRAGMENTED);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_way);
+} fragments SEC(".maps");
+
+/* The identification of the next packet in mode nat. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} fragment_next SEC(".maps");
+
+/* One while it is put together: too large for the stack. */
+struct fragment_new {
+	struct fragment_key key;
+	struct fragment_way way;
+	__u64 l2; /* bytes before the first fragment's IP header */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fragment_new);
+} fragment_new SEC(".maps");
+
+/* An MTU that a router has told, in endpoints[row].mtu meanwhile. */
+struct learned_mtu {
+	__u32 generation; /* of the row */
+	__u32 seen;	  /* s */
+	__u16 mtu;
+	__u16 route; /* what was there before */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WEIR_MAX_LEARNED_MTUS);
+	__type(key, __u32); /* row */
+	__type(value, struct learned_mtu);
+} learned_mtus SEC(".maps");
+
 /* What weir_answer is called for. */
 struct answer_order {
 	__u32 reason; /* enum weir_reason */

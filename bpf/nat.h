@@ -340,4 +340,50 @@ static __always_inline enum weir_reason nat_reply(struct pkt *pkt, __u32 *listen
 	return reason == GO_ON ? WEIR_R_REPLIED : reason;
 }
 
+/*
+ * The two below are of an ICMP error, whose flow is that of the packet which it quotes: it neither
+ * touches the record nor begins another one. False: there is none, or its endpoint is gone.
+ */
+static __always_inline bool nat_quoted(const struct pkt *pkt, struct nat_flow *ret)
+{
+	__u64 hash = weir_hash_nat(&pkt->flow, pkt->control->nat_seed);
+	const struct weir_nat_record *record;
+	const struct weir_endpoint *endpoint;
+	struct weir_nat_client client;
+	struct nat_match match;
+
+	record = nat_find(&pkt->flow, hash, &match);
+	if (!record)
+		return false;
+	endpoint = nat_endpoint(match.word);
+	if (!endpoint || !endpoint_keeps(endpoint, endpoint->generation, false) ||
+	    nat_is_over(record, match.word, endpoint, clock_now(pkt->control)))
+		return false;
+	*(__u64 *)&client = *(const volatile __u64 *)&record->client;
+	*ret = (struct nat_flow){ .to = endpoint,
+				  .endpoint = match.word.is.endpoint,
+				  .snat = client.snat,
+				  .port = record->snat_port };
+	return nat_is_still(record, &match);
+}
+
+/* The endpoint's row is in pkt->endpoint then. */
+static __always_inline bool nat_quoted_reply(struct pkt *pkt, struct nat_reply *ret)
+{
+	__u64 hash = weir_hash_nat(&pkt->flow, pkt->control->nat_seed);
+	const struct weir_nat_record *record;
+	const struct weir_endpoint *endpoint;
+	struct nat_match match;
+
+	record = nat_find_reply(&pkt->flow, hash, &match);
+	if (!record)
+		return false;
+	endpoint = nat_endpoint(match.word);
+	if (!endpoint || nat_is_over(record, match.word, endpoint, clock_now(pkt->control)))
+		return false;
+	nat_read_reply(record, ret);
+	pkt->endpoint = match.word.is.endpoint;
+	return nat_is_still(record, &match);
+}
+
 #endif

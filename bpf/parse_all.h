@@ -77,6 +77,7 @@ static __always_inline enum weir_reason parse_ip4(struct pkt *pkt, const void *e
 		pkt->flags |= PKT_LATER_FRAGMENT;
 	else if (fragment & IP4_MORE_FRAGMENTS)
 		pkt->flags |= PKT_FIRST_FRAGMENT;
+	pkt->fragment_id = ip->id;
 	pkt->l4 = pkt->l3 + header;
 	return parse_l4(pkt, end, pkt->l3_length - header);
 }
@@ -84,8 +85,10 @@ static __always_inline enum weir_reason parse_ip4(struct pkt *pkt, const void *e
 /* What the walk over extension headers found. */
 struct ip6_walk {
 	__u32 offset; /* of the layer 4 header from l3; 0: there is none within the bounds */
+	__be32 fragment_id;
 	__u8 protocol;
 	__u8 flags; /* enum pkt_flags */
+	__u8 pad[2];
 };
 
 static __always_inline bool is_extension(__u8 next)
@@ -117,6 +120,7 @@ __noinline int parse_extensions(struct xdp_md *ctx, __u32 l3, struct ip6_walk *w
 				walk->flags |= PKT_LATER_FRAGMENT;
 			else if (extension.fragment & bpf_htons(IP6_MORE_FRAGMENTS))
 				walk->flags |= PKT_FIRST_FRAGMENT;
+			walk->fragment_id = extension.id;
 			offset += 8;
 		} else if (is == IPPROTO_AH) {
 			offset += (extension.length + 2) * 4;
@@ -160,6 +164,7 @@ static __always_inline enum weir_reason parse_ip6(struct pkt *pkt, const void *e
 		return WEIR_R_BAD_HEADER;
 	pkt->flow.protocol = walk.protocol;
 	pkt->flags |= walk.flags;
+	pkt->fragment_id = walk.fragment_id;
 	pkt->l4 = pkt->l3 + walk.offset;
 	return parse_l4(pkt, end, pkt->l3_length - walk.offset);
 }

@@ -42,6 +42,7 @@ enum pkt_flags {
 	PKT_RST = 4,
 	PKT_FIRST_FRAGMENT = 8,
 	PKT_LATER_FRAGMENT = 16, /* has no ports */
+	PKT_QUOTED = 32,	 /* an ICMP error; `flow` is that of the packet which it quotes */
 };
 
 struct pkt {
@@ -66,7 +67,11 @@ struct pkt {
 	bool new_flow;	       /* a forwarded packet is the first of its flow */
 	__u32 endpoint;	       /* of a forwarded packet: the endpoint's row */
 	__u32 hash;	       /* of the flow, once an endpoint is selected; its low bits chose */
-	__u32 room;	       /* of a packet that is too big: the largest that is not */
+	union {
+		__u32 room;   /* of a packet that is too big: the largest that is not */
+		__u32 egress; /* of a forwarded packet: index of the interface */
+	};
+	__be32 fragment_id; /* of a fragment */
 };
 
 /* Bytes from one place in a packet to another. Kept in 64 bits: the verifier knows pointers only

@@ -119,6 +119,23 @@ static __always_inline __u32 previous_row(const struct weir_listener *listener, 
 	return slot_row(listener, previous->endpoint[number % WEIR_SLOTS_PER_LINE]);
 }
 
+/* The same of an ICMP error, which neither begins nor prolongs a flow. */
+static __always_inline __u32 select_quoted(const struct pkt *pkt,
+					   const struct weir_listener *listener,
+					   const struct weir_exception *exception,
+					   struct weir_slot slot, __u32 number)
+{
+	if (exception && !weir_exception_is_over(exception, clock_now(pkt->control))) {
+		__u32 row = exception->endpoint;
+
+		if (endpoint_keeps(bpf_map_lookup_elem(&endpoints, &row), exception->generation,
+				   false))
+			return row;
+	}
+	return slot.phase == WEIR_MOVING ? previous_row(listener, number)
+					 : slot_row(listener, slot.current);
+}
+
 /* The endpoint row of a flow whose slot is MOVING or PINNED, or NO_ROW. */
 static __always_inline __u32 select_tracked(const struct pkt *pkt,
 					    const struct weir_listener *listener,
@@ -130,6 +147,8 @@ static __always_inline __u32 select_tracked(const struct pkt *pkt,
 	__u32 now = clock_now(pkt->control);
 
 	EXPLAIN(EXCEPTION, now, exception);
+	if (pkt->flags & PKT_QUOTED)
+		return select_quoted(pkt, listener, exception, slot, number);
 	if (exception && !weir_exception_is_over(exception, now)) {
 		__u32 row = exception->endpoint;
 

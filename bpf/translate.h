@@ -15,7 +15,6 @@
 
 /* RFC 7915, 5.1: so small that no router of the IPv6 path could have asked for less. */
 #define TRANSLATE_NO_DF_MAX   1260
-#define TRANSLATE_TOS_SHIFT   16
 #define TRANSLATE_CLASS_SHIFT 20
 
 /* What becomes of the header. */
@@ -62,20 +61,19 @@ static __always_inline bool translate_to_ip4(struct xdp_md *ctx, const struct tr
 	int more = (int)(sizeof(struct iphdr) - to->header);
 	struct ethhdr *eth;
 	__be32 *word;
-	__u64 sum;
 
 	if (length <= TRANSLATE_NO_DF_MAX)
 		id = bpf_get_prandom_u32() & IP4_ID_MASK;
 	word = head_move(ctx, to->l2, more, sizeof(struct iphdr), bpf_htons(ETH_P_IP), &eth);
 	if (!word)
 		return false;
-	word[0] = bpf_htonl(IP4_FIRST | (__u32)to->tos << TRANSLATE_TOS_SHIFT | length);
-	word[1] = bpf_htonl(id);
-	word[2] = bpf_htonl((__u32)to->ttl << 24 | (__u32)to->protocol << 16);
-	word[3] = addr_to_ip4(to->src);
-	word[4] = addr_to_ip4(to->dst);
-	sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
-	((struct iphdr *)word)->check = csum_apply(0xffff, sum);
+	head_put_ip4(word, &(struct head_ip){ .src = to->src,
+					      .dst = to->dst,
+					      .payload = to->payload,
+					      .id = id,
+					      .tos = to->tos,
+					      .ttl = to->ttl,
+					      .protocol = to->protocol });
 	return true;
 }
 
@@ -88,10 +86,12 @@ static __always_inline bool translate_to_ip6(struct xdp_md *ctx, const struct tr
 	word = head_move(ctx, to->l2, more, sizeof(struct ipv6hdr), bpf_htons(ETH_P_IPV6), &eth);
 	if (!word)
 		return false;
-	word[0] = bpf_htonl(IP6_FIRST | (__u32)to->tos << TRANSLATE_CLASS_SHIFT);
-	word[1] = bpf_htonl(to->payload << 16 | (__u32)to->protocol << 8 | to->ttl);
-	addr_copy_ip6(word + 2, to->src);
-	addr_copy_ip6(word + 6, to->dst);
+	head_put_ip6(word, &(struct head_ip){ .src = to->src,
+					      .dst = to->dst,
+					      .payload = to->payload,
+					      .tos = to->tos,
+					      .ttl = to->ttl,
+					      .protocol = to->protocol });
 	return true;
 }
 
@@ -131,9 +131,7 @@ static __always_inline enum weir_reason translate(struct pkt *pkt, const __u8 sr
 	}
 	if (!translate_header(pkt->ctx, &to))
 		return WEIR_R_NO_HEADROOM;
-	end = (void *)(long)pkt->ctx->data_end;
-	pkt->eth = (void *)(long)pkt->ctx->data;
-	return within(end, pkt->eth, sizeof(*pkt->eth)) ? GO_ON : WEIR_R_INTERNAL;
+	return head_find(pkt) ? GO_ON : WEIR_R_INTERNAL;
 }
 
 #endif

@@ -23,6 +23,7 @@
 #include "explain.h"
 #include "forward.h"
 #include "head.h"
+#include "mtu.h"
 
 #define TUNNEL_TTL	   64
 #define TUNNEL_PORT_FIRST  49152u /* RFC 6335: dynamic ports are the upper quarter */
@@ -38,6 +39,18 @@ struct tunnel {
 	bool has_sum;  /* `sum` is known */
 	__be16 sum;    /* of its 16-bit words */
 };
+
+static __always_inline void tunnel_sum_icmp(const struct pkt *pkt, const __be16 *half,
+					    struct tunnel *tunnel)
+{
+	if (pkt->version == 6 && pkt->ip6->nexthdr != IPPROTO_ICMPV6)
+		return;
+	tunnel->has_sum = true;
+	if (pkt->version == 6)
+		tunnel->sum =
+			~csum_apply(0xffff, (__u64)half[0] + half[1] + half[3] +
+						    csum_delta16(bpf_htons(IPPROTO_ICMPV6), 0));
+}
 
 /*
  * What the words of the inner packet sum up to, without a look at its payload: what its own TCP or
@@ -55,6 +68,12 @@ static __always_inline void tunnel_sum(const struct pkt *pkt, const void *end,
 
 	if (pkt->flags & (PKT_FIRST_FRAGMENT | PKT_LATER_FRAGMENT))
 		return;
+	if (pkt->flags & PKT_QUOTED) {
+		/* An ICMP message sums up to nothing; with ICMPv6, so it does with its pseudo
+		 * header. */
+		tunnel_sum_icmp(pkt, half, tunnel);
+		return;
+	}
 	if (pkt->flow.protocol == IPPROTO_UDP) {
 		if (!within(end, pkt->udp, sizeof(*pkt->udp)) || !pkt->udp->check ||
 		    pkt->udp->len != length)
@@ -216,7 +235,8 @@ static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
 	if (!tunnel_read(pkt, gue && !ip4, &tunnel))
 		return WEIR_R_INTERNAL;
 	EXPLAIN_NUMBER(TUNNEL, outer);
-	if (pkt->l3_length + outer > endpoint->mtu) {
+	if (pkt->l3_length + outer > endpoint->mtu &&
+	    !mtu_recovers(pkt->endpoint, pkt->l3_length + outer, clock_now(pkt->control))) {
 		pkt->room = endpoint->mtu - outer;
 		return tunnel.id & bpf_htonl(IP4_DF) ? WEIR_R_TOO_BIG : WEIR_R_TOO_BIG_NO_DF;
 	}

@@ -5,7 +5,9 @@
  *
  * Two programs run the same stages. `weir` takes the plain packets that nearly all are, and calls
  * `weir_unusual` for the others: so the complete parser costs neither them nor its verification.
- * Both call `weir_answer` for a packet that ends here and whose sender is told.
+ * `weir_portless` takes what has no ports of its own: later fragments follow the first one, ICMP
+ * errors the flow that they quote. All call `weir_answer` for a packet that ends here and whose
+ * sender is told.
  */
 #include "pkt.h"
 #include "maps.h"
@@ -20,11 +22,14 @@
 #include "nat.h"
 #include "dsr.h"
 #include "tunnel.h"
+#include "icmp_error.h"
+#include "fragment.h"
 #include "answer.h"
 #include "sweep.h"
 
 enum stage {
 	STAGE_UNUSUAL,
+	STAGE_PORTLESS,
 	STAGE_ANSWER,
 	STAGE_COOKIE,
 	STAGE_COUNT,
@@ -32,6 +37,7 @@ enum stage {
 
 int weir_unusual(struct xdp_md *ctx);
 int weir_cookie(struct xdp_md *ctx);
+int weir_portless(struct xdp_md *ctx);
 int weir_answer(struct xdp_md *ctx);
 
 struct {
@@ -42,6 +48,7 @@ struct {
 } stages SEC(".maps") = {
 	.values = {
 		[STAGE_UNUSUAL] = (void *)&weir_unusual,
+		[STAGE_PORTLESS] = (void *)&weir_portless,
 		[STAGE_ANSWER] = (void *)&weir_answer,
 		[STAGE_COOKIE] = (void *)&weir_cookie,
 	},
@@ -130,8 +137,6 @@ static __always_inline enum weir_reason request(struct pkt *pkt,
 	reason = admit(pkt, listener, &guard);
 	if (reason != GO_ON)
 		return reason;
-	if (pkt->flags & PKT_FIRST_FRAGMENT)
-		return WEIR_R_FRAGMENT;
 	if (listener->flags & WEIR_CELL_NAT) {
 		reason = nat_known(pkt, &flow);
 		if (reason != GO_ON)
@@ -158,8 +163,8 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason
 	address = listener_cell(half, pkt->flow.dst, 0, 0);
 	if (!address)
 		return WEIR_R_NOT_OURS;
-	if (fault == GO_ON && !(pkt->flags & PKT_FIRST_FRAGMENT) &&
-	    pkt->flow.dport >= address->snat_first && pkt->flow.dport <= address->snat_last) {
+	if (fault == GO_ON && pkt->flow.dport >= address->snat_first &&
+	    pkt->flow.dport <= address->snat_last) {
 		reason = nat_reply(pkt, id);
 		if (reason != WEIR_R_NAT_UNKNOWN || !(address->flags & WEIR_CELL_HAS_LISTENERS))
 			return reason;
@@ -168,15 +173,141 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason
 		return WEIR_R_NOT_OURS;
 	if (fault != GO_ON)
 		return fault;
-	listener = address;
-	if (listener_is_first(address, pkt->flow.dport, pkt->flow.protocol))
-		EXPLAIN(FIRST, 0, listener);
-	else
-		listener = listener_of_port(half, address, pkt->flow.dport, pkt->flow.protocol);
+	listener = listener_of(half, address, &pkt->flow);
 	if (!listener)
 		return WEIR_R_NO_LISTENER;
 	*id = listener->id;
 	return request(pkt, listener);
+}
+
+/* To an endpoint that answers the client itself. */
+static __always_inline enum weir_reason direct(struct pkt *pkt,
+					       const struct weir_endpoint *endpoint)
+{
+	if (endpoint->mode == WEIR_MODE_DSR)
+		return dsr_forward(pkt, endpoint);
+	if (endpoint->mode == WEIR_MODE_GUE)
+		return tunnel_forward(pkt, endpoint, true);
+	return tunnel_forward(pkt, endpoint, false);
+}
+
+/* A later fragment, to where the first one went. *to is set if only direct() is left to do. */
+static __always_inline enum weir_reason follow(struct pkt *pkt, const struct weir_listener *address,
+					       __u32 *id, const struct weir_endpoint **to)
+{
+	const struct fragment_way *way = fragment_find(pkt);
+	const struct weir_endpoint *endpoint;
+	enum weir_reason reason;
+
+	if (!way && !(address->flags & WEIR_CELL_HAS_LISTENERS))
+		return WEIR_R_NOT_OURS;
+	if (!way)
+		return fragment_is_for_others(pkt) ? WEIR_R_FRAGMENT : WEIR_R_FRAGMENT_PASSED;
+	*id = way->listener;
+	pkt->endpoint = way->endpoint;
+	pkt->hash = way->hash;
+	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
+	EXPLAIN(ENDPOINT, pkt->endpoint, endpoint);
+	if (!endpoint_keeps(endpoint, way->generation, false))
+		return WEIR_R_FRAGMENT;
+	if (!way->reply && endpoint->mode != WEIR_MODE_NAT) {
+		*to = endpoint;
+		return GO_ON;
+	}
+	reason = fragment_rewrite(pkt, way);
+	if (reason != GO_ON)
+		return reason;
+	if (!way->reply)
+		return forward(pkt, nexthop_read(&endpoint->nexthop));
+	reason = forward(pkt, nexthop_read(&way->nexthop));
+	return reason == GO_ON ? WEIR_R_REPLIED : reason;
+}
+
+/* An ICMP error, on to the end whose packet it quotes. *to as of follow(). */
+static __always_inline enum weir_reason icmp_error(struct pkt *pkt, const struct weir_half *half,
+						   const struct weir_listener *address, __u32 *id,
+						   struct icmp_turn *turn,
+						   const struct weir_endpoint **to)
+{
+	const struct weir_guard *guard = NULL;
+	const struct weir_listener *listener;
+	enum weir_reason reason;
+
+	if (icmp_read_quote(pkt->ctx, &turn->quote) ||
+	    !addr_same(turn->quote.flow.dst, pkt->flow.dst))
+		return WEIR_R_ICMP_UNKNOWN;
+	if (listener_bad_source(pkt))
+		return WEIR_R_BAD_SOURCE;
+	pkt->flow = turn->quote.flow;
+	pkt->flags |= PKT_QUOTED;
+	EXPLAIN(QUOTE, 0, &pkt->flow);
+	if (pkt->flow.dport >= address->snat_first && pkt->flow.dport <= address->snat_last) {
+		reason = icmp_nat_reply(pkt, turn, id);
+		if (reason != WEIR_R_NAT_UNKNOWN || !(address->flags & WEIR_CELL_HAS_LISTENERS))
+			return reason;
+	}
+	if (!(address->flags & WEIR_CELL_HAS_LISTENERS))
+		return WEIR_R_NOT_OURS;
+	listener = listener_of(half, address, &pkt->flow);
+	if (!listener)
+		return WEIR_R_ICMP_UNKNOWN;
+	*id = listener->id;
+	reason = admit(pkt, listener, &guard);
+	if (reason != GO_ON)
+		return reason;
+	if (listener->flags & WEIR_CELL_NAT) {
+		reason = icmp_nat_request(pkt, turn);
+		if (reason != WEIR_R_NAT_UNKNOWN)
+			return reason;
+	}
+	*to = icmp_selected(pkt, listener);
+	return *to ? GO_ON : WEIR_R_ICMP_UNKNOWN;
+}
+
+/* An ICMP error, whoever it is for. *to as of follow(). */
+static __always_inline enum weir_reason handle_icmp_error(struct pkt *pkt,
+							  const struct weir_half *half,
+							  const struct weir_listener *address,
+							  __u32 *id,
+							  const struct weir_endpoint **to)
+{
+	struct icmp_turn *turn = icmp_begin(pkt);
+	enum weir_reason reason;
+
+	if (!turn)
+		return WEIR_R_INTERNAL;
+	reason = icmp_learn_mtu(pkt, half, turn, id);
+	if (reason != GO_ON)
+		return reason;
+	return address ? icmp_error(pkt, half, address, id, turn, to) : WEIR_R_NOT_OURS;
+}
+
+/* What has no ports: by the address alone it may be ours. */
+static __always_inline enum weir_reason handle_portless(struct pkt *pkt, enum weir_reason fault,
+							__u32 *id)
+{
+	const struct weir_half *half = listener_half(pkt->control);
+	const struct weir_listener *address = listener_cell(half, pkt->flow.dst, 0, 0);
+	bool icmp = fault == WEIR_R_NOT_TCP_UDP && icmp_is_whole(pkt);
+	const struct weir_endpoint *to = NULL;
+	enum weir_reason reason;
+
+	if (icmp && icmp_is_error(pkt)) {
+		reason = handle_icmp_error(pkt, half, address, id, &to);
+	} else if (!address) {
+		return WEIR_R_NOT_OURS;
+	} else if (fault == WEIR_R_FRAGMENT_PASSED) {
+		reason = follow(pkt, address, id, &to);
+	} else if (!(address->flags & WEIR_CELL_HAS_LISTENERS)) {
+		return WEIR_R_NOT_OURS;
+	} else if (icmp && icmp_is_echo(pkt)) {
+		return listener_bad_source(pkt) ? WEIR_R_BAD_SOURCE : WEIR_R_ECHO;
+	} else {
+		return fault;
+	}
+	if (reason == GO_ON && to)
+		reason = direct(pkt, to);
+	return reason == GO_ON && icmp ? WEIR_R_ICMP_ERROR : reason;
 }
 
 #define VERDICT_ANSWER (-1) /* no verdict of XDP's */
@@ -201,7 +332,7 @@ static __always_inline int verdict(const struct pkt *pkt, enum weir_reason reaso
 }
 
 /* Returns only if there is no such program. */
-static __always_inline void call_answer(struct xdp_md *ctx, __u32 id, enum weir_reason reason)
+static __always_inline void call_answer(const struct pkt *pkt, __u32 id, enum weir_reason reason)
 {
 	__u32 zero = 0;
 	struct answer_order *order = bpf_map_lookup_elem(&answer_scratch, &zero);
@@ -210,7 +341,8 @@ static __always_inline void call_answer(struct xdp_md *ctx, __u32 id, enum weir_
 		return;
 	order->reason = reason;
 	order->listener = id;
-	bpf_tail_call(ctx, &stages, STAGE_ANSWER);
+	order->mtu = pkt->room;
+	bpf_tail_call(pkt->ctx, &stages, STAGE_ANSWER);
 }
 
 /* The end of every packet. */
@@ -223,7 +355,7 @@ static __always_inline int finish(struct pkt *pkt, __u32 id, enum weir_reason re
 	account(pkt, id, reason);
 	if (end != VERDICT_ANSWER)
 		return end;
-	call_answer(pkt->ctx, id, reason);
+	call_answer(pkt, id, reason);
 	return XDP_DROP;
 }
 
@@ -272,8 +404,9 @@ int weir_cookie(struct xdp_md *ctx)
 	return finish(&pkt, order->listener, reason);
 }
 
+/* The packet is unchanged, and parsed anew. */
 SEC("xdp.frags")
-int weir_unusual(struct xdp_md *ctx)
+int weir_portless(struct xdp_md *ctx)
 {
 	struct pkt pkt = { .ctx = ctx };
 	__u32 id = NO_LISTENER_ID;
@@ -282,11 +415,32 @@ int weir_unusual(struct xdp_md *ctx)
 	if (!begin(&pkt))
 		return XDP_PASS;
 	reason = parse_all(&pkt);
-	if (reason == WEIR_R_NOT_TCP_UDP)
-		reason = icmp_parse(&pkt);
 	explain_parsed(&pkt, reason, true);
-	if (pkt.version) /* else there is no destination: not IP, or too short to tell */
-		reason = handle(&pkt, reason, &id);
+	if (pkt.version)
+		reason = handle_portless(&pkt, reason, &id);
+	return finish(&pkt, id, reason);
+}
+
+SEC("xdp.frags")
+int weir_unusual(struct xdp_md *ctx)
+{
+	struct pkt pkt = { .ctx = ctx };
+	__u32 id = NO_LISTENER_ID;
+	enum weir_reason reason;
+	__u64 l2;
+
+	if (!begin(&pkt))
+		return XDP_PASS;
+	reason = parse_all(&pkt);
+	if (reason == WEIR_R_FRAGMENT_PASSED || reason == WEIR_R_NOT_TCP_UDP)
+		bpf_tail_call(ctx, &stages, STAGE_PORTLESS);
+	explain_parsed(&pkt, reason, true);
+	if (!pkt.version) /* there is no destination: not IP, or too short to tell */
+		return finish(&pkt, id, reason);
+	l2 = pkt_distance((void *)(long)ctx->data, pkt.l3);
+	reason = handle(&pkt, reason, &id);
+	if (pkt.flags & PKT_FIRST_FRAGMENT && reason <= WEIR_R_REPLIED)
+		fragment_remember(&pkt, l2, id, reason);
 	return finish(&pkt, id, reason);
 }
 

@@ -40,8 +40,13 @@
 #define WEIR_SNAT_RANGES     8u
 
 /* How long a flow's record lives after its last packet, where that is not the idle timeout (s). */
-#define WEIR_TIMEOUT_SYN     30u
-#define WEIR_TIMEOUT_CLOSING 10u
+#define WEIR_TIMEOUT_SYN       30u
+#define WEIR_TIMEOUT_CLOSING   10u
+
+#define WEIR_MAX_LEARNED_MTUS  1024u /* endpoints whose path takes less than the route says */
+#define WEIR_TIMEOUT_MTU       600u  /* s, until more is tried again: RFC 1191, 6.3 */
+#define WEIR_MAX_FRAGMENTED    8192u /* packets whose later fragments are awaited at once */
+#define WEIR_TIMEOUT_FRAGMENTS 30u   /* s; RFC 791 says 15, Linux waits 30 */
 
 enum weir_mode {
 	WEIR_MODE_NAT = 0,  /* destination and source rewritten, replies come back through weir */
@@ -267,7 +272,7 @@ struct weir_endpoint {
 	__u8 source_bits;
 	__u32 idle_timeout; /* s, of its listener */
 	/* ipip, gue: bytes of a packet on the path, outer headers included. The daemon writes the
-	 * route's; BPF may lower it where a router says so, until the daemon writes it again. */
+	 * route's; BPF lowers it where a router says so, for a time (bpf/mtu.h). */
 	__u16 mtu;
 	__u16 gue_port;
 	__u8 source[16];

@@ -21,6 +21,8 @@
 	X(REPLIED, FORWARD, "replied", "an endpoint's answer, sent back to the client", "")        \
 	X(COOKIE_SENT, FORWARD, "cookie_sent", "a SYN answered with a SYN cookie", "")             \
 	X(LOCAL, PASS, "local", "for a listener that this host serves itself", "")                 \
+	X(ICMP_ERROR, FORWARD, "icmp_error",                                                       \
+	  "an ICMP error about a connection, sent on to the end whose packet it is about", "")     \
 	X(NOT_IP, PASS, "not_ip", "not IPv4 or IPv6: ARP, LLDP and the like", "")                  \
 	X(NOT_OURS, PASS, "not_ours", "for an address that no listener has", "")                   \
 	X(NO_LISTENER, PASS, "no_listener",                                                        \
@@ -28,8 +30,13 @@
 	  "add the port to a listener if clients should reach it")                                 \
 	X(NOT_TCP_UDP, PASS, "not_tcp_udp",                                                        \
 	  "for a listener's address, neither TCP nor UDP nor a ping", "")                          \
+	X(MTU_LEARNED, PASS, "mtu_learned",                                                        \
+	  "a router says that packets to an endpoint are too big: for 10 minutes they are smaller", \
+	  "raise the MTU between balancer and endpoints")                                          \
+	X(ICMP_UNKNOWN, PASS, "icmp_unknown",                                                      \
+	  "an ICMP error for a listener's address, about no connection that weir knows", "")       \
 	X(FRAGMENT_PASSED, PASS, "fragment_passed",                                                \
-	  "a later fragment for a listener's address: it has no ports, the kernel keeps it", "")      \
+	  "a later fragment for a listener's address, which is the host's too, of no known packet", "") \
 	X(NAT_UNKNOWN, PASS, "nat_unknown",                                                        \
 	  "for a SNAT address and port range, but of no known flow: the kernel's own, or late", "") \
 	X(TRUNCATED, DROP, "truncated", "shorter than its own headers say",                        \
@@ -45,8 +52,9 @@
 	X(SOURCE_LIMITED, DROP, "source_limited",                                                  \
 	  "a new flow of a source that opens them faster than new_flows_per_source",               \
 	  "raise it if many clients share the address; else the source is a flood or broken")      \
-	X(FRAGMENT, DROP, "fragment", "the first fragment of a packet to a listener",                      \
-	  "lower the sender's packet size or MTU: fragments have no ports to select by")           \
+	X(FRAGMENT, DROP, "fragment",                                                              \
+	  "a fragment whose first one was not seen in the last 30 s, or has to change its family", \
+	  "lost or overtaken on the way, or a flood; all fragments of a packet must come here")    \
 	X(TOO_MANY_HEADERS, DROP, "too_many_headers", "more IPv6 extension headers than are walked", \
 	  "no ordinary sender does this; a scan")                                                  \
 	X(TTL_EXPIRED, ANSWER, "ttl_expired", "TTL or hop limit would reach zero",                   \
@@ -66,7 +74,7 @@
 	  "add addresses to snat:, or endpoints; each pair carries tens of thousands of flows")    \
 	X(NAT_RACE, DROP, "nat_race", "two CPUs opened one flow at once: the retransmission heals it", \
 	  "")                                                                                      \
-	X(TOO_BIG, DROP, "too_big",                                                                \
+	X(TOO_BIG, ANSWER, "too_big",                                                                \
 	  "larger than the path to the endpoint takes, with the outer headers of its mode",        \
 	  "raise the MTU between balancer and endpoints by 20 to 52 bytes, or lower the clients'")  \
 	X(TOO_BIG_NO_DF, DROP, "too_big_no_df",                                                    \

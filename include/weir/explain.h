@@ -36,6 +36,10 @@ enum weir_step_kind {
 	WEIR_STEP_COUNT,   /* withheld: a counter; index: enum weir_reason */
 	WEIR_STEP_VERDICT, /* the end of the packet; index: enum weir_reason -> verdict */
 	WEIR_STEP_ANSWER,  /* its sender is told; index: enum weir_answer */
+	WEIR_STEP_FRAGMENT, /* fragments -> row: where the packet's first fragment went */
+	WEIR_STEP_REMEMBER, /* withheld: the later fragments would follow; index: endpoint row */
+	WEIR_STEP_QUOTE, /* an ICMP error quotes -> flow, turned round: to the error's receiver */
+	WEIR_STEP_MTU,	 /* withheld: an endpoint's MTU would become; index: bytes */
 };
 
 /* What the parser made of the packet. */
@@ -63,6 +67,8 @@ union weir_step_value {
 	__u16 previous;
 	struct weir_endpoint endpoint;
 	__u16 port;
+	__u32 row;
+	struct weir_flow flow;
 	struct weir_egress egress;
 	struct weir_step_verdict verdict;
 };

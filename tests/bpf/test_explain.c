@@ -100,6 +100,7 @@ struct coverage {
 	bool any_port; /* an endpoint may still be without its first SNAT port, which is any */
 	uint64_t phases[3];
 	uint64_t recorded, unrecorded, withheld, known, opened, ended, answered;
+	uint64_t followed, remembered, quoted;
 };
 
 static void cover(const struct explain_answer *answer, struct coverage *coverage)
@@ -116,6 +117,10 @@ static void cover(const struct explain_answer *answer, struct coverage *coverage
 	coverage->withheld += rig_step(answer, WEIR_STEP_RECORD) != NULL;
 	coverage->ended += rig_step(answer, WEIR_STEP_END) != NULL;
 	coverage->answered += rig_step(answer, WEIR_STEP_ANSWER) != NULL;
+	coverage->remembered += rig_step(answer, WEIR_STEP_REMEMBER) != NULL;
+	coverage->quoted += rig_step(answer, WEIR_STEP_QUOTE) != NULL;
+	step = rig_step(answer, WEIR_STEP_FRAGMENT);
+	coverage->followed += step && step->found;
 	step = rig_step(answer, WEIR_STEP_SNAT);
 	coverage->opened += step && step->found;
 }
@@ -250,6 +255,32 @@ static const struct packet_spec odd[] = {
 	{ .src = "ff02::1", .dst = VIP6 },
 };
 
+/* About what an endpoint has sent to a client, or weir to an endpoint. */
+static struct packet odd_error(uint64_t *random)
+{
+	static const uint16_t ports[] = { 80, 25, 53, 8000, 81 };
+	bool ip6 = random_one_in(random, 2), nat = random_one_in(random, 3);
+	struct packet quote = packet_build(&(struct packet_spec){
+		.protocol = random_one_in(random, 2) ? IPPROTO_TCP : IPPROTO_UDP,
+		.src = nat ? (ip6 ? SNAT6 : SNAT4) : (ip6 ? VIP6 : VIP4),
+		.dst = nat ? (ip6 ? "fd00::11" : "10.0.0.11") : (ip6 ? CLIENT6 : CLIENT4),
+		.sport = nat ? (uint16_t)(SNAT_FIRST + random_below(random, 50))
+			     : ports[random_below(random, COUNT(ports))],
+		.dport = nat ? 80 : (uint16_t)(1024 + random_below(random, FLOWS)),
+		.flags = TH_ACK,
+	});
+
+	return packet_build(&(struct packet_spec){
+		.protocol = IPPROTO_ICMP,
+		.src = ip6 ? "2001:db8:f::9" : "203.0.113.9",
+		.dst = nat ? (ip6 ? SNAT6 : SNAT4) : (ip6 ? VIP6 : VIP4),
+		.icmp_type = ip6 ? 2 : 3,
+		.icmp_code = ip6 ? 0 : 4,
+		.icmp_rest = 1400,
+		.quote = &quote,
+	});
+}
+
 static struct packet odd_frame(uint64_t *random)
 {
 	static const uint16_t ports[] = { 80, 25, 53, 81, 8000, SNAT_FIRST + 1 };
@@ -263,7 +294,7 @@ static struct packet odd_frame(uint64_t *random)
 	spec.sport = (uint16_t)(1 + random_below(random, 500));
 	spec.dport = ports[random_below(random, COUNT(ports))];
 	spec.flags = flags[random_below(random, COUNT(flags))];
-	packet = packet_build(&spec);
+	packet = random_one_in(random, 6) ? odd_error(random) : packet_build(&spec);
 	for (uint32_t times = random_below(random, 4); times > 0; times--) {
 		size_t headers = packet.size < 100 ? packet.size : 100;
 
@@ -296,8 +327,10 @@ Test(explain, says_it_of_any_frame, .timeout = 120)
 		}
 		check(&packet, i, &coverage);
 	}
-	cr_log_info("%lu answered", coverage.answered);
-	cr_assert_gt(coverage.answered, 500);
+	cr_log_info("%lu answered, %lu first fragments, %lu followed, %lu quoted",
+		    coverage.answered, coverage.remembered, coverage.followed, coverage.quoted);
+	cr_assert(coverage.answered > 500 && coverage.remembered > 50 && coverage.followed > 50 &&
+		  coverage.quoted > 500);
 }
 
 /* ---- it says what it does not do ---- */

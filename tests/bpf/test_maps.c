@@ -40,7 +40,7 @@ static const struct {
 	{ "snat", 4, sizeof(struct weir_snat), WEIR_MAX_SNAT },
 	{ "listener_info", 4, sizeof(struct weir_listener_info), SIZED },
 	{ "endpoint_info", 4, sizeof(struct weir_endpoint_info), SIZED },
-	{ "stages", 4, 4, 3 },
+	{ "stages", 4, 4, 4 },
 	{ "tx_ports", 4, 4, WEIR_MAX_EGRESS },
 	{ "exceptions", sizeof(struct weir_flow), sizeof(struct weir_exception), SIZED },
 	{ "nat_records", 4, sizeof(struct weir_nat_record), SIZED },
@@ -51,6 +51,11 @@ static const struct {
 	{ "nat_scratch", 4, OWN, 1 },
 	{ "listener_stats", 4, sizeof(struct weir_listener_stats), SIZED },
 	{ "endpoint_stats", 4, sizeof(struct weir_endpoint_stats), SIZED },
+	{ "fragments", 40, OWN, WEIR_MAX_FRAGMENTED },
+	{ "fragment_next", 4, 4, 1 },
+	{ "fragment_new", 4, OWN, 1 },
+	{ "learned_mtus", 4, OWN, WEIR_MAX_LEARNED_MTUS },
+	{ "icmp_scratch", 4, OWN, 1 },
 	{ "answer_scratch", 4, OWN, 1 },
 	{ "answer_pace", 4, 8, WEIR_ANSWER_KINDS },
 };
@@ -173,8 +178,23 @@ Test(maps, no_key_and_no_value_has_a_hole)
 }
 
 /* Something in every map. */
+/* What takes a router to come about. */
+static void learn_an_mtu(void)
+{
+	uint8_t value[16] = {};
+	char path[OBJECT_PATH_MAX + 32];
+	int map;
+
+	snprintf(path, sizeof(path), "%s/learned_mtus", rig.object->directory);
+	map = bpf_obj_get(path);
+	cr_assert_geq(map, 0, "%s", path);
+	cr_assert_eq(bpf_map_update_elem(map, &(uint32_t){ 1 }, value, BPF_ANY), 0);
+	close(map);
+}
+
 static void configure(void)
 {
+	learn_an_mtu();
 	for (int b = 100; b >= 50; b -= 50) /* twice: slots that move, and the table's lower half */
 		rig_configure("version: 1\n"
 			      "listeners:\n"
@@ -187,7 +207,8 @@ static void configure(void)
 	for (uint16_t sport = 1; sport < 100; sport++) {
 		struct packet tcp = TCP(.src = CLIENT4, .dst = VIP4, .sport = sport, .dport = 80,
 					.flags = TH_SYN);
-		struct packet udp = UDP(.src = CLIENT4, .dst = VIP4, .sport = sport, .dport = 53);
+		struct packet udp = UDP(.src = CLIENT4, .dst = VIP4, .sport = sport, .dport = 53,
+					.fragment = sport % 2 ? 0x2000 : 0, .id = sport);
 
 		rig_send(&tcp);
 		rig_send(&udp);

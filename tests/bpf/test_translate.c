@@ -175,7 +175,7 @@ Test(translate, udp_without_a_checksum_is_refused)
 Test(translate, what_grows_beyond_the_way_out_is_refused)
 {
 	struct talk talk = TALK_4TO6(IPPROTO_UDP), back = TALK_6TO4(IPPROTO_UDP);
-	struct packet fits, df, no_df, reply;
+	struct packet fits, df, no_df, reply, told;
 
 	configure();
 	open_talk(&talk);
@@ -184,10 +184,12 @@ Test(translate, what_grows_beyond_the_way_out_is_refused)
 	df = talk_request(&talk, SPEC(.payload = 1453, .fragment = 0x4000));
 	no_df = talk_request(&talk, SPEC(.payload = 1453));
 	expect(&fits, talk_request_sent(&talk, SPEC(.payload = 1452)), __LINE__);
-	EXPECT_DROP(df, TOO_BIG);
+	told = packet_icmp_error(&df, 3, 4, 1480);
+	EXPECT_ANSWER(df, TOO_BIG, told);
 	EXPECT_DROP(no_df, TOO_BIG_NO_DF);
 	reply = talk_reply(&back, SPEC(.payload = 1453, .fragment = 0x4000));
-	EXPECT_DROP(reply, TOO_BIG);
+	told = packet_icmp_error(&reply, 3, 4, 1480);
+	EXPECT_ANSWER(reply, TOO_BIG, told);
 }
 
 Test(translate, the_last_hop_is_not_made)

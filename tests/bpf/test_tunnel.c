@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Goal: in modes ipip and gue a packet leaves as it came, inside an outer header that is right in
- * every byte, whichever families meet; what does not fit the path is dropped with a reason of its
- * own. Needs root.
+ * every byte, whichever families meet; who sends what does not fit the path is told what does.
+ * Needs root.
  */
 #include <string.h>
 
@@ -219,16 +219,18 @@ Test(tunnel, what_exceeds_the_path_is_dropped)
 			TCP(FROM_6, .dport = 80, .flags = TH_ACK, .payload = room - header6);
 		struct packet ip6 =
 			TCP(FROM_6, .dport = 80, .flags = TH_ACK, .payload = room - header6 + 1);
-		struct packet out;
+		struct packet out, told;
 
 		configure_with(tunnels[i].mode, tunnels[i].endpoint, "");
 		out = expected(&fits, tunnels[i].endpoint, tunnels[i].gue);
 		EXPECT_SENT(fits, out);
 		out = expected(&fits6, tunnels[i].endpoint, tunnels[i].gue);
 		EXPECT_SENT(fits6, out);
-		EXPECT_DROP(df, TOO_BIG);
+		told = packet_icmp_error(&df, 3, 4, room);
+		EXPECT_ANSWER(df, TOO_BIG, told);
 		EXPECT_DROP(no_df, TOO_BIG_NO_DF);
-		EXPECT_DROP(ip6, TOO_BIG);
+		told = packet_icmp_error(&ip6, 2, 0, room);
+		EXPECT_ANSWER(ip6, TOO_BIG, told);
 	}
 	cr_assert_eq(rig_counted("web", WEIR_R_TOO_BIG), 2 * COUNT(tunnels));
 }
@@ -239,12 +241,14 @@ Test(tunnel, the_rows_mtu_decides)
 	struct packet packet =
 		TCP(FROM_4, .dport = 80, .flags = TH_ACK, .payload = 1000, .fragment = 0x4000);
 	struct weir_endpoint *row;
+	struct packet told;
 
 	configure_with("ipip", E4, "");
 	row = &rig.object->endpoints[rig_endpoint("web", E4)->row];
 	cr_assert_eq(row->mtu, RIG_MTU);
 	row->mtu = 1059;
-	EXPECT_DROP(packet, TOO_BIG);
+	told = packet_icmp_error(&packet, 3, 4, 1039);
+	EXPECT_ANSWER(packet, TOO_BIG, told);
 	row->mtu = 1060;
 	EXPECT_TO(packet, E4);
 }

@@ -10,6 +10,7 @@
 #include "net/addr.h"
 
 #define DEFAULT_TTL 64
+#define DEFAULT_ID  0x1234
 #define ICMP_HEADER 8
 
 static const struct {
@@ -107,8 +108,8 @@ static void add_ip4(struct packet *packet, const struct packet_spec *spec, const
 	uint8_t header[20] = {
 		[0] = (uint8_t)(0x40 | (20 + spec->ip_options) / 4),
 		[1] = spec->tos,
-		[4] = 0x12, /* identification */
-		[5] = 0x34,
+		[4] = (uint8_t)((spec->id ?: DEFAULT_ID) >> 8),
+		[5] = (uint8_t)(spec->id ?: DEFAULT_ID),
 		[6] = (uint8_t)(spec->fragment >> 8),
 		[7] = (uint8_t)spec->fragment,
 		[8] = spec->ttl ?: DEFAULT_TTL,
@@ -140,6 +141,10 @@ static void add_ip6(struct packet *packet, const struct packet_spec *spec, const
 		add(packet, NULL, extensions[kind].size);
 		packet->bytes[start + 1] = extensions[kind].length;
 		packet_set16(packet, start + 2, extensions[kind].fragment);
+		if (extensions[kind].protocol == IPPROTO_FRAGMENT) {
+			packet_set16(packet, start + 4, (uint16_t)(spec->id >> 16));
+			packet_set16(packet, start + 6, (uint16_t)(spec->id ?: DEFAULT_ID));
+		}
 		next = start;
 	}
 	packet->bytes[next] = spec->protocol;
@@ -339,6 +344,7 @@ static bool find_ip6(const uint8_t *bytes, size_t size, struct place *place)
 {
 	const uint8_t *ip = bytes + place->l3;
 	size_t end, at = place->l3 + 40;
+	bool fragment = false, later = false;
 	uint8_t next;
 
 	if (size < at || ip[0] >> 4 != 6)
@@ -347,14 +353,17 @@ static bool find_ip6(const uint8_t *bytes, size_t size, struct place *place)
 	next = ip[6];
 	if (end > size)
 		return false;
-	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
-	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH) {
+	while (!later &&
+	       (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+		next == IPPROTO_FRAGMENT || next == IPPROTO_AH)) {
 		const uint8_t *header = bytes + at;
 
 		if (at + 8 > end)
 			return false;
 		if (next == IPPROTO_FRAGMENT && (header[2] | (header[3] & 0xf9)))
-			return false;
+			fragment = true;
+		if (next == IPPROTO_FRAGMENT && (header[2] | (header[3] & 0xf8)))
+			later = true;
 		at += next == IPPROTO_FRAGMENT ? 8
 		      : next == IPPROTO_AH     ? (header[1] + 2u) * 4
 					       : (header[1] + 1u) * 8;
@@ -364,7 +373,7 @@ static bool find_ip6(const uint8_t *bytes, size_t size, struct place *place)
 		return false;
 	place->l4 = at;
 	place->length = end - at;
-	place->protocol = next;
+	place->protocol = fragment ? 0 : next;
 	return true;
 }
 
@@ -389,6 +398,41 @@ static bool find(const uint8_t *bytes, size_t size, struct place *place)
 static bool has_pseudo_header(uint8_t protocol)
 {
 	return protocol != IPPROTO_ICMP;
+}
+
+static size_t sum_offset(uint8_t protocol)
+{
+	return protocol == IPPROTO_UDP ? 6 : is_icmp(protocol) ? 2 : 16;
+}
+
+/* Where the quote of an ICMP error begins; 0: it is none, or too short for an IP header. */
+static size_t find_quote(const uint8_t *bytes, const struct place *place)
+{
+	const uint8_t *icmp = bytes + place->l4;
+	bool ip4 = place->protocol == IPPROTO_ICMP;
+
+	if (!is_icmp(place->protocol) || place->length < ICMP_HEADER + (ip4 ? 20 : 40))
+		return 0;
+	if (ip4 ? icmp[0] != 3 && icmp[0] != 11 && icmp[0] != 12 : icmp[0] < 1 || icmp[0] > 4)
+		return 0;
+	return place->l4 + ICMP_HEADER;
+}
+
+static enum packet_sum_state header_state(const uint8_t *header, size_t size)
+{
+	return fold(sum_bytes(0, header, size)) == 0xffff ? SUM_GOOD : SUM_BAD;
+}
+
+static enum packet_sum_state quoted_state(const uint8_t *bytes, const struct place *place)
+{
+	size_t at = find_quote(bytes, place), size;
+
+	if (!at || bytes[at] >> 4 != 4)
+		return SUM_NONE;
+	size = (bytes[at] & 0xfu) * 4;
+	if (size < 20 || at + size > place->l4 + place->length)
+		return SUM_NONE;
+	return header_state(bytes + at, size);
 }
 
 static enum packet_sum_state l4_state(const uint8_t *bytes, const struct place *place)
@@ -416,16 +460,15 @@ static enum packet_sum_state l4_state(const uint8_t *bytes, const struct place *
 
 struct packet_sums packet_sums(const uint8_t *bytes, size_t size)
 {
-	struct packet_sums sums = { SUM_NONE, SUM_NONE };
+	struct packet_sums sums = { SUM_NONE, SUM_NONE, SUM_NONE };
 	struct place place;
 
 	if (!find(bytes, size, &place))
 		return sums;
 	if (bytes[place.l3] >> 4 == 4)
-		sums.ip = fold(sum_bytes(0, bytes + place.l3, place.l4 - place.l3)) == 0xffff
-				  ? SUM_GOOD
-				  : SUM_BAD;
+		sums.ip = header_state(bytes + place.l3, place.l4 - place.l3);
 	sums.l4 = l4_state(bytes, &place);
+	sums.quoted = quoted_state(bytes, &place);
 	return sums;
 }
 
@@ -440,7 +483,7 @@ void packet_sum(struct packet *packet)
 	size_t length = ip4 ? packet->l3 + packet_get16(packet, packet->l3 + 2) - packet->l4
 			    : packet->l3 + 40 + packet_get16(packet, packet->l3 + 4) - packet->l4;
 	bool udp = packet->protocol == IPPROTO_UDP;
-	size_t field = packet->l4 + (udp ? 6 : is_icmp(packet->protocol) ? 2 : 16);
+	size_t field = packet->l4 + sum_offset(packet->protocol);
 	uint32_t sum = 0;
 
 	if (ip4) {
@@ -552,6 +595,49 @@ struct packet packet_tunnel(const struct packet *inner, const struct packet_oute
 	add(&packet, inner->bytes + inner->l3, inner_length(inner));
 	sum_outer(&packet, outer, udp, ip4);
 	return packet;
+}
+
+bool packet_is_sound(const uint8_t *bytes, size_t size)
+{
+	struct place place;
+
+	if (!find(bytes, size, &place))
+		return false;
+	if (place.protocol == IPPROTO_TCP)
+		return place.length >= 20 && (bytes[place.l4 + 12] >> 4) * 4u >= 20 &&
+		       (bytes[place.l4 + 12] >> 4) * 4u <= place.length;
+	if (place.protocol == IPPROTO_UDP)
+		return place.length >= 8 &&
+		       ((size_t)bytes[place.l4 + 4] << 8 | bytes[place.l4 + 5]) <= place.length;
+	return !is_icmp(place.protocol) || place.length >= ICMP_HEADER;
+}
+
+void packet_repair(struct packet *packet)
+{
+	struct place place;
+	size_t field;
+
+	if (!find(packet->bytes, packet->size, &place))
+		return;
+	if (packet->bytes[place.l3] >> 4 == 4) {
+		packet_set16(packet, place.l3 + 10, 0);
+		put_sum(packet, place.l3 + 10,
+			sum_bytes(0, packet->bytes + place.l3, place.l4 - place.l3));
+	}
+	if (l4_state(packet->bytes, &place) != SUM_BAD)
+		return;
+	if (place.protocol == IPPROTO_UDP)
+		place.length = packet_get16(packet, place.l4 + 4);
+	field = place.l4 + sum_offset(place.protocol);
+	packet_set16(packet, field, 0);
+	put_sum(packet, field,
+		sum_bytes(
+			has_pseudo_header(place.protocol)
+				? pseudo_sum(packet->bytes + place.l3, place.protocol, place.length)
+				: 0,
+			packet->bytes + place.l4, place.length));
+	if (place.protocol == IPPROTO_UDP && !packet_get16(packet, field))
+		packet_set16(packet, field, 0xffff);
 }
 
 long packet_difference(const struct packet *a, const struct packet *b)

@@ -47,6 +47,7 @@ struct packet_spec {
 	uint8_t ip_options;   /* bytes, a multiple of 4 */
 	uint8_t tcp_options;  /* bytes, a multiple of 4 */
 	uint16_t fragment;    /* IPv4: flags and offset as on the wire, in host order */
+	uint32_t id;	      /* of IPv4, or in IPv6's fragment header; 0x1234 */
 	uint8_t extensions[PACKET_MAX_EXTENSIONS]; /* enum packet_extension; EXT_NONE ends */
 	uint16_t payload;			   /* bytes */
 	uint8_t trailer;       /* bytes of Ethernet padding after the IP packet */
@@ -115,11 +116,18 @@ enum packet_sum_state {
 
 /* What a receiver would say; computed from the bytes alone. */
 struct packet_sums {
-	enum packet_sum_state ip; /* of the IPv4 header */
-	enum packet_sum_state l4; /* of TCP, UDP or ICMP, not of fragments */
+	enum packet_sum_state ip;     /* of the IPv4 header */
+	enum packet_sum_state l4;     /* of TCP, UDP or ICMP, not of fragments */
+	enum packet_sum_state quoted; /* of the IPv4 header that an ICMP error quotes */
 };
 
 struct packet_sums packet_sums(const uint8_t *bytes, size_t size);
+
+/* Is it IP, with a version and lengths that fit the frame, and whole headers of what it carries? */
+bool packet_is_sound(const uint8_t *bytes, size_t size);
+
+/* Rights what packet_sums() looks at, of any frame. */
+void packet_repair(struct packet *packet);
 
 /* The first byte at which two packets differ, or -1. */
 long packet_difference(const struct packet *a, const struct packet *b);

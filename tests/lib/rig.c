@@ -144,6 +144,7 @@ static void clear_maps(void)
 	memset(object->listener_info, 0, listeners * sizeof(*object->listener_info));
 	memset(object->endpoint_info, 0, rows * sizeof(*object->endpoint_info));
 	memset(object->nat_latency, 0, rows * sizeof(*object->nat_latency));
+	clear_map(object->fragments);
 	for (uint32_t kind = 0; kind < WEIR_ANSWER_KINDS; kind++)
 		bpf_map_update_elem(object->answer_pace, &kind, &(uint64_t){ 0 }, BPF_ANY);
 	rig_clear_flows();

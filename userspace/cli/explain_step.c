@@ -365,12 +365,47 @@ static void read_answer(const struct weir_step *step, struct explain_words *word
 		[WEIR_ANSWER_RESET] = "a TCP reset",
 		[WEIR_ANSWER_UNREACHABLE] = "an ICMP error: port unreachable",
 		[WEIR_ANSWER_EXPIRED] = "an ICMP error: time exceeded",
+		[WEIR_ANSWER_TOO_BIG] = "an ICMP error: too big",
 		[WEIR_ANSWER_ECHO] = "the reply to its ping",
 	};
 
 	begin_row(words, "answer", "answer_pace", step->index);
 	say(words, "the sender gets %s",
 	    step->index < WEIR_ANSWER_KINDS && kinds[step->index] ? kinds[step->index] : "?");
+}
+
+static void read_fragment(struct explain_reading *reading, const struct weir_step *step,
+			  struct explain_words *words)
+{
+	char name[EXPLAIN_WORDS_MAX];
+
+	begin(words, "fragment", "fragments");
+	if (step->kind == WEIR_STEP_REMEMBER)
+		say(words, "the later ones would follow, to %s",
+		    explain_step_endpoint(reading->object, step->index, name));
+	else if (step->found)
+		say(words, "the first one went to %s",
+		    explain_step_endpoint(reading->object, step->index, name));
+	else
+		say(words, "the first one was not seen");
+}
+
+static void read_quote(struct explain_reading *reading, const struct weir_step *step,
+		       struct explain_words *words)
+{
+	const struct weir_flow *flow = &step->value.flow;
+	char from[ADDR_PORT_TEXT_MAX], to[ADDR_PORT_TEXT_MAX];
+
+	reading->parsed.flow = *flow;
+	begin(words, "quote", NULL);
+	say(words, "the ICMP error is about the flow from %s to %s",
+	    address(flow->src, flow->sport, from), address(flow->dst, flow->dport, to));
+}
+
+static void read_mtu(const struct weir_step *step, struct explain_words *words)
+{
+	begin(words, "mtu", "learned_mtus");
+	say(words, "the path to the endpoint would take %u bytes from now on", step->index);
 }
 
 void explain_step_read(struct explain_reading *reading, const struct weir_step *step,
@@ -414,6 +449,13 @@ void explain_step_read(struct explain_reading *reading, const struct weir_step *
 		return read_count(reading, step, ret);
 	case WEIR_STEP_ANSWER:
 		return read_answer(step, ret);
+	case WEIR_STEP_FRAGMENT:
+	case WEIR_STEP_REMEMBER:
+		return read_fragment(reading, step, ret);
+	case WEIR_STEP_QUOTE:
+		return read_quote(reading, step, ret);
+	case WEIR_STEP_MTU:
+		return read_mtu(step, ret);
 	case WEIR_STEP_VERDICT:
 		reading->ended = true;
 		return;

@@ -18,7 +18,8 @@ struct explain {
 
 /* What a packet writes while it is handled, and nobody reads afterwards; and the programs that are
  * called, which must be those that explain. */
-static const char *const own_maps[] = { "explain_log", "stages", "nat_scratch", "answer_scratch" };
+static const char *const own_maps[] = { "explain_log",	  "stages",	  "nat_scratch",
+					"answer_scratch", "fragment_new", "icmp_scratch" };
 
 static bool is_own(const char *name)
 {

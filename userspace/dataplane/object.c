@@ -69,6 +69,7 @@ static const struct map_place map_places[] = {
 	OPENED(stages),
 	OPENED(tx_ports),
 	OPENED(exceptions),
+	OPENED(fragments),
 	OPENED(answer_pace),
 	OPENED(listener_stats),
 	OPENED(endpoint_stats),

@@ -52,6 +52,7 @@ struct object {
 	int stages; /* empties itself when nobody has it open or pinned */
 	int tx_ports;
 	int exceptions;
+	int fragments;
 	int answer_pace;
 	int listener_stats;
 	int endpoint_stats;

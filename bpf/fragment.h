@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Fragments. Only the first one of a packet has ports: it goes as a whole packet would, and where
+ * it went is remembered for the later ones. A later one that comes first is lost, and with it the
+ * packet: senders send them in order.
+ *
+ * Behind a SNAT address the identifications of many clients meet, and two of them that are alike
+ * would mix two packets at the endpoint: so in mode nat an IPv4 packet gets one of its own. IPv6
+ * has 32 random bits of it (RFC 7739), and keeps them.
+ */
+#ifndef WEIR_BPF_FRAGMENT_H
+#define WEIR_BPF_FRAGMENT_H
+
+#include "clock.h"
+#include "explain.h"
+#include "nat.h"
+#include "parse_all.h"
+
+#define FRAGMENT_AF_INET  2
+#define FRAGMENT_AF_INET6 10
+
+static __always_inline void fragment_key(const struct pkt *pkt, struct fragment_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	addr_copy(key->src, pkt->flow.src);
+	addr_copy(key->dst, pkt->flow.dst);
+	key->id = pkt->fragment_id;
+	key->protocol = pkt->version == 4 ? pkt->flow.protocol : 0;
+}
+
+/* Another one for each fragmented packet through mode nat. */
+static __always_inline __be16 fragment_take_id(void)
+{
+	__u32 zero = 0, *next = bpf_map_lookup_elem(&fragment_next, &zero);
+
+	if (!next)
+		return 0;
+	return bpf_htons(EXPLAINING ? *next : __sync_fetch_and_add(next, 1));
+}
+
+static __always_inline void fragment_put_id(struct iphdr *ip, __be16 id)
+{
+	ip->check = csum_apply(ip->check, csum_delta16(ip->id, id));
+	ip->id = id;
+}
+
+/* As whom the first fragment has left mode nat. False: as one of the other family; that is not done
+ * to fragments. */
+static __always_inline bool fragment_read(struct xdp_md *ctx, struct fragment_new *new)
+{
+	const void *end = (void *)(long)ctx->data_end;
+	void *data = (void *)(long)ctx->data;
+	bool is_ip4 = addr_is_ip4(new->key.src);
+	struct ipv6hdr *ip6;
+	struct iphdr *ip4;
+	__u64 l2 = new->l2;
+
+	if (l2 > PARSE_MAX_L2)
+		return false;
+	ip6 = data + l2;
+	ip4 = data + l2;
+	if (!within(end, ip4, sizeof(*ip4)) || (ip4->version == 4) != is_ip4)
+		return false;
+	if (is_ip4) {
+		new->way.id = fragment_take_id();
+		fragment_put_id(ip4, new->way.id);
+		addr_from_ip4(new->way.src, ip4->saddr);
+		addr_from_ip4(new->way.dst, ip4->daddr);
+		return true;
+	}
+	if (!within(end, ip6, sizeof(*ip6)))
+		return false;
+	addr_copy_ip6(new->way.src, &ip6->saddr);
+	addr_copy_ip6(new->way.dst, &ip6->daddr);
+	return true;
+}
+
+/* Where a reply has gone, as it stands in the frame. */
+static __always_inline bool fragment_read_mac(struct xdp_md *ctx, struct fragment_way *way)
+{
+	const void *end = (void *)(long)ctx->data_end;
+	const struct ethhdr *eth = (void *)(long)ctx->data;
+
+	if (!within(end, eth, sizeof(*eth)))
+		return false;
+	mac_copy(way->nexthop.mac, eth->h_dest);
+	return true;
+}
+
+/* Of what the frame says now, and what it was when it came. A function of its own, as
+ * parse_extensions(). */
+__noinline int fragment_store(struct xdp_md *ctx, struct fragment_new *new)
+{
+	const struct weir_endpoint *endpoint;
+	__u32 row;
+
+	if (!new)
+		return 0;
+	row = new->way.endpoint;
+	endpoint = bpf_map_lookup_elem(&endpoints, &row);
+	if (!endpoint)
+		return 0;
+	new->way.generation = endpoint->generation;
+	if (new->way.reply && !fragment_read_mac(ctx, &new->way))
+		return 0;
+	if ((new->way.reply || endpoint->mode == WEIR_MODE_NAT) && !fragment_read(ctx, new))
+		return 0;
+	if (EXPLAINING)
+		EXPLAIN_WITHHELD(REMEMBER, row);
+	else
+		bpf_map_update_elem(&fragments, &new->key, &new->way, BPF_ANY);
+	return 0;
+}
+
+/* After a first fragment, whose IP header is `l2` bytes into the frame, was forwarded; `reason`
+ * says in which direction. */
+static __always_inline void fragment_remember(const struct pkt *pkt, __u64 l2, __u32 listener,
+					      enum weir_reason reason)
+{
+	struct fragment_new *new;
+	__u32 zero = 0;
+
+	new = bpf_map_lookup_elem(&fragment_new, &zero);
+	if (!new)
+		return;
+	fragment_key(pkt, &new->key);
+	new->l2 = l2;
+	new->way.nexthop.egress = pkt->egress;
+	new->way.endpoint = pkt->endpoint;
+	new->way.listener = listener;
+	new->way.seen = clock_now(pkt->control);
+	new->way.hash = pkt->hash;
+	new->way.reply = reason == WEIR_R_REPLIED;
+	fragment_store(pkt->ctx, new);
+}
+
+/* Like nat_rewrite(), of a packet without ports. */
+static __always_inline enum weir_reason fragment_rewrite(struct pkt *pkt,
+							 const struct fragment_way *way)
+{
+	const void *end = (void *)(long)pkt->ctx->data_end;
+	enum weir_reason reason;
+
+	if (nat_ttl_expires(pkt))
+		return WEIR_R_TTL_EXPIRED;
+	reason = nat_rewrite_ip(pkt, &(struct nat_rewrite){ .src = way->src, .dst = way->dst });
+	if (reason != GO_ON || pkt->version == 6)
+		return reason;
+	if (!within(end, pkt->ip4, sizeof(*pkt->ip4)))
+		return WEIR_R_TRUNCATED;
+	fragment_put_id(pkt->ip4, way->id);
+	return GO_ON;
+}
+
+/* Would the kernel send it on? Then it is not for an address of the host's. */
+static __always_inline bool fragment_is_for_others(const struct pkt *pkt)
+{
+	struct bpf_fib_lookup route = {
+		.family = pkt->version == 4 ? FRAGMENT_AF_INET : FRAGMENT_AF_INET6,
+		.l4_protocol = pkt->flow.protocol,
+		.ifindex = pkt->ctx->ingress_ifindex,
+	};
+
+	if (pkt->version == 4) {
+		route.ipv4_src = addr_to_ip4(pkt->flow.src);
+		route.ipv4_dst = addr_to_ip4(pkt->flow.dst);
+	} else {
+		addr_copy_ip6(route.ipv6_src, pkt->flow.src);
+		addr_copy_ip6(route.ipv6_dst, pkt->flow.dst);
+	}
+	switch (bpf_fib_lookup(pkt->ctx, &route, sizeof(route), 0)) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The way that a later fragment follows, or NULL. */
+static __always_inline const struct fragment_way *fragment_find(const struct pkt *pkt)
+{
+	const struct fragment_way *way;
+	struct fragment_key key;
+
+	fragment_key(pkt, &key);
+	way = bpf_map_lookup_elem(&fragments, &key);
+	if (!way || weir_is_over(clock_now(pkt->control), way->seen, WEIR_TIMEOUT_FRAGMENTS)) {
+		EXPLAIN_MISS(FRAGMENT);
+		return NULL;
+	}
+	EXPLAIN(FRAGMENT, way->endpoint, &way->endpoint);
+	return way;
+}
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Goal: what has no ports of its own takes the tunnel that its flow takes: ICMP errors and later
+ * fragments arrive inside, untouched, at the endpoint of the flow. And what a router says of an
+ * outer packet is learned for that endpoint, and tried again after ten minutes. Needs root.
+ */
+#include <string.h>
+
+#include "rig_suite.h"
+
+#define E4	     "10.0.0.11"
+#define E6	     "fd00::11"
+#define ROUTER4	     "203.0.113.9"
+#define ROUTER6	     "2001:db8:f::9"
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+RIG_SUITE(tunnel_edge);
+
+static const struct {
+	const char *mode;
+	const char *endpoint;
+	size_t outer; /* bytes of outer headers */
+} tunnels[] = {
+	{ "ipip", E4, 20 },
+	{ "ipip", E6, 40 },
+	{ "gue", E4, 32 },
+	{ "gue", E6, 52 },
+};
+
+static void configure(size_t i)
+{
+	rig_configure(
+		"version: 1\n"
+		"answers_per_second: 1000000\n"
+		"listeners:\n"
+		"- {name: web, protocol: tcp, address: [" VIP4 ", '" VIP6
+		"'], port: 80, mode: %s, endpoint_groups: [{name: all, endpoints: ['%s']}]}\n",
+		tunnels[i].mode, tunnels[i].endpoint);
+}
+
+/* What is inside is what came, but for its Ethernet header. */
+static void expect_inside(const struct packet *in, size_t tunnel, const struct packet *out)
+{
+	size_t outer = tunnels[tunnel].outer;
+
+	cr_assert(rig_went_to(out, tunnels[tunnel].endpoint));
+	cr_assert_eq(out->size, in->size + outer);
+	cr_assert_eq(memcmp(out->bytes + in->l3 + outer, in->bytes + in->l3, in->size - in->l3), 0);
+	cr_assert_neq(packet_sums(out->bytes, out->size).ip, SUM_BAD);
+	cr_assert_neq(packet_sums(out->bytes, out->size).l4, SUM_BAD);
+}
+
+Test(tunnel_edge, icmp_errors_take_the_tunnel_of_the_flow)
+{
+	for (size_t i = 0; i < COUNT(tunnels) * 2; i++) {
+		bool ip6 = i & 1;
+		struct packet quote = TCP(.src = ip6 ? VIP6 : VIP4, .sport = 80, .flags = TH_ACK,
+					  .dst = ip6 ? CLIENT6 : CLIENT4, .dport = 40000);
+		struct packet error = packet_build(&(struct packet_spec){
+			.protocol = IPPROTO_ICMP,
+			.src = ip6 ? ROUTER6 : ROUTER4,
+			.dst = ip6 ? VIP6 : VIP4,
+			.icmp_type = ip6 ? 2 : 3,
+			.icmp_code = ip6 ? 0 : 4,
+			.icmp_rest = 1400,
+			.quote = &quote,
+			.quoted = i & 2 ? (uint16_t)(quote.l4 - quote.l3 + 8) : 0,
+		});
+		struct rig_result result;
+
+		configure(i / 2);
+		result = rig_send(&error);
+		cr_assert_eq(result.reason, WEIR_R_ICMP_ERROR, "%zu: %s", i,
+			     rig_reason(result.reason));
+		expect_inside(&error, i / 2, &result.out);
+		/* Over IPv6, firewalls want a UDP checksum. */
+		if (tunnels[i / 2].outer == 52)
+			cr_assert_eq(packet_sums(result.out.bytes, result.out.size).l4, SUM_GOOD);
+	}
+}
+
+Test(tunnel_edge, later_fragments_take_the_tunnel_of_the_first_one)
+{
+	for (size_t i = 0; i < COUNT(tunnels) * 2; i++) {
+		bool ip6 = i & 1;
+		struct packet first = TCP(.src = ip6 ? CLIENT6 : CLIENT4, .dst = ip6 ? VIP6 : VIP4,
+					  .dport = 80, .flags = TH_ACK, .payload = 76,
+					  .fragment = 0x2000, .extensions = { EXT_FIRST });
+		struct packet later =
+			TCP(.src = ip6 ? CLIENT6 : CLIENT4, .dst = ip6 ? VIP6 : VIP4, .payload = 9,
+			    .fragment = 12, .extensions = { EXT_LATER });
+		size_t sport = 14 + (tunnels[i / 2].outer == 52 ? 40 : 20);
+		struct rig_result a, b;
+
+		configure(i / 2);
+		a = rig_send(&first);
+		b = rig_send(&later);
+		cr_assert_eq(b.reason, WEIR_R_FORWARDED, "%zu: %s", i, rig_reason(b.reason));
+		expect_inside(&first, i / 2, &a.out);
+		expect_inside(&later, i / 2, &b.out);
+		if (tunnels[i / 2].outer == 32 || tunnels[i / 2].outer == 52)
+			cr_assert_eq(packet_get16(&a.out, sport), packet_get16(&b.out, sport),
+				     "one flow is one way");
+	}
+}
+
+/* What a router has to say of an outer packet. */
+static struct packet too_big(const struct packet *outer, size_t l3, size_t tunnel, uint32_t mtu,
+			     uint16_t quoted)
+{
+	bool ip6 = strchr(tunnels[tunnel].endpoint, ':');
+	struct packet quote = *outer;
+
+	quote.l3 = l3;
+	return packet_build(&(struct packet_spec){
+		.protocol = IPPROTO_ICMP,
+		.src = ip6 ? "fd00::99" : "10.0.0.99",
+		.dst = ip6 ? SNAT6 : SNAT4,
+		.icmp_type = ip6 ? 2 : 3,
+		.icmp_code = ip6 ? 0 : 4,
+		.icmp_rest = mtu,
+		.quote = &quote,
+		.quoted = quoted,
+	});
+}
+
+Test(tunnel_edge, the_mtu_of_a_path_is_learned)
+{
+	for (size_t i = 0; i < COUNT(tunnels) * 2; i++) {
+		bool ip6 = i & 1;
+		struct packet big =
+			TCP(.src = ip6 ? CLIENT6 : CLIENT4, .dst = ip6 ? VIP6 : VIP4, .dport = 80,
+			    .flags = TH_ACK, .payload = 1360, .fragment = 0x4000);
+		struct packet error, told;
+		struct weir_endpoint *row;
+		struct rig_result sent;
+		uint16_t route;
+
+		configure(i / 2);
+		row = &rig.object->endpoints[rig_endpoint("web", tunnels[i / 2].endpoint)->row];
+		route = row->mtu;
+		sent = rig_send(&big);
+		cr_assert_eq(sent.reason, WEIR_R_FORWARDED);
+		error = too_big(&sent.out, big.l3, i / 2, 1300, 120);
+		EXPECT_PASS(error, MTU_LEARNED);
+		cr_assert_eq(row->mtu, 1300);
+		told = packet_icmp_error(&big, ip6 ? 2 : 3, ip6 ? 0 : 4,
+					 (uint32_t)(1300 - tunnels[i / 2].outer));
+		EXPECT_ANSWER(big, TOO_BIG, told);
+		error = too_big(&sent.out, big.l3, i / 2, 1290, 120); /* and a smaller one behind */
+		EXPECT_PASS(error, MTU_LEARNED);
+		rig_advance(WEIR_TIMEOUT_MTU);
+		cr_assert_eq(rig_send(&big).reason, WEIR_R_TOO_BIG);
+		rig_advance(2);
+		cr_assert_eq(rig_send(&big).reason, WEIR_R_FORWARDED);
+		cr_assert_eq(row->mtu, route);
+	}
+}
+
+/* Nobody may make paths smaller than links are, or lower what he does not know. */
+Test(tunnel_edge, lies_about_the_mtu_are_not_learned)
+{
+	struct packet big =
+		TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK, .payload = 1360);
+	struct packet closed =
+		TCP(.src = CLIENT4, .dst = VIP4, .dport = 81, .flags = TH_ACK, .payload = 1360);
+	struct packet error, forged;
+	struct weir_endpoint *row;
+	struct rig_result sent;
+
+	configure(0);
+	row = &rig.object->endpoints[rig_endpoint("web", E4)->row];
+	sent = rig_send(&big);
+	error = too_big(&sent.out, big.l3, 0, 575, 0);
+	EXPECT_PASS(error, ICMP_UNKNOWN);
+	error = too_big(&sent.out, big.l3, 0, RIG_MTU, 0);
+	EXPECT_PASS(error, ICMP_UNKNOWN);
+	error = too_big(&sent.out, big.l3, 0, 0, 0); /* a router older than RFC 1191 */
+	cr_assert_eq(rig_send(&error).verdict, XDP_PASS);
+	error = too_big(&sent.out, big.l3, 0, 1300, 28);
+	EXPECT_PASS(error, ICMP_UNKNOWN);
+	forged = sent.out;
+	forged.bytes[14 + 19] = 99; /* to another than the flow's endpoint */
+	error = too_big(&forged, big.l3, 0, 1300, 0);
+	EXPECT_PASS(error, ICMP_UNKNOWN);
+	forged = sent.out;
+	memcpy(forged.bytes + 34, closed.bytes + 14, closed.size - 14);
+	error = too_big(&forged, big.l3, 0, 1300, 0);
+	EXPECT_PASS(error, ICMP_UNKNOWN);
+	cr_assert_eq(row->mtu, RIG_MTU);
+}
