@@ -6,8 +6,8 @@
  *   dsr, ipip, gue   the endpoint has sent it to the client, from the listener's address: the
  *                    error goes to it as the client's packets do, as it is
  *   nat              weir has sent it, in either direction, for the other end: addresses and ports
- *                    are turned back outside and inside (icmp_turn.h); not between families, where
- *                    the kernel gets it
+ *                    are turned back outside and inside (icmp_turn.h), and where that end is of the
+ *                    other family, so is the error (icmp_translate.h)
  *
  * The packet that goes the other way than the quoted one tells the flow: source and destination of
  * the quote are swapped, and looked up as those of any packet.
@@ -18,6 +18,7 @@
 #ifndef WEIR_BPF_ICMP_ERROR_H
 #define WEIR_BPF_ICMP_ERROR_H
 
+#include "icmp_translate.h"
 #include "icmp_turn.h"
 #include "listener.h"
 #include "mtu.h"
@@ -28,13 +29,17 @@
 static __always_inline enum weir_reason icmp_send(struct pkt *pkt, struct icmp_turn *turn,
 						  struct weir_nexthop nexthop)
 {
-	if (nat_translates(pkt, turn->dst))
-		return WEIR_R_ICMP_UNKNOWN;
+	int done;
+
 	if (turn->ttl <= 1)
 		return WEIR_R_TTL_EXPIRED;
 	if (!nexthop.egress)
 		return WEIR_R_NO_NEXT_HOP;
-	if (icmp_turn(pkt->ctx, turn) || !head_find(pkt))
+	done = nat_translates(pkt, turn->dst) ? icmp_translate(pkt->ctx, turn)
+					      : icmp_turn(pkt->ctx, turn);
+	if (done == ICMP_UNTRANSLATABLE)
+		return WEIR_R_ICMP_UNKNOWN;
+	if (done || !head_find(pkt))
 		return WEIR_R_TRUNCATED;
 	return forward(pkt, nexthop);
 }
