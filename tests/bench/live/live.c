@@ -57,6 +57,12 @@ static const struct row rows[] = {
 	{ "live-dsr-1", "dsr", KIND_ONE },
 	{ "live-dsr-64k", "dsr", KIND_MANY },
 	{ "live-dsr-new", "dsr", KIND_NEW },
+	{ "live-ipip-1", "ipip", KIND_ONE },
+	{ "live-ipip-64k", "ipip", KIND_MANY },
+	{ "live-ipip-new", "ipip", KIND_NEW },
+	{ "live-gue-1", "gue", KIND_ONE },
+	{ "live-gue-64k", "gue", KIND_MANY },
+	{ "live-gue-new", "gue", KIND_NEW },
 };
 /* clang-format on */
 
