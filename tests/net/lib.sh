@@ -33,6 +33,7 @@ VIP4=10.77.0.100
 VIP6=fd77::100
 TUNNEL_MTU=1600
 ENDPOINTS=(ep1 ep2 ep3)
+PATIENCE=${PATIENCE:-1} # how many times as long as usual to wait, on a slow machine
 BALANCER=lb # whose weir the functions below speak of: lb or lb2
 FAILURES=0
 
@@ -69,12 +70,14 @@ exit_status() {
 	((status == wanted))
 }
 
-# wait_for COMMAND SECONDS: until the shell command succeeds; fails when the time is over.
+# wait_for COMMAND SECONDS: until the shell command succeeds; fails when the time, as often as
+# PATIENCE says, is over.
 wait_for() {
-	local deadline=$((SECONDS + $2))
+	local deadline=$((SECONDS + $2 * PATIENCE)) pause=0.05
+	((PATIENCE == 1)) || pause=0.5
 	until eval "$1" >/dev/null 2>&1; do
 		((SECONDS <= deadline)) || return 1
-		sleep 0.05
+		sleep $pause
 	done
 }
 
@@ -116,12 +119,12 @@ recorded() {
 }
 
 kill_recorded() {
-	local signal pids _
+	local signal pids i
 	for signal in TERM KILL; do
 		pids=$(recorded)
 		# shellcheck disable=SC2086 # a list
 		[[ -z $pids ]] || kill -s $signal $pids 2>/dev/null || true
-		for _ in {1..60}; do
+		for ((i = 0; i < 60 * PATIENCE; i++)); do
 			[[ -n $(recorded) ]] || return 0
 			sleep 0.05
 		done
@@ -293,7 +296,7 @@ endpoint_address() {
 endpoint_answers() {
 	local address
 	for address in "$(endpoint_address "$1" 4)" "[$(endpoint_address "$1" 6)]"; do
-		[[ $(on client curl -s -m 2 "http://$address/") == "$1" ]] || return 1
+		[[ $(on client curl -s -m $((2 * PATIENCE)) "http://$address/") == "$1" ]] || return 1
 	done
 	on client "$BUILD/tests/peer/flows" count --udp --to "$(endpoint_address "$1" 4)" 53 \
 		--connections 1 | grep -q '"failed":0'
@@ -474,6 +477,46 @@ lab_listener() {
 	done
 }
 
+# lab_endpoints FAMILY WEIGHT...: the endpoints of a listener, by one of their addresses.
+lab_endpoints() {
+	local family=$1 i
+	shift
+	printf '    endpoint_groups:\n      - name: main\n        endpoints:\n'
+	for ((i = 1; i <= $#; i++)); do
+		echo "          - { name: ep$i, address: \"$(endpoint_address ep$i "$family")\", weight: ${!i} }"
+	done
+}
+
+# lab_listener_apart NAME PROTOCOL PORT WEIGHT...: a listener per family, with endpoints of the other.
+lab_listener_apart() {
+	local family vip=$VIP6
+	for family in 4 6; do
+		cat <<-END
+			  - name: $1-to$family
+			    protocol: $2
+			    address: "$vip"
+			    port: $3
+		END
+		lab_endpoints $family "${@:4}"
+		vip=$VIP4
+	done
+}
+
+# lab_listener_mixed NAME PROTOCOL PORT MODE...: ep1, ep2, ... with a mode each, by IPv4, with the
+# weights 50 30 20.
+lab_listener_mixed() {
+	local weights=(50 30 20) endpoints=() mode
+	for mode in "${@:4}"; do endpoints+=("${weights[${#endpoints[@]}]}, mode: $mode"); done
+	cat <<-END
+		  - name: $1
+		    protocol: $2
+		    address: [$VIP4, "$VIP6"]
+		    port: $3
+	END
+	[[ -z ${IDLE_TIMEOUT-} ]] || echo "    idle_timeout: $IDLE_TIMEOUT"
+	lab_endpoints 4 "${endpoints[@]}"
+}
+
 # lab_config MODE WEIGHT...: a configuration with `web` (TCP 80) and `names` (UDP 53); append more
 # with lab_listener.
 lab_config() {
@@ -493,7 +536,7 @@ daemon_start() {
 	spawn "$DAEMON_LOG" "$BALANCER" env WEIR_INSTANCE="$(instance)" \
 		"$WEIR" run -c "$config" "${option[@]}"
 	DAEMON=$SPAWNED
-	wait_for daemon_ready_or_dead 20 || die "the daemon is not ready after 20 s"
+	wait_for daemon_ready_or_dead 20 || die "the daemon is not ready after $((20 * PATIENCE)) s"
 	kill -0 "$DAEMON" 2>/dev/null || die "the daemon did not start: $(tail -n 3 "$DAEMON_LOG")"
 }
 
@@ -564,7 +607,7 @@ count_flows() {
 	fresh_ports "${1/http/tcp}" "$2" "$4"
 	# shellcheck disable=SC2034 # the caller's
 	COUNTED=$(flows count --"$1" --to "$2" "$3" --connections "$4" --source-ports "$PORTS" \
-		--timeout 5000 --seconds 30)
+		--timeout $((5000 * PATIENCE)) --seconds $((30 * PATIENCE)))
 }
 
 # worst_share JSON WEIGHT...: the largest distance of a share from its weight, in points; 100 if
@@ -615,8 +658,8 @@ bulk_start() {
 bulk_check() {
 	local vip
 	for vip in $VIP4 $VIP6; do
-		check "$1 upload to $vip" on client timeout 20 iperf3 -c "$vip" -t 1
-		check "$1 download from $vip" on client timeout 20 iperf3 -c "$vip" -t 1 -R
+		check "$1 upload to $vip" on client timeout $((20 * PATIENCE)) iperf3 -c "$vip" -t 1
+		check "$1 download from $vip" on client timeout $((20 * PATIENCE)) iperf3 -c "$vip" -t 1 -R
 	done
 }
 
@@ -629,7 +672,7 @@ bad_checksums() {
 }
 
 # seen_as VIP: the client's address as an endpoint sees it.
-seen_as() { on client curl -s -m 5 "http://${1/#fd*/[$1]}/client"; }
+seen_as() { on client curl -s -m $((5 * PATIENCE)) "http://${1/#fd*/[$1]}/client"; }
 
 # flows_start NAME ARGS...: `flows ARGS` in the background.
 flows_start() {

@@ -7,37 +7,15 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# other_family NAME PROTOCOL PORT WEIGHT...: a listener per family, with endpoints of the other.
-other_family() {
-	local name=$1 protocol=$2 port=$3 vip family i
-	shift 3
-	for vip in $VIP4 $VIP6; do
-		[[ $vip == "$VIP4" ]] && family=6 || family=4
-		cat <<-END
-			  - name: $name-to$family
-			    protocol: $protocol
-			    address: "$vip"
-			    port: $port
-			    endpoint_groups:
-			      - name: main
-			        endpoints:
-		END
-		for ((i = 1; i <= $#; i++)); do
-			echo "          - { name: ep$i, address: \"$(endpoint_address ep$i $family)\"," \
-				"weight: ${!i} }"
-		done
-	done
-}
-
 lab_up
 bulk_start
 {
 	echo "version: 1"
 	echo "interfaces: [eth0]"
 	echo "listeners:"
-	other_family web tcp 80 50 30 20
-	other_family names udp 53 50 30 20
-	other_family bulk tcp 5201 1
+	lab_listener_apart web tcp 80 50 30 20
+	lab_listener_apart names udp 53 50 30 20
+	lab_listener_apart bulk tcp 5201 1
 } >"$LAB_DIR/weir.yaml"
 for xdp in native generic; do
 	daemon_start "$LAB_DIR/weir.yaml" $xdp

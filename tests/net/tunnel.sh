@@ -14,26 +14,6 @@ CHANGES=12
 client4=10.77.0.2
 client6=fd77::2
 
-# mixed_listener NAME PROTOCOL PORT MODE...: ep1, ep2, ... with a mode each, IPv4, weights 50 30 20.
-mixed_listener() {
-	local name=$1 protocol=$2 port=$3 i weights=(50 30 20)
-	shift 3
-	cat <<-END
-		  - name: $name
-		    protocol: $protocol
-		    address: $VIP4
-		    port: $port
-		    idle_timeout: $IDLE_TIMEOUT
-		    endpoint_groups:
-		      - name: main
-		        endpoints:
-	END
-	for ((i = 1; i <= $#; i++)); do
-		echo "          - { name: ep$i, address: $(endpoint_address ep$i 4)," \
-			"weight: ${weights[i - 1]}, mode: ${!i} }"
-	done
-}
-
 # hold_over_changes PREFIX: flows to `lines` and `names` stay where they are while weights change.
 hold_over_changes() {
 	local i protocol vip name
@@ -66,8 +46,8 @@ for arms in 'one ipip-native gue-generic' 'two ipip-generic gue-native'; do
 			lab_config "$mode" 50 30 20
 			lab_listener lines tcp 53 "$mode" 50 30 20
 			lab_listener bulk tcp 5201 "$mode" 1
-			mixed_listener mixed tcp 8080 nat ipip gue
-			mixed_listener mixed-lines tcp 54 nat ipip gue
+			lab_listener_mixed mixed tcp 8080 nat ipip gue
+			lab_listener_mixed mixed-lines tcp 54 nat ipip gue
 		} >"$LAB_DIR/weir.yaml"
 		decap_start "$xdp"
 		daemon_start "$LAB_DIR/weir.yaml" "$xdp"

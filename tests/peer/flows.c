@@ -523,7 +523,7 @@ static bool parse_number_option(struct options *options, const char *name, const
 		{ "--concurrency", &options->concurrency, MAX_FLOWS },
 		{ "--rate", &options->rate, 1000000 },
 		{ "--interval", &options->interval_ms, 60000 },
-		{ "--timeout", &options->timeout_ms, 60000 },
+		{ "--timeout", &options->timeout_ms, 3600000 },
 		{ "--seconds", &options->seconds, 3600 },
 	};
 	size_t i;
