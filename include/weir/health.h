@@ -28,7 +28,15 @@ enum weir_health_state {
 	X(ANSWER_TIMEOUT, "answer_timeout", "connected, but no answer in time")                    \
 	X(STATUS, "status", "HTTP status")                                                         \
 	X(NOT_HTTP, "not_http", "the answer is not HTTP")                                          \
-	X(TOO_LONG, "too_long", "the answer's status line is too long")
+	X(TOO_LONG, "too_long", "the answer's status line is too long")                            \
+	X(TLS, "tls", "the TLS handshake failed")                                                  \
+	X(TLS_TIMEOUT, "tls_timeout", "connected, but the TLS handshake did not end in time")      \
+	X(EXPIRED, "expired", "the certificate has expired")                                       \
+	X(NOT_YET, "not_yet", "the certificate is not valid yet")                                  \
+	X(SELF_SIGNED, "self_signed", "the certificate is self-signed")                            \
+	X(UNTRUSTED, "untrusted", "the certificate is not signed by anybody who is trusted")       \
+	X(NAME, "name", "the certificate is for another name")                                     \
+	X(CERTIFICATE, "certificate", "the certificate is not valid, OpenSSL's error")
 
 enum weir_health_reason {
 #define WEIR_HEALTH_ENUM(name, text, words) WEIR_HEALTH_##name,
@@ -41,7 +49,7 @@ struct weir_health {
 	__u8 state;	/* enum weir_health_state */
 	__u8 reason;	/* enum weir_health_reason, of the last probe that failed; NONE once the
 			 * endpoint is normal and its last probe passed */
-	__u16 detail;	/* of the reason: an errno, an HTTP status */
+	__u16 detail;	/* of the reason: an errno, an HTTP status, OpenSSL's code */
 	__u8 streak;	/* last probes in a row that speak against the state */
 	__u8 threshold; /* as many change it */
 	__u16 pad;

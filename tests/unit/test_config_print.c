@@ -65,6 +65,14 @@ static void random_health_check(struct random *random, struct endpoint_group *gr
 		if (below(random, 2))
 			group->health_check->host = strdup("[2001:db8::1]:8080");
 	}
+	if (group->health_check->path && below(random, 2)) {
+		group->health_check->protocol = HEALTH_HTTPS;
+		group->health_check->verify = below(random, 2);
+		if (group->health_check->verify && below(random, 2))
+			group->health_check->ca_file = strdup("/etc/ssl/a \"b\"/ca.pem");
+		if (below(random, 2))
+			group->health_check->server_name = strdup("2001:db8::1");
+	}
 }
 
 static void random_group(struct random *random, unsigned number, struct listener *listener)

@@ -101,9 +101,18 @@ static struct endpoint build_endpoint(const struct tree_node *map, const struct 
 	return endpoint;
 }
 
+/* The text of a key, or what stands for an absent one; NULL: nothing does. */
+static int build_text(const struct tree_node *map, unsigned id, const char *absent, char **ret)
+{
+	const struct tree_node *node = fields_get(map, id);
+	const char *text = node ? node->text : absent;
+
+	*ret = text ? strdup(text) : NULL;
+	return text && !*ret ? -ENOMEM : 0;
+}
+
 static int build_health_check(const struct tree_node *map, struct endpoint_group *ret)
 {
-	const struct tree_node *path, *host;
 	struct health_check *check;
 
 	if (!map)
@@ -120,12 +129,15 @@ static int build_health_check(const struct tree_node *map, struct endpoint_group
 	};
 	if (check->protocol == HEALTH_TCP)
 		return 0;
-	path = fields_get(map, HEALTH_CHECK_PATH);
-	check->path = strdup(path ? path->text : "/");
-	host = fields_get(map, HEALTH_CHECK_HOST);
-	if (host)
-		check->host = strdup(host->text);
-	return check->path && (!host || check->host) ? 0 : -ENOMEM;
+	if (build_text(map, HEALTH_CHECK_PATH, "/", &check->path) < 0 ||
+	    build_text(map, HEALTH_CHECK_HOST, NULL, &check->host) < 0)
+		return -ENOMEM;
+	if (check->protocol == HEALTH_HTTP)
+		return 0;
+	check->verify = fields_number(map, HEALTH_CHECK_VERIFY);
+	if (build_text(map, HEALTH_CHECK_SERVER_NAME, NULL, &check->server_name) < 0)
+		return -ENOMEM;
+	return check->verify ? build_text(map, HEALTH_CHECK_CA_FILE, NULL, &check->ca_file) : 0;
 }
 
 static int build_group(const struct tree_node *map, const struct model *model,

@@ -423,22 +423,35 @@ static void check_tunnel_source(struct report *report, const struct tree_node *m
 /* What says how to ask for something that is not asked. */
 static void check_health(struct report *report, const struct node_list *groups)
 {
-	static const unsigned ids[] = { HEALTH_CHECK_PATH, HEALTH_CHECK_HOST };
+	static const struct {
+		unsigned id;
+		enum health_protocol from;
+	} keys[] = {
+		{ HEALTH_CHECK_PATH, HEALTH_HTTP },	    { HEALTH_CHECK_HOST, HEALTH_HTTP },
+		{ HEALTH_CHECK_VERIFY, HEALTH_HTTPS },	    { HEALTH_CHECK_CA_FILE, HEALTH_HTTPS },
+		{ HEALTH_CHECK_SERVER_NAME, HEALTH_HTTPS },
+	};
 
 	vec_foreach(group, &groups->nodes) {
 		const struct tree_node *check = fields_get(*group, GROUP_HEALTH_CHECK);
+		struct tree_node *ca_file;
+		enum health_protocol protocol;
 
-		if (!check || !fields_known(check, HEALTH_CHECK_PROTOCOL) ||
-		    fields_number(check, HEALTH_CHECK_PROTOCOL) != HEALTH_TCP)
+		if (!check || !fields_known(check, HEALTH_CHECK_PROTOCOL))
 			continue;
-		for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-			struct tree_node *key = fields_get(check, ids[i]);
+		protocol = fields_number(check, HEALTH_CHECK_PROTOCOL);
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+			struct tree_node *key = fields_get(check, keys[i].id);
 
-			if (key)
+			if (key && protocol < keys[i].from)
 				tree_warning(report, key,
-					     "%s has no effect: the check's protocol is tcp",
-					     key->schema->name);
+					     "%s has no effect: the check's protocol is %s",
+					     key->schema->name, model_health_name(protocol));
 		}
+		ca_file = fields_get(check, HEALTH_CHECK_CA_FILE);
+		if (ca_file && protocol == HEALTH_HTTPS &&
+		    !fields_number(check, HEALTH_CHECK_VERIFY))
+			tree_warning(report, ca_file, "ca_file has no effect: verify is false");
 	}
 }
 

@@ -202,6 +202,15 @@ static void print_health_check(struct str *out, const struct health_check *check
 	}
 	if (check->host)
 		str_add(out, "          host: \"%s\"\n", check->host);
+	if (check->protocol == HEALTH_HTTPS)
+		str_add(out, "          verify: %s\n", check->verify ? "true" : "false");
+	if (check->ca_file) {
+		str_add(out, "          ca_file: ");
+		str_add_quoted(out, check->ca_file);
+		str_add(out, "\n");
+	}
+	if (check->server_name)
+		str_add(out, "          server_name: \"%s\"\n", check->server_name);
 }
 
 static void print_group(struct str *out, const struct listener *listener,

@@ -12,6 +12,8 @@ static void group_fini(struct endpoint_group *group)
 	if (group->health_check) {
 		free(group->health_check->path);
 		free(group->health_check->host);
+		free(group->health_check->ca_file);
+		free(group->health_check->server_name);
 	}
 	free(group->health_check);
 }
@@ -138,8 +140,12 @@ static int copy_health_check(const struct health_check *from, struct endpoint_gr
 	if (!copy)
 		return -ENOMEM;
 	*copy = *from;
-	copy->path = copy->host = NULL;
-	return copy_text(from->path, &copy->path) ?: copy_text(from->host, &copy->host);
+	copy->path = copy->host = copy->ca_file = copy->server_name = NULL;
+	if (copy_text(from->path, &copy->path) < 0 || copy_text(from->host, &copy->host) < 0 ||
+	    copy_text(from->ca_file, &copy->ca_file) < 0 ||
+	    copy_text(from->server_name, &copy->server_name) < 0)
+		return -ENOMEM;
+	return 0;
 }
 
 static int copy_group(const struct endpoint_group *from, struct endpoint_group *to)
@@ -256,6 +262,7 @@ const char *model_health_name(uint8_t protocol)
 	static const char *const names[] = {
 		[HEALTH_TCP] = "tcp",
 		[HEALTH_HTTP] = "http",
+		[HEALTH_HTTPS] = "https",
 	};
 
 	return protocol < sizeof(names) / sizeof(names[0]) ? names[protocol] : "?";
@@ -326,7 +333,9 @@ static bool same_health_check(const struct health_check *a, const struct health_
 		return a == b;
 	return a->protocol == b->protocol && a->threshold == b->threshold && a->port == b->port &&
 	       a->interval == b->interval && a->timeout == b->timeout &&
-	       !compare_texts(a->path, b->path) && !compare_texts(a->host, b->host);
+	       !compare_texts(a->path, b->path) && !compare_texts(a->host, b->host) &&
+	       a->verify == b->verify && !compare_texts(a->ca_file, b->ca_file) &&
+	       !compare_texts(a->server_name, b->server_name);
 }
 
 static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)

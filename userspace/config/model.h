@@ -47,6 +47,7 @@ struct endpoint {
 enum health_protocol {
 	HEALTH_TCP,
 	HEALTH_HTTP,
+	HEALTH_HTTPS,
 };
 
 /* How the endpoints of a group are checked. */
@@ -58,6 +59,10 @@ struct health_check {
 	uint32_t timeout;  /* ms, for all of a probe */
 	char *path;	   /* owned, of the request; with http only */
 	char *host;	   /* owned, its Host header; NULL: the endpoint's address and port */
+	/* with https only */
+	bool verify;	   /* the certificate */
+	char *ca_file;	   /* owned; NULL: whom the system trusts */
+	char *server_name; /* owned; NULL: that of `host`, or else the endpoint's address */
 };
 
 struct endpoint_group {

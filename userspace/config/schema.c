@@ -107,9 +107,9 @@ static const struct schema_key endpoint_keys[] = {
 };
 static const struct schema_object endpoint = { .name = "endpoint", KEYS(endpoint_keys) };
 
-static const struct schema_choice health_protocols[] = { { "tcp", HEALTH_TCP },
-							 { "http", HEALTH_HTTP },
-							 {} };
+static const struct schema_choice health_protocols[] = {
+	{ "tcp", HEALTH_TCP }, { "http", HEALTH_HTTP }, { "https", HEALTH_HTTPS }, {}
+};
 
 static const struct schema_key health_check_keys[] = {
 	[HEALTH_CHECK_PROTOCOL] = {
@@ -118,8 +118,8 @@ static const struct schema_key health_check_keys[] = {
 		.choices = health_protocols,
 		.fallback = HEALTH_TCP,
 		.absent = "tcp",
-		.help = "tcp: an endpoint that accepts connections is normal; http: one that answers "
-			"a request with a status of 200 to 399",
+		.help = "tcp: an endpoint that accepts connections is normal; http, https: one that "
+			"answers a request with a status of 200 to 399",
 	},
 	[HEALTH_CHECK_PORT] = {
 		.name = "port",
@@ -161,13 +161,33 @@ static const struct schema_key health_check_keys[] = {
 		.name = "path",
 		.type = SCHEMA_TARGET,
 		.absent = "/",
-		.help = "what is asked for, with http",
+		.help = "what is asked for, with http and https",
 	},
 	[HEALTH_CHECK_HOST] = {
 		.name = "host",
 		.type = SCHEMA_AUTHORITY,
 		.absent = "the endpoint's address and port",
-		.help = "the Host header of the request, with http",
+		.help = "the Host header of the request, with http and https",
+	},
+	[HEALTH_CHECK_VERIFY] = {
+		.name = "verify",
+		.type = SCHEMA_BOOL,
+		.fallback = true,
+		.absent = "true",
+		.help = "false: any certificate will do, with https",
+	},
+	[HEALTH_CHECK_CA_FILE] = {
+		.name = "ca_file",
+		.type = SCHEMA_PATH,
+		.absent = "the certificates that this host trusts",
+		.help = "certificates (PEM) of who may sign the endpoints', with https; read when the "
+			"configuration is",
+	},
+	[HEALTH_CHECK_SERVER_NAME] = {
+		.name = "server_name",
+		.type = SCHEMA_SERVER,
+		.absent = "that of 'host', or else the endpoint's address",
+		.help = "name or address that the endpoints' certificates must be for, with https",
 	},
 };
 static const struct schema_object health_check = { .name = "health check",

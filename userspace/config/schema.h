@@ -28,6 +28,7 @@ enum schema_type {
 	SCHEMA_RATE,	  /* 100/s, 30/m; with `burst 200`: so many ahead of the pace */
 	SCHEMA_PORTS,	  /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
 	SCHEMA_TARGET,	  /* of a request: /path, perhaps with ?query */
+	SCHEMA_SERVER,	  /* name or address of a host */
 	SCHEMA_AUTHORITY, /* HOST[:PORT], as the header Host says it */
 	SCHEMA_MAP,	  /* a mapping with free keys; its object has FREE_NAME and FREE_VALUE */
 	SCHEMA_TEXT,	  /* a line of `min` to `max` characters, like the types from here on */
@@ -180,6 +181,9 @@ enum schema_health_check_keys {
 	HEALTH_CHECK_TIMEOUT,
 	HEALTH_CHECK_PATH,
 	HEALTH_CHECK_HOST,
+	HEALTH_CHECK_VERIFY,
+	HEALTH_CHECK_CA_FILE,
+	HEALTH_CHECK_SERVER_NAME,
 };
 
 enum schema_endpoint_keys {

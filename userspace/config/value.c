@@ -498,6 +498,17 @@ static int read_target(struct reading *reading, union value *ret)
 	return 0;
 }
 
+static int read_server(struct reading *reading, union value *ret)
+{
+	struct addr address;
+
+	(void)ret;
+	if (addr_is_host_name(reading->text) || !addr_parse(reading->text, &address))
+		return 0;
+	return err_set(reading->err, -EINVAL, "%s '%s' is neither a host's name nor an IP address",
+		       reading->key->name, reading->quoted);
+}
+
 static bool is_port(const char *text)
 {
 	uint32_t port = 0;
@@ -574,6 +585,7 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_RATE] = read_rate,	 [SCHEMA_SPAN] = read_span,
 		[SCHEMA_PATH] = read_path,	 [SCHEMA_COUNTRY] = read_country,
 		[SCHEMA_TARGET] = read_target,	 [SCHEMA_AUTHORITY] = read_authority,
+		[SCHEMA_SERVER] = read_server,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

@@ -200,7 +200,8 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 		return r;
 	facts.accepted = accepted;
 	facts.verdicts = checkup_verdicts(daemon->checkup);
-	r = accepted ? 0 : world_check(daemon->nl, model, &facts, err);
+	if (!accepted)
+		r = checkup_try(model, err) ?: world_check(daemon->nl, model, &facts, err);
 	r = r ?: plan_build(model, overrides, &facts, daemon->plan, &next, err);
 	r = r ?: enforce(daemon, &next, change, err);
 	if (r < 0) {

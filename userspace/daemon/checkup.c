@@ -9,6 +9,7 @@
 #include "daemon/change.h"
 #include "dataplane/sync.h"
 #include "health/health.h"
+#include "health/trusts.h"
 #include "util/log.h"
 
 #define RETRY_MS 1000 /* after a change that was refused */
@@ -134,14 +135,23 @@ void checkup_stop(struct checkup *checkup)
 	free(checkup);
 }
 
+int checkup_try(const struct model *model, struct err *err)
+{
+	return trusts_try(model, err);
+}
+
 void checkup_follow(struct checkup *checkup)
 {
+	struct err err = {};
+
 	/* Its listeners are in force with the verdicts there are. */
 	checkup->changed.list.count = 0;
 	checkup->all = false;
 	loop_stop_timer(checkup->timer);
 	if (health_follow(checkup->health, checkup->daemon->model) < 0)
 		log_error("health checks: out of memory; endpoints are checked as before");
+	if (checkup_try(checkup->daemon->model, &err) < 0)
+		log_error("%s; until it can be, its endpoints stay as they are", err.text);
 	checkup_bind(checkup);
 }
 

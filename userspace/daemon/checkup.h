@@ -14,6 +14,9 @@
 int checkup_start(struct daemon *daemon, struct err *err);
 void checkup_stop(struct checkup *checkup);
 
+/* Can the endpoints of the model be checked? An error says what is missing. */
+int checkup_try(const struct model *model, struct err *err);
+
 /* The daemon has a new model: its endpoints are checked. */
 void checkup_follow(struct checkup *checkup);
 

@@ -10,6 +10,7 @@
 #include "health/judge.h"
 #include "health/probe.h"
 #include "health/schedule.h"
+#include "health/trusts.h"
 
 #define HINDERED_MS 60000 /* between two words about it */
 
@@ -28,6 +29,7 @@ struct check {
 
 struct checks {
 	VEC(struct check *) list;
+	struct trusts trusts; /* of their questions */
 };
 
 struct health {
@@ -227,6 +229,7 @@ static void checks_fini(struct checks *checks)
 		free(*check);
 	}
 	vec_free(&checks->list);
+	trusts_fini(&checks->trusts);
 }
 
 void health_free(struct health *health)
@@ -271,6 +274,20 @@ int health_adopt(struct health *health, const struct plan *plan)
 	return 0;
 }
 
+/* Certificates that cannot be read (any more) are this host's fault: nothing is known then. */
+static int set_question(struct check *check, struct trusts *trusts, const struct listener *listener,
+			const struct endpoint_group *group, const struct endpoint *endpoint)
+{
+	const struct health_check *how = group->health_check;
+	int r = probe_question_init(&check->question, how, &endpoint->address,
+				    model_health_port(listener, group, endpoint));
+
+	if (!r && how->protocol == HEALTH_HTTPS &&
+	    trusts_get(trusts, how, &check->question.trust, NULL) < 0)
+		check->question.error = -ENOKEY;
+	return r;
+}
+
 static int add_check(struct health *health, const struct listener *listener,
 		     const struct endpoint_group *group, const struct endpoint *endpoint,
 		     struct verdicts *verdicts, struct checks *checks)
@@ -300,9 +317,7 @@ static int add_check(struct health *health, const struct listener *listener,
 	verdict.health = verdicts_health(&health->verdicts, listener, group, endpoint);
 	verdict.health.threshold = group->health_check->threshold;
 	return verdicts_add(verdicts, &verdict)
-		       ?: probe_question_init(&check->question, group->health_check,
-					      &endpoint->address,
-					      model_health_port(listener, group, endpoint));
+		       ?: set_question(check, &checks->trusts, listener, group, endpoint);
 }
 
 static int add_checks(struct health *health, const struct model *model, struct verdicts *verdicts,

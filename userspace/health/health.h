@@ -6,6 +6,7 @@
  *
  *   health.c  which endpoints are checked, and when     probe.c  asks one of them
  *   judge.c   from results to a state                   schedule.c  what is due when
+ *   http_answer.c  reads a status                       trusts.c  whose certificates will do
  */
 #ifndef WEIR_HEALTH_HEALTH_H
 #define WEIR_HEALTH_HEALTH_H
@@ -22,7 +23,7 @@ struct health;
 struct health_calls {
 	/* A probe has ended; `decided`: the state is another now. */
 	void (*probed)(void *user, const struct verdict *verdict, bool decided);
-	/* No probe can be made: this host has run out of something. At most once a minute. */
+	/* No probe can be made: this host lacks something. At most once a minute. */
 	void (*hindered)(void *user, int error);
 	void *user;
 };

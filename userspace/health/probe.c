@@ -9,8 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HTTP_PORT 80
-#define PIECE	  2048 /* bytes read at once */
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
+#define PIECE	   2048 /* bytes read at once */
 
 /* Not the endpoint's fault: nothing can be said about it. */
 static bool is_ours(int code)
@@ -27,8 +28,8 @@ static enum weir_health_reason reason_of(int code)
 	case ECONNRESET:
 	case EPIPE:
 		return WEIR_HEALTH_RESET;
-	case ETIMEDOUT:
-		return WEIR_HEALTH_CONNECT_TIMEOUT;
+	case EPROTO:
+		return WEIR_HEALTH_TLS;
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 	case EHOSTDOWN:
@@ -42,13 +43,23 @@ static enum weir_health_reason reason_of(int code)
 	}
 }
 
+static enum weir_health_reason reason_late(const struct probe *probe)
+{
+	switch (probe->stage) {
+	case PROBE_CONNECT:
+		return WEIR_HEALTH_CONNECT_TIMEOUT;
+	case PROBE_HANDSHAKE:
+		return WEIR_HEALTH_TLS_TIMEOUT;
+	default:
+		return WEIR_HEALTH_ANSWER_TIMEOUT;
+	}
+}
+
 static int fail(struct probe *probe, int code)
 {
 	if (is_ours(code))
 		return code;
-	probe->result.reason = reason_of(code);
-	if (code == -ETIMEDOUT && probe->stage != PROBE_CONNECT)
-		probe->result.reason = WEIR_HEALTH_ANSWER_TIMEOUT;
+	probe->result.reason = code == -ETIMEDOUT ? reason_late(probe) : reason_of(code);
 	probe->result.detail = -code;
 	return PROBE_DONE;
 }
@@ -72,21 +83,38 @@ static int socket_address(const struct addr *address, uint16_t port, struct sock
 }
 
 /* As a URL has it: without the port that goes without saying, IPv6 always in brackets. */
-static void print_host(const struct addr *address, uint16_t port, char *text, size_t size)
+static void print_host(const struct addr *address, uint16_t port, uint16_t own, char *text,
+		       size_t size)
 {
 	bool ip6 = addr_family(address) == AF_INET6;
 	char plain[ADDR_TEXT_MAX];
 
 	addr_print(address, plain);
-	if (port == HTTP_PORT)
+	if (port == own)
 		snprintf(text, size, ip6 ? "[%s]" : "%s", plain);
 	else
 		snprintf(text, size, ip6 ? "[%s]:%u" : "%s:%u", plain, port);
 }
 
+/* Whose certificate it must be: without the port, and without the brackets of IPv6. */
+static char *server_name(const struct health_check *check, const struct addr *address)
+{
+	const char *host = check->host, *colon = host ? strrchr(host, ':') : NULL;
+	char text[ADDR_TEXT_MAX];
+
+	if (check->server_name)
+		return strdup(check->server_name);
+	if (!host)
+		return strdup(addr_print(address, text));
+	if (*host == '[')
+		return strndup(host + 1, strcspn(host + 1, "]"));
+	return strndup(host, colon ? (size_t)(colon - host) : strlen(host));
+}
+
 int probe_question_init(struct probe_question *question, const struct health_check *check,
 			const struct addr *address, uint16_t port)
 {
+	bool secure = check->protocol == HEALTH_HTTPS;
 	char host[ADDR_PORT_TEXT_MAX];
 	int size;
 
@@ -94,7 +122,7 @@ int probe_question_init(struct probe_question *question, const struct health_che
 	question->to_size = socket_address(address, port, &question->to);
 	if (check->protocol == HEALTH_TCP)
 		return 0;
-	print_host(address, port, host, sizeof(host));
+	print_host(address, port, secure ? HTTPS_PORT : HTTP_PORT, host, sizeof(host));
 	size = asprintf(&question->request,
 			"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: weir/" WEIR_VERSION
 			" (health check)\r\nAccept: */*\r\nConnection: close\r\n\r\n",
@@ -104,13 +132,48 @@ int probe_question_init(struct probe_question *question, const struct health_che
 		return -ENOMEM;
 	}
 	question->request_size = size;
-	return 0;
+	if (!secure)
+		return 0;
+	question->server_name = server_name(check, address);
+	return question->server_name ? 0 : -ENOMEM;
 }
 
 void probe_question_fini(struct probe_question *question)
 {
 	free(question->request);
-	question->request = NULL;
+	free(question->server_name);
+	*question = (struct probe_question){};
+}
+
+/* Of the probe's request: bytes, or -EAGAIN with what it waits for. */
+static ssize_t send_some(struct probe *probe, int *ret_wait)
+{
+	const char *from = probe->question->request + probe->sent;
+	size_t size = probe->question->request_size - probe->sent;
+	ssize_t sent;
+
+	if (probe->tls) {
+		sent = tls_send(probe->tls, from, size);
+		*ret_wait = (int)tls_wait(probe->tls);
+		return sent ? sent : -ECONNRESET;
+	}
+	sent = send(probe->fd, from, size, MSG_NOSIGNAL);
+	*ret_wait = PROBE_WRITE;
+	return sent < 0 ? -errno : sent;
+}
+
+static ssize_t receive_some(struct probe *probe, char *bytes, size_t size, int *ret_wait)
+{
+	ssize_t received;
+
+	if (probe->tls) {
+		received = tls_receive(probe->tls, bytes, size);
+		*ret_wait = (int)tls_wait(probe->tls);
+		return received;
+	}
+	received = recv(probe->fd, bytes, size, 0);
+	*ret_wait = PROBE_READ;
+	return received < 0 ? -errno : received;
 }
 
 static int send_request(struct probe *probe)
@@ -118,11 +181,11 @@ static int send_request(struct probe *probe)
 	const struct probe_question *question = probe->question;
 
 	while (probe->sent < question->request_size) {
-		ssize_t sent = send(probe->fd, question->request + probe->sent,
-				    question->request_size - probe->sent, MSG_NOSIGNAL);
+		int wait;
+		ssize_t sent = send_some(probe, &wait);
 
 		if (sent < 0)
-			return errno == EAGAIN ? PROBE_WRITE : fail(probe, -errno);
+			return sent == -EAGAIN ? wait : fail(probe, (int)sent);
 		probe->sent += sent;
 	}
 	probe->stage = PROBE_RECEIVE;
@@ -149,10 +212,11 @@ static int take_answer(struct probe *probe, int r)
 static int receive_answer(struct probe *probe)
 {
 	char bytes[PIECE];
-	ssize_t size = recv(probe->fd, bytes, sizeof(bytes), 0);
+	int wait;
+	ssize_t size = receive_some(probe, bytes, sizeof(bytes), &wait);
 
 	if (size < 0)
-		return errno == EAGAIN ? PROBE_READ : fail(probe, -errno);
+		return size == -EAGAIN ? wait : fail(probe, (int)size);
 	if (!size) {
 		probe->result.reason = WEIR_HEALTH_CLOSED;
 		return PROBE_DONE;
@@ -160,11 +224,51 @@ static int receive_answer(struct probe *probe)
 	return take_answer(probe, http_answer_read(&probe->answer, bytes, size));
 }
 
+static int refuse(struct probe *probe)
+{
+	static const uint8_t reasons[] = {
+		[TLS_PROTOCOL] = WEIR_HEALTH_TLS,
+		[TLS_EXPIRED] = WEIR_HEALTH_EXPIRED,
+		[TLS_NOT_YET] = WEIR_HEALTH_NOT_YET,
+		[TLS_SELF_SIGNED] = WEIR_HEALTH_SELF_SIGNED,
+		[TLS_UNTRUSTED] = WEIR_HEALTH_UNTRUSTED,
+		[TLS_NAME] = WEIR_HEALTH_NAME,
+		[TLS_CERTIFICATE] = WEIR_HEALTH_CERTIFICATE,
+	};
+	int code;
+
+	probe->result.reason = reasons[tls_failure(probe->tls, &code)];
+	probe->result.detail = code;
+	return PROBE_DONE;
+}
+
+static int shake_hands(struct probe *probe)
+{
+	int r = tls_handshake(probe->tls);
+
+	if (r == -EPROTO)
+		return refuse(probe);
+	if (r < 0)
+		return fail(probe, r);
+	if (r > 0)
+		return r == TLS_READ ? PROBE_READ : PROBE_WRITE;
+	probe->stage = PROBE_SEND;
+	return send_request(probe);
+}
+
 /* Connected, which is all that a check by TCP wants to know. */
 static int connected(struct probe *probe)
 {
-	if (!probe->question->request)
+	const struct probe_question *question = probe->question;
+	int r;
+
+	if (!question->request)
 		return PROBE_DONE;
+	if (question->server_name) {
+		r = tls_open(question->trust, probe->fd, question->server_name, &probe->tls);
+		probe->stage = PROBE_HANDSHAKE;
+		return r < 0 ? r : shake_hands(probe);
+	}
 	probe->stage = PROBE_SEND;
 	return send_request(probe);
 }
@@ -183,6 +287,9 @@ int probe_begin(struct probe *probe, const struct probe_question *question)
 {
 	struct linger reset = { .l_onoff = 1 };
 
+	*probe = (struct probe){ .fd = -1 };
+	if (question->error)
+		return question->error;
 	*probe = (struct probe){
 		.question = question,
 		.fd = socket(question->to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -199,6 +306,8 @@ int probe_step(struct probe *probe)
 	switch (probe->stage) {
 	case PROBE_CONNECT:
 		return connect_on(probe);
+	case PROBE_HANDSHAKE:
+		return shake_hands(probe);
 	case PROBE_SEND:
 		return send_request(probe);
 	default:
@@ -208,12 +317,12 @@ int probe_step(struct probe *probe)
 
 void probe_time_out(struct probe *probe)
 {
-	probe->result.reason = probe->stage == PROBE_CONNECT ? WEIR_HEALTH_CONNECT_TIMEOUT
-							     : WEIR_HEALTH_ANSWER_TIMEOUT;
+	probe->result.reason = reason_late(probe);
 }
 
 void probe_end(struct probe *probe)
 {
+	tls_close(take_ptr(probe->tls));
 	if (probe->fd >= 0)
 		close(probe->fd);
 	probe->fd = -1;

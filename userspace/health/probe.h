@@ -17,6 +17,7 @@
 #include "health/http_answer.h"
 #include "health/judge.h"
 #include "net/addr.h"
+#include "net/tls.h"
 
 /* What is asked, the same at every probe of an endpoint. */
 struct probe_question {
@@ -24,6 +25,9 @@ struct probe_question {
 	socklen_t to_size;
 	char *request; /* owned; NULL: to be connected is enough */
 	size_t request_size;
+	char *server_name;	       /* owned, of the certificate; NULL: no TLS */
+	const struct tls_trust *trust; /* its owner's; with a server_name */
+	int error;		       /* why there is no trust: all probes come to this; 0: none */
 };
 
 /* 0 or -ENOMEM. */
@@ -39,6 +43,7 @@ enum probe_wait {
 
 enum probe_stage {
 	PROBE_CONNECT,
+	PROBE_HANDSHAKE,
 	PROBE_SEND,
 	PROBE_RECEIVE,
 };
@@ -47,6 +52,7 @@ struct probe {
 	int fd; /* -1: not running */
 	enum probe_stage stage;
 	const struct probe_question *question;
+	struct tls *tls;
 	size_t sent;
 	struct http_answer answer;
 	struct probe_result result;

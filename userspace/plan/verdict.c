@@ -114,6 +114,7 @@ const char *verdict_reason(const struct weir_health *health, char *text)
 		snprintf(text, VERDICT_REASON_MAX, "%s: %s", words, strerror(health->detail));
 		break;
 	case WEIR_HEALTH_STATUS:
+	case WEIR_HEALTH_CERTIFICATE:
 		snprintf(text, VERDICT_REASON_MAX, "%s %u", words, health->detail);
 		break;
 	default:
