@@ -40,6 +40,7 @@ CONFIG_MAP(snat, struct weir_snat, WEIR_MAX_SNAT);
 /* Never read by BPF: for `weir show`, bpftool and a starting daemon. */
 CONFIG_MAP(listener_info, struct weir_listener_info, SIZED);
 CONFIG_MAP(endpoint_info, struct weir_endpoint_info, SIZED);
+CONFIG_MAP(region_info, struct weir_region_info, WEIR_MAX_REGIONS);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);

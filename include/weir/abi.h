@@ -369,7 +369,7 @@ struct weir_listener_info {
 	__u8 protocol;
 	__u8 mode;
 	__u8 vip_route; /* weir makes the addresses reachable */
-	__u8 pad;
+	__u8 fail_open;
 	__u32 idle_timeout;
 	__u32 endpoint_base;  /* its block of rows, as last written; the cells tell which counts */
 	__u32 endpoint_count; /* size of the block, a power of two; 0: no block */
@@ -383,15 +383,22 @@ struct weir_listener_info {
 struct weir_endpoint_info {
 	char name[WEIR_NAME_MAX];
 	char group[WEIR_NAME_MAX];
-	__u8 weight;	  /* in force: configuration and overrides */
-	__u8 file_weight; /* in the configuration */
-	__u8 pad[2];
-	__u32 want[2]; /* share of new flows in millionths, of IPv4 and of IPv6 clients */
-	__u32 pad2;
+	__u8 weight;		 /* in force: configuration and overrides */
+	__u8 file_weight;	 /* in the configuration */
+	__u8 traffic_percentage; /* of its group */
+	__u8 region;		 /* of its group, in region_info */
+	__u32 want[2];		 /* share of new flows in millionths, of IPv4 and of IPv6 clients */
+	__u16 group_place; /* of its group among the listener's: 0 is the nearest to the node */
+	__u16 pad;
 	__u64 flows_before;   /* the endpoint's counters when its listener's shares last changed: */
 	__u64 packets_before; /* what came since then is what was got of what is wanted */
 	struct weir_endpoint_stats carried; /* counted in smaller maps, before these; to be added */
 	struct weir_health health;
+};
+
+/* region_info[number]; the first one is that of nobody. */
+struct weir_region_info {
+	char name[WEIR_NAME_MAX]; /* "": free */
 };
 
 #ifndef __cplusplus

@@ -48,6 +48,8 @@ static void expect_same_endpoint(const struct plan_endpoint *a, const struct pla
 	cr_assert_eq(a->snat, b->snat, "%s: %s", when, a->name);
 	cr_assert_eq(a->snat_rows, b->snat_rows, "%s: %s", when, a->name);
 	cr_assert_arr_eq(a->want, b->want, sizeof(a->want), "%s: %s", when, a->name);
+	cr_assert_eq(a->group_place, b->group_place, "%s: %s", when, a->name);
+	cr_assert_eq(a->reachable, b->reachable, "%s: %s", when, a->name);
 }
 
 static void expect_same_access(const struct plan_listener *a, const struct plan_listener *b,
@@ -101,6 +103,11 @@ static void expect_same_listener(const struct plan_listener *a, const struct pla
 	cr_assert_eq(a->ports.count, b->ports.count, "%s: %s", when, a->name);
 	for (size_t i = 0; i < a->ports.count; i++)
 		cr_assert_arr_eq(&a->ports.items[i], &b->ports.items[i], sizeof(struct port_range));
+	cr_assert_eq(a->fail_open, b->fail_open, "%s: %s", when, a->name);
+	cr_assert_eq(a->groups.count, b->groups.count, "%s: %s", when, a->name);
+	for (size_t i = 0; i < a->groups.count; i++)
+		cr_assert_arr_eq(&a->groups.items[i], &b->groups.items[i],
+				 sizeof(struct plan_group), "%s: %s", when, a->name);
 	cr_assert_eq(a->endpoints.count, b->endpoints.count, "%s: %s", when, a->name);
 	vec_foreach(endpoint, &a->endpoints) {
 		const struct plan_endpoint *same = plan_find_row(b, endpoint->row);

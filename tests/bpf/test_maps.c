@@ -40,6 +40,7 @@ static const struct {
 	{ "snat", 4, sizeof(struct weir_snat), WEIR_MAX_SNAT },
 	{ "listener_info", 4, sizeof(struct weir_listener_info), SIZED },
 	{ "endpoint_info", 4, sizeof(struct weir_endpoint_info), SIZED },
+	{ "region_info", 4, sizeof(struct weir_region_info), WEIR_MAX_REGIONS },
 	{ "stages", 4, 4, 4 },
 	{ "tx_ports", 4, 4, WEIR_MAX_EGRESS },
 	{ "exceptions", sizeof(struct weir_flow), sizeof(struct weir_exception), SIZED },

@@ -199,9 +199,10 @@ static void change(struct sim *sim)
 	bool any = false;
 
 	for (unsigned i = 0; i < sim->pool.count; i++)
-		before[i] = pool_weight(&sim->pool.members[i]);
+		before[i] = pool_share(&sim->pool, i);
 	for (uint32_t i = 0; i < count; i++) {
-		any |= pool_disturb(&sim->pool, &sim->random, what);
+		pool_disturb(&sim->pool, &sim->random, what);
+		any = true;
 		str_add(&sim->history, " %s,", what);
 		if (any && !together) {
 			put_in_force(sim, 1);
@@ -212,7 +213,7 @@ static void change(struct sim *sim)
 	if (!any)
 		return;
 	for (unsigned i = 0; i < sim->pool.count; i++)
-		changed += pool_weight(&sim->pool.members[i]) != before[i];
+		changed += pool_share(&sim->pool, i) != before[i];
 	put_in_force(sim, changed);
 }
 

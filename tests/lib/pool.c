@@ -33,6 +33,15 @@ uint32_t pool_weight(const struct pool_member *member)
 	return !member->configured || member->drained ? 0 : undrained_weight(member);
 }
 
+uint32_t pool_share(const struct pool *pool, unsigned member)
+{
+	bool lives = false;
+
+	for (unsigned i = 0; i < pool->count; i++)
+		lives |= !pool->members[i].dead && pool_weight(&pool->members[i]);
+	return lives && pool->members[member].dead ? 0 : pool_weight(&pool->members[member]);
+}
+
 unsigned pool_count_weighted(const struct pool *pool)
 {
 	unsigned count = 0;
@@ -87,11 +96,10 @@ static void kill_or_revive(struct pool *pool, unsigned number)
 		sync_nexthops(rig.object, rig.plan);
 }
 
-bool pool_disturb(struct pool *pool, uint64_t *random, char ret_what[POOL_WHAT])
+void pool_disturb(struct pool *pool, uint64_t *random, char ret_what[POOL_WHAT])
 {
 	unsigned number = random_below(random, pool->count);
 	struct pool_member *member = &pool->members[number];
-	bool configuration = true;
 	const char *what;
 
 	if (!member->configured) {
@@ -102,7 +110,6 @@ bool pool_disturb(struct pool *pool, uint64_t *random, char ret_what[POOL_WHAT])
 	} else if (random_one_in(random, 4)) {
 		kill_or_revive(pool, number);
 		what = member->dead ? "kill" : "revive";
-		configuration = false;
 	} else if (random_one_in(random, 4) && pool_count_configured(pool) > 1) {
 		member->configured = member->dead = false;
 		member->lives++;
@@ -120,7 +127,6 @@ bool pool_disturb(struct pool *pool, uint64_t *random, char ret_what[POOL_WHAT])
 		what = "weight";
 	}
 	snprintf(ret_what, POOL_WHAT, "%s %u (%u)", what, number, pool_weight(member));
-	return configuration;
 }
 
 static bool has_family(const struct pool_listener *listener, bool ip6)
@@ -218,7 +224,7 @@ void pool_choose(const struct pool *pool, enum plan_family family, struct pool_t
 		cr_assert_eq(addr_parse(address_of(i, family == PLAN_IP6, text), &endpoint.address),
 			     0);
 		undrained[count] = endpoint;
-		endpoint.weight = pool_weight(&pool->members[i]);
+		endpoint.weight = pool_share(pool, i);
 		now[count] = endpoint;
 		members[count++] = (uint8_t)i;
 	}
@@ -276,13 +282,13 @@ void pool_check_shares(const struct pool *pool, const char *listener, enum plan_
 	uint32_t counts[POOL_MAX], slots = pool_count_slots(listener, family, counts), sum = 0;
 
 	for (unsigned i = 0; i < pool->count; i++)
-		sum += pool_weight(&pool->members[i]);
+		sum += pool_share(pool, i);
 	for (unsigned i = 0; sum && i < pool->count; i++) {
-		double want = (double)table->size * pool_weight(&pool->members[i]) / sum;
+		double want = (double)table->size * pool_share(pool, i) / sum;
 		double got = (double)counts[i] * table->size / slots;
 
 		cr_assert(got > want - 1 && got < want + 1,
 			  "%s: endpoint %u has %u of %u slots, with the weight %u of %u", listener,
-			  i, counts[i], slots, pool_weight(&pool->members[i]), sum);
+			  i, counts[i], slots, pool_share(pool, i), sum);
 	}
 }

@@ -53,6 +53,9 @@ uint8_t pool_member_of(const uint8_t mac[6]);
 
 /* As new flows see it: 0 unless it is configured and not drained. */
 uint32_t pool_weight(const struct pool_member *member);
+/* What its share of new flows is in proportion to: the same, but 0 if it is dead and another is
+ * not. */
+uint32_t pool_share(const struct pool *pool, unsigned member);
 unsigned pool_count_weighted(const struct pool *pool);
 unsigned pool_count_configured(const struct pool *pool);
 
@@ -62,9 +65,9 @@ void pool_describe(const struct pool *pool, struct reference *ret);
 uint8_t pool_random_weight(const struct pool *pool, uint64_t *random);
 
 /* Something happens to some member: it is added, removed, drained, brought back, gets another
- * weight from the file or the operator; or it dies or revives, which is in force at once. True if
- * the configuration is another now. Says what it was. */
-bool pool_disturb(struct pool *pool, uint64_t *random, char ret_what[POOL_WHAT]);
+ * weight from the file or the operator; or it dies or revives, which its flows feel at once. The
+ * plan is another then. Says what it was. */
+void pool_disturb(struct pool *pool, uint64_t *random, char ret_what[POOL_WHAT]);
 
 /* Whether the facts know a MAC of the member's addresses, after a change of `dead`. */
 void pool_set_reachable(const struct pool *pool, unsigned member);

@@ -143,6 +143,7 @@ static void clear_maps(void)
 	memset(object->snat, 0, WEIR_MAX_SNAT * sizeof(*object->snat));
 	memset(object->listener_info, 0, listeners * sizeof(*object->listener_info));
 	memset(object->endpoint_info, 0, rows * sizeof(*object->endpoint_info));
+	memset(object->region_info, 0, WEIR_MAX_REGIONS * sizeof(*object->region_info));
 	memset(object->nat_latency, 0, rows * sizeof(*object->nat_latency));
 	clear_map(object->fragments);
 	for (uint32_t kind = 0; kind < WEIR_ANSWER_KINDS; kind++)

@@ -269,7 +269,13 @@ Test(config_check, weights)
 		  "    endpoint_groups:\n"
 		  "      - { name: g, endpoints: 10.0.0.1 }\n"
 		  "      - { name: h, region: r, endpoints: 10.0.0.2 }\n",
-		  "9:9 error endpoint_groups has 2 items; exactly 1 allowed\n" },
+		  "" },
+		{ "version: 1\nlisteners:\n"
+		  "  - name: a\n    protocol: tcp\n    address: 192.0.2.1\n    port: 80\n"
+		  "    endpoint_groups:\n"
+		  "      - { name: g, endpoints: 10.0.0.1 }\n"
+		  "      - { name: h, region: r, endpoints: \"10.0.0.1:80\" }\n",
+		  "9:42 error endpoint '10.0.0.1:80' is given twice; first in line 8\n" },
 	};
 
 	TRY_ALL(cases);

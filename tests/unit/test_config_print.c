@@ -161,7 +161,8 @@ static void random_listener(struct random *random, unsigned number, const struct
 		random_http_listener(random, listener);
 		return;
 	}
-	random_group(random, 0, listener);
+	for (unsigned i = 0; i <= below(random, 3); i++)
+		random_group(random, i, listener);
 }
 
 static void random_codes(struct random *random, unsigned number, struct region *region)

@@ -63,6 +63,37 @@ Test(config_regions, clients)
 	try_all(cases, sizeof(cases) / sizeof(*cases));
 }
 
+#define GROUPS(list)                                                                               \
+	HEAD "listeners: [{ name: l, protocol: tcp, address: 192.0.2.1, port: 80,\n"               \
+	     "  endpoint_groups: [" list "] }]\n"
+
+/* Row "two default groups in different regions". */
+Test(config_regions, groups)
+{
+	static const struct text_case cases[] = {
+		{ GROUPS("{ name: a, endpoints: 10.0.0.1 }, "
+			 "{ name: b, region: b, endpoints: 10.0.0.2 }"),
+		  "" },
+		{ GROUPS("{ name: a, endpoints: 10.0.0.1 }, { name: b, endpoints: 10.0.0.2 }"),
+		  "4:55 error group 'a' is in region 'here', too; the default groups of a listener "
+		  "lie in different regions: put the endpoints into one group, or name another "
+		  "region\n" },
+		{ GROUPS("{ name: a, endpoints: 10.0.0.1 }, "
+			 "{ name: b, region: here, endpoints: 10.0.0.2 }"),
+		  "4:74 error group 'a' is in region 'here', too; the default groups of a listener "
+		  "lie in different regions: put the endpoints into one group, or name another "
+		  "region\n" },
+		{ GROUPS("{ name: a, traffic_percentage: 0, endpoints: 10.0.0.1 }"),
+		  "4:20 warning no group has a traffic_percentage above 0, so new flows are "
+		  "refused\n" },
+		{ GROUPS("{ name: a, traffic_percentage: 0, endpoints: 10.0.0.1 }, "
+			 "{ name: b, region: b, traffic_percentage: 1, endpoints: 10.0.0.2 }"),
+		  "" },
+	};
+
+	try_all(cases, sizeof(cases) / sizeof(*cases));
+}
+
 /* As either side says it; the node's own region is where `latency` is measured from. */
 Test(config_regions, latencies)
 {

@@ -455,16 +455,6 @@ static void check_health(struct report *report, const struct node_list *groups)
 	}
 }
 
-/* The data plane knows one place per listener so far. */
-static void check_default_groups(struct report *report, const struct tree_node *listener)
-{
-	const struct tree_node *list = fields_get(listener, LISTENER_GROUPS);
-
-	if (list && list->items.count > 1 && !fields_is_http(listener))
-		tree_error(report, list->items.items[1],
-			   "endpoint_groups has %zu items; exactly 1 allowed", list->items.count);
-}
-
 static void check_listener(struct report *report, struct tree_node *listener)
 {
 	_cleanup_(fields_items_fini) struct node_list ports = {}, groups = {};
@@ -484,7 +474,6 @@ static void check_listener(struct report *report, struct tree_node *listener)
 	check_tunnel_source(report, listener, LISTENER_TUNNEL_SOURCE);
 	check_effects(report, listener, &groups);
 	check_health(report, &groups);
-	check_default_groups(report, listener);
 	check_groups(&context, &groups);
 }
 

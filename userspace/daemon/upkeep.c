@@ -30,7 +30,7 @@ struct upkeep {
 	char complaint[sizeof(((struct err *)0)->text)]; /* said once, not every second */
 };
 
-/* Do routes or interfaces differ? A MAC alone does not count. */
+/* Do routes or interfaces differ, or who can be reached? Another MAC does not count. */
 static bool world_differs(const struct facts *a, const struct facts *b)
 {
 	if (a->interfaces.count != b->interfaces.count || a->targets.count != b->targets.count)
@@ -42,7 +42,7 @@ static bool world_differs(const struct facts *a, const struct facts *b)
 	for (size_t i = 0; i < a->targets.count; i++) {
 		const struct facts_target *x = &a->targets.items[i], *y = &b->targets.items[i];
 
-		if (x->ifindex != y->ifindex || x->mtu != y->mtu ||
+		if (x->ifindex != y->ifindex || x->mtu != y->mtu || x->resolved != y->resolved ||
 		    !addr_equal(&x->next_hop, &y->next_hop) || !addr_equal(&x->source, &y->source))
 			return true;
 	}

@@ -27,6 +27,7 @@ static int read_infos(const struct object *object, struct plan *plan)
 			.protocol = info->protocol,
 			.mode = info->mode,
 			.vip_route = info->vip_route,
+			.fail_open = info->fail_open,
 			.idle_timeout = info->idle_timeout,
 			.block = info->endpoint_base,
 			.block_size = info->endpoint_count,
@@ -265,6 +266,35 @@ static void measure_block(struct plan_listener *listener)
 	listener->block_size = size;
 }
 
+/* Of an endpoint, into its listener's. */
+static int read_group(const struct object *object, const struct weir_endpoint_info *info,
+		      struct plan_listener *listener)
+{
+	struct plan_group *group;
+
+	while (listener->groups.count <= info->group_place)
+		if (vec_push(&listener->groups, (struct plan_group){}))
+			return -ENOMEM;
+	group = &listener->groups.items[info->group_place];
+	group->traffic_percentage = info->traffic_percentage;
+	snprintf(group->name, sizeof(group->name), "%s", info->group);
+	snprintf(group->region, sizeof(group->region), "%s",
+		 object->region_info[info->region].name);
+	return 0;
+}
+
+static int read_regions(const struct object *object, struct plan *plan)
+{
+	for (uint32_t i = 1; i < WEIR_MAX_REGIONS; i++) {
+		struct plan_region region = { .used = object->region_info[i].name[0] };
+
+		snprintf(region.name, sizeof(region.name), "%s", object->region_info[i].name);
+		if (vec_push(&plan->regions, region))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int read_rows(const struct object *object, struct plan *plan)
 {
 	for (uint32_t i = 0; i < object->capacity.of[CAPACITY_ROWS]; i++) {
@@ -287,6 +317,8 @@ static int read_rows(const struct object *object, struct plan *plan)
 			.snat_rows = row->snat_rows,
 			.weight = info->weight,
 			.file_weight = info->file_weight,
+			.group_place = info->group_place,
+			.reachable = row->nexthop.egress,
 			.health = info->health,
 		};
 
@@ -304,6 +336,8 @@ static int read_rows(const struct object *object, struct plan *plan)
 		memcpy(endpoint.want, info->want, sizeof(endpoint.want));
 		if (!listener->addresses.count)
 			endpoint.state = WEIR_ENDPOINT_GONE;
+		if (endpoint.state != WEIR_ENDPOINT_GONE && read_group(object, info, listener))
+			return -ENOMEM;
 		if (vec_push(&listener->endpoints, endpoint))
 			return -ENOMEM;
 	}
@@ -370,6 +404,7 @@ static int read_all(const struct object *object, struct plan *plan)
 			measure_block(listener);
 	}
 	r = read_rows(object, plan);
+	r = r ?: read_regions(object, plan);
 	return r ?: read_snat(object, plan);
 }
 

@@ -60,6 +60,7 @@ static const struct map_place map_places[] = {
 	MAPPED(snat, WEIR_MAX_SNAT),
 	MAPPED(listener_info, 0),
 	MAPPED(endpoint_info, 0),
+	MAPPED(region_info, WEIR_MAX_REGIONS),
 	MAPPED(nat_latency, 0),
 	MAPPED_FLOWS(sources),
 	MAPPED_FLOWS(cookies_sent),

@@ -41,6 +41,7 @@ struct object {
 	struct weir_snat *snat;			    /* WEIR_MAX_SNAT */
 	struct weir_listener_info *listener_info;   /* CAPACITY_LISTENERS */
 	struct weir_endpoint_info *endpoint_info;   /* CAPACITY_ROWS */
+	struct weir_region_info *region_info;	    /* WEIR_MAX_REGIONS */
 	struct weir_sources *sources;		    /* CAPACITY_SOURCES */
 	uint64_t *cookies_sent;			    /* CAPACITY_LISTENERS */
 	struct weir_nat_record *nat_records;	    /* nat_size() */

@@ -332,9 +332,27 @@ void sync_health(struct object *object, uint32_t row, const struct weir_health *
 	write_health(&object->endpoint_info[row], health);
 }
 
-static void write_endpoint_info(struct object *object, const struct plan_endpoint *endpoint)
+/* Its group; one that is gone has none any more. */
+static void write_group(const struct plan *plan, const struct plan_listener *listener,
+			const struct plan_endpoint *endpoint, struct weir_endpoint_info *info)
+{
+	const struct plan_group *group;
+
+	if (endpoint->group_place >= listener->groups.count)
+		return;
+	group = &listener->groups.items[endpoint->group_place];
+	info->group_place = endpoint->group_place;
+	info->traffic_percentage = group->traffic_percentage;
+	info->region = plan_region_number(plan, group->region);
+}
+
+static void write_endpoint_info(struct object *object, const struct plan *plan,
+				const struct plan_listener *listener,
+				const struct plan_endpoint *endpoint)
 {
 	struct weir_endpoint_info *info = &object->endpoint_info[endpoint->row];
+
+	write_group(plan, listener, endpoint, info);
 
 	memcpy(info->name, endpoint->name, sizeof(info->name));
 	memcpy(info->group, endpoint->group, sizeof(info->group));
@@ -345,7 +363,8 @@ static void write_endpoint_info(struct object *object, const struct plan_endpoin
 }
 
 /* A row with a new owner: nothing refers to it yet. It is nobody's until its last store. */
-static void write_new_endpoint(struct object *object, const struct plan_listener *listener,
+static void write_new_endpoint(struct object *object, const struct plan *plan,
+			       const struct plan_listener *listener,
 			       const struct plan_endpoint *endpoint)
 {
 	struct weir_endpoint *row = &object->endpoints[endpoint->row];
@@ -364,7 +383,7 @@ static void write_new_endpoint(struct object *object, const struct plan_listener
 	write_snat(row, endpoint);
 	write_nexthop(row, endpoint);
 	object->endpoint_info[endpoint->row] = (struct weir_endpoint_info){};
-	write_endpoint_info(object, endpoint);
+	write_endpoint_info(object, plan, listener, endpoint);
 	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
 }
 
@@ -374,7 +393,8 @@ static bool is_new(const struct object *object, const struct plan_endpoint *endp
 }
 
 /* A row in use: only words that stand for themselves change. */
-static void write_known_endpoint(struct object *object, const struct plan_listener *listener,
+static void write_known_endpoint(struct object *object, const struct plan *plan,
+				 const struct plan_listener *listener,
 				 const struct plan_endpoint *endpoint)
 {
 	struct weir_endpoint *row = &object->endpoints[endpoint->row];
@@ -384,7 +404,7 @@ static void write_known_endpoint(struct object *object, const struct plan_listen
 	write_snat(row, endpoint);
 	write_mode(row, endpoint);
 	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
-	write_endpoint_info(object, endpoint);
+	write_endpoint_info(object, plan, listener, endpoint);
 }
 
 static void write_listener_info(struct object *object, const struct plan_listener *listener)
@@ -398,6 +418,7 @@ static void write_listener_info(struct object *object, const struct plan_listene
 	info->protocol = listener->protocol;
 	info->mode = listener->mode;
 	info->vip_route = listener->vip_route;
+	info->fail_open = listener->fail_open;
 	info->idle_timeout = listener->idle_timeout;
 	info->endpoint_base = listener->block;
 	info->endpoint_count = listener->block_size;
@@ -436,11 +457,15 @@ static void write_new(struct object *object, const struct plan *next)
 		if (next->snat.items[i].row.ports &&
 		    memcmp(&object->snat[i], &next->snat.items[i].row, sizeof(object->snat[i])))
 			object->snat[i] = next->snat.items[i].row;
+	for (size_t i = 1; i < next->regions.count; i++)
+		if (next->regions.items[i].name[0])
+			memcpy(object->region_info[i].name, next->regions.items[i].name,
+			       WEIR_NAME_MAX);
 	vec_foreach(listener, &next->listeners) {
 		write_listener_info(object, listener);
 		vec_foreach(endpoint, &listener->endpoints)
 			if (is_new(object, endpoint))
-				write_new_endpoint(object, listener, endpoint);
+				write_new_endpoint(object, next, listener, endpoint);
 	}
 }
 
@@ -470,7 +495,7 @@ static void write_known(struct object *object, const struct plan *next)
 	vec_foreach(listener, &next->listeners) {
 		write_deadlines(object, listener);
 		vec_foreach(endpoint, &listener->endpoints)
-			write_known_endpoint(object, listener, endpoint);
+			write_known_endpoint(object, next, listener, endpoint);
 	}
 }
 
@@ -531,6 +556,9 @@ static void clear_released(struct object *object, const struct plan *plan)
 		if (object->snat[i].ports &&
 		    (i >= plan->snat.count || !plan->snat.items[i].row.ports))
 			object->snat[i] = (struct weir_snat){};
+	for (size_t i = 1; i < WEIR_MAX_REGIONS; i++)
+		if (i >= plan->regions.count || !plan->regions.items[i].name[0])
+			object->region_info[i] = (struct weir_region_info){};
 	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++) {
 		struct weir_egress egress = {};
 

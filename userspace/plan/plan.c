@@ -10,7 +10,8 @@ struct plan *plan_new(void)
 	if (!plan)
 		return NULL;
 	if (vec_push(&plan->egress, (struct weir_egress){}) ||
-	    vec_push(&plan->snat, (struct plan_snat){}))
+	    vec_push(&plan->snat, (struct plan_snat){}) ||
+	    vec_push(&plan->regions, (struct plan_region){}))
 		return NULL;
 	return take_ptr(plan);
 }
@@ -19,6 +20,7 @@ static void listener_fini(struct plan_listener *listener)
 {
 	vec_free(&listener->addresses);
 	vec_free(&listener->ports);
+	vec_free(&listener->groups);
 	vec_free(&listener->endpoints);
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		free(listener->table[family].slots);
@@ -35,6 +37,7 @@ void plan_free(struct plan *plan)
 	vec_free(&plan->listeners);
 	vec_free(&plan->egress);
 	vec_free(&plan->snat);
+	vec_free(&plan->regions);
 	vec_free(&plan->generations);
 	free(plan);
 }
@@ -57,6 +60,7 @@ static int listener_copy(const struct plan_listener *from, struct plan_listener 
 
 	memset(&copy.addresses, 0, sizeof(copy.addresses));
 	memset(&copy.ports, 0, sizeof(copy.ports));
+	memset(&copy.groups, 0, sizeof(copy.groups));
 	memset(&copy.endpoints, 0, sizeof(copy.endpoints));
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		copy.table[family].slots = NULL;
@@ -65,6 +69,7 @@ static int listener_copy(const struct plan_listener *from, struct plan_listener 
 
 	r |= COPY_ITEMS(&copy.addresses, &from->addresses);
 	r |= COPY_ITEMS(&copy.ports, &from->ports);
+	r |= COPY_ITEMS(&copy.groups, &from->groups);
 	r |= COPY_ITEMS(&copy.endpoints, &from->endpoints);
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		const struct plan_table *table = &from->table[family];
@@ -97,7 +102,8 @@ struct plan *plan_begin(const struct plan *plan)
 	copy->exceptions = plan->exceptions;
 	copy->limits = plan->limits;
 	copy->answers_per_second = plan->answers_per_second;
-	if (COPY_ITEMS(&copy->egress, &plan->egress) || COPY_ITEMS(&copy->snat, &plan->snat))
+	if (COPY_ITEMS(&copy->egress, &plan->egress) || COPY_ITEMS(&copy->snat, &plan->snat) ||
+	    COPY_ITEMS(&copy->regions, &plan->regions))
 		return NULL;
 	return take_ptr(copy);
 }
@@ -263,6 +269,14 @@ int plan_set_generation(struct plan *plan, uint32_t row, uint32_t generation)
 		if (vec_push(&plan->generations, 0))
 			return -ENOMEM;
 	plan->generations.items[row] = generation;
+	return 0;
+}
+
+uint32_t plan_region_number(const struct plan *plan, const char *name)
+{
+	for (size_t i = 1; i < plan->regions.count; i++)
+		if (!strcmp(plan->regions.items[i].name, name))
+			return i;
 	return 0;
 }
 

@@ -48,6 +48,9 @@ struct plan_endpoint {
 	uint32_t row;
 	char name[WEIR_NAME_MAX];
 	char group[WEIR_NAME_MAX];
+	uint16_t group_place; /* in the listener's groups */
+	bool reachable;	      /* as far as is known, what is sent to it leaves */
+	bool named;	      /* by a slot table: it takes new flows */
 	struct addr address;
 	uint16_t port; /* host order; 0: the listener's */
 	uint8_t weight;
@@ -62,6 +65,12 @@ struct plan_endpoint {
 	uint16_t snat_rows;
 	struct plan_tunnel tunnel;    /* zero with other modes */
 	uint32_t want[PLAN_FAMILIES]; /* millionths */
+};
+
+struct plan_group {
+	char name[WEIR_NAME_MAX];
+	char region[WEIR_NAME_MAX];
+	uint8_t traffic_percentage;
 };
 
 struct plan_table {
@@ -93,8 +102,16 @@ struct plan_listener {
 	VEC(struct port_range) ports;
 	uint32_t block; /* first row of the block that slots count from */
 	uint32_t block_size;
+	bool fail_open;			     /* better an unusable endpoint than none */
+	VEC(struct plan_group) groups;	     /* the nearest to the node first */
 	VEC(struct plan_endpoint) endpoints; /* in any order; also rows outside the block */
 	struct plan_table table[PLAN_FAMILIES];
+};
+
+/* Its place in the plan's list is its number in the maps. */
+struct plan_region {
+	char name[WEIR_NAME_MAX]; /* "": free */
+	bool used;		  /* by the plan; otherwise only by the one before */
 };
 
 struct plan_snat {
@@ -112,8 +129,9 @@ struct plan {
 	/* [0] is never used; without ifindex: free, or with a name: kept for flows that came by it
 	 */
 	VEC(struct weir_egress) egress;
-	VEC(struct plan_snat) snat; /* [0] is never used */
-	VEC(uint32_t) generations;  /* last generation of every row that ever had one */
+	VEC(struct plan_snat) snat;	 /* [0] is never used */
+	VEC(struct plan_region) regions; /* [0] is nobody's */
+	VEC(uint32_t) generations;	 /* last generation of every row that ever had one */
 };
 
 /* An empty plan; NULL without memory. */
@@ -166,7 +184,8 @@ bool plan_release(struct plan *plan, const struct plan_references *references);
 /* Of a client's or an endpoint's address. */
 enum plan_family plan_family_of(const struct addr *addr);
 
-/* Does it take new flows? */
+/* May it take new flows, as far as its own state goes? Whether its group does is plan_shares.h's.
+ */
 bool plan_is_usable(const struct plan_endpoint *endpoint);
 
 /* Is a row in the listener's block, so that slots may name it? */
@@ -186,6 +205,9 @@ bool plan_has_stateless(const struct plan_listener *listener);
 
 /* Notes the last generation of a row. 0 or -ENOMEM. */
 int plan_set_generation(struct plan *plan, uint32_t row, uint32_t generation);
+
+/* Of a region of the plan; 0 if there is none of the name. */
+uint32_t plan_region_number(const struct plan *plan, const char *name);
 
 /* By configuration name, removed ones left out; NULL if there is none. */
 struct plan_listener *plan_find_listener(const struct plan *plan, const char *name);

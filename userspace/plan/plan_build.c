@@ -10,18 +10,23 @@
 #include "plan/maglev.h"
 #include "plan/plan.h"
 #include "plan/plan_access.h"
+#include "plan/plan_groups.h"
 #include "plan/plan_places.h"
+#include "plan/plan_shares.h"
 #include "plan/plan_tunnel.h"
+#include "plan/shares.h"
 
 static void mark_leaving(struct plan *plan)
 {
 	vec_foreach(listener, &plan->listeners) {
 		vec_free(&listener->addresses);
 		vec_free(&listener->ports);
+		vec_free(&listener->groups);
 		vec_foreach(endpoint, &listener->endpoints) {
 			endpoint->state = WEIR_ENDPOINT_GONE;
 			endpoint->weight = 0;
 			endpoint->health = (struct weir_health){};
+			endpoint->named = false;
 			memset(endpoint->want, 0, sizeof(endpoint->want));
 		}
 	}
@@ -147,6 +152,7 @@ static int build_endpoints(struct plan_places *places, struct plan_listener *to,
 				.address = endpoint->address,
 				.port = port_of(from, endpoint),
 				.nexthop = next_hop(plan, facts, &endpoint->address),
+				.group_place = plan_groups_place(to, group->name),
 			};
 
 			fill_endpoint(&content, from, group, endpoint, overrides, facts);
@@ -156,6 +162,7 @@ static int build_endpoints(struct plan_places *places, struct plan_listener *to,
 			r = r ?: plan_tunnel_fill(from, model, facts, &content, err);
 			if (plan_tunnel_is_mute(&content))
 				content.nexthop = (struct weir_nexthop){};
+			content.reachable = content.nexthop.egress;
 			if (!r)
 				r = place_endpoint(places, to, &content, err);
 			if (r < 0)
@@ -166,44 +173,24 @@ static int build_endpoints(struct plan_places *places, struct plan_listener *to,
 	return 0;
 }
 
-/*
- * The endpoints of the family, as Maglev wants them, and their places in `rows`. Those that are
- * drained or dead are listed too, with the weight that they will have again (`undrained`) or none:
- * the size of the table and its classes shall not change for them, so that who comes back after an
- * hour finds the others where they were.
- */
-static size_t list_endpoints(const struct plan_listener *listener, enum plan_family family,
-			     bool undrained, struct maglev_endpoint *ret, uint16_t *rows)
+static void set_want(struct plan_listener *listener, enum plan_family family,
+		     const struct plan_shares *shares)
 {
-	size_t count = 0;
+	for (size_t i = 0; shares->sum && i < shares->count; i++) {
+		struct plan_endpoint *endpoint = &listener->endpoints.items[shares->places[i]];
 
-	vec_foreach(endpoint, &listener->endpoints) {
-		if (endpoint->state == WEIR_ENDPOINT_GONE ||
-		    !plan_in_block(listener, endpoint->row) ||
-		    !plan_serves(listener, endpoint, family))
-			continue;
-		ret[count] = (struct maglev_endpoint){
-			.address = endpoint->address,
-			.port = endpoint->port,
-			.weight = undrained		     ? endpoint->undrained_weight
-				  : plan_is_usable(endpoint) ? endpoint->weight
-							     : 0,
-		};
-		rows[count++] = endpoint->row - listener->block;
+		endpoint->want[family] =
+			shares_scale(shares->endpoints[i].weight, shares->sum, 1000000);
+		endpoint->named |= shares->endpoints[i].weight;
 	}
-	return count;
 }
 
-static void set_want(struct plan_listener *listener, enum plan_family family)
+/* Where a listener fails open, what health checks found does not keep flows from its endpoints. */
+static void open_up(struct plan_listener *listener)
 {
-	uint64_t sum = 0;
-
 	vec_foreach(endpoint, &listener->endpoints)
-		if (plan_is_usable(endpoint) && plan_serves(listener, endpoint, family))
-			sum += endpoint->weight;
-	vec_foreach(endpoint, &listener->endpoints)
-		if (plan_is_usable(endpoint) && plan_serves(listener, endpoint, family))
-			endpoint->want[family] = (endpoint->weight * 1000000ull + sum / 2) / sum;
+		if (endpoint->named && endpoint->state == WEIR_ENDPOINT_DEAD)
+			endpoint->state = WEIR_ENDPOINT_ACTIVE;
 }
 
 /* Which places of the block carry no flow any more: free, gone or dead. */
@@ -222,54 +209,63 @@ static bool *gone_places(const struct plan_listener *listener)
 	return gone;
 }
 
+/* Of a candidate, in the block. */
+static uint16_t place_of(const struct plan_listener *listener, const struct plan_shares *shares,
+			 uint16_t candidate)
+{
+	return listener->endpoints.items[shares->places[candidate]].row - listener->block;
+}
+
 /*
  * Chooses an endpoint for every slot: places in the block, or WEIR_SLOT_NONE everywhere. A table
  * never shrinks; one that is larger than its endpoints want repeats what they want, and so sends
  * every flow where the table of a node without its past does.
  */
-static int choose(const struct plan_listener *listener, enum plan_family family, uint32_t in_force,
-		  uint32_t *ret_size, uint16_t **ret)
+static int choose(const struct plan_listener *listener, const struct plan_shares *shares,
+		  uint32_t in_force, uint32_t *ret_size, uint16_t **ret)
 {
-	size_t room = listener->endpoints.count + 1;
-	_cleanup_(freep) struct maglev_endpoint *endpoints = calloc(room, sizeof(*endpoints));
-	_cleanup_(freep) uint16_t *rows = calloc(room, sizeof(*rows));
+	uint32_t wanted = shares->slots, size = in_force;
 	_cleanup_(freep) uint16_t *chosen = NULL;
-	uint32_t wanted, size;
-	size_t count;
-	bool any;
-	int r;
 
-	if (!endpoints || !rows)
-		return -ENOMEM;
-	count = list_endpoints(listener, family, true, endpoints, rows);
-	wanted = maglev_size(endpoints, count);
-	count = list_endpoints(listener, family, false, endpoints, rows);
-	any = maglev_size(endpoints, count) > 0;
-	size = any && wanted > in_force ? wanted : in_force;
+	if (shares->sum && wanted > in_force)
+		size = wanted;
 	if (size) {
 		chosen = calloc(size, sizeof(*chosen));
 		if (!chosen)
 			return -ENOMEM;
 	}
-	if (any) {
-		r = maglev_fill(endpoints, count, wanted, chosen);
+	if (shares->sum) {
+		int r = maglev_fill(shares->endpoints, shares->count, wanted, chosen);
+
 		if (r < 0)
 			return r;
 	}
 	for (uint32_t slot = 0; slot < wanted && slot < size; slot++)
-		chosen[slot] = any ? rows[chosen[slot]] : WEIR_SLOT_NONE;
+		chosen[slot] =
+			shares->sum ? place_of(listener, shares, chosen[slot]) : WEIR_SLOT_NONE;
 	for (uint32_t slot = wanted; slot < size; slot++)
-		chosen[slot] = any ? chosen[slot & (wanted - 1)] : WEIR_SLOT_NONE;
+		chosen[slot] = shares->sum ? chosen[slot & (wanted - 1)] : WEIR_SLOT_NONE;
 	*ret_size = size;
 	*ret = take_ptr(chosen);
 	return 0;
+}
+
+static bool same_groups(const struct plan_listener *a, const struct plan_listener *b)
+{
+	if (a->fail_open != b->fail_open || a->groups.count != b->groups.count)
+		return false;
+	for (size_t i = 0; i < a->groups.count; i++)
+		if (a->groups.items[i].traffic_percentage != b->groups.items[i].traffic_percentage)
+			return false;
+	return true;
 }
 
 /* What plan_build() chose last, it would choose again: slots and candidates are the same. */
 static bool is_same_choice(const struct plan_listener *before, const struct plan_listener *now,
 			   enum plan_family family)
 {
-	if (!before || !before->table[family].built || before->block != now->block)
+	if (!before || !before->table[family].built || before->block != now->block ||
+	    !same_groups(before, now))
 		return false;
 	/* Endpoints keep their place in the list, new ones come behind. */
 	for (size_t i = 0; i < now->endpoints.count; i++) {
@@ -277,7 +273,8 @@ static bool is_same_choice(const struct plan_listener *before, const struct plan
 		const struct plan_endpoint *b = &now->endpoints.items[i];
 
 		if (i >= before->endpoints.count || a->state != b->state || a->mode != b->mode ||
-		    a->weight != b->weight || a->undrained_weight != b->undrained_weight)
+		    a->weight != b->weight || a->undrained_weight != b->undrained_weight ||
+		    a->group_place != b->group_place || a->reachable != b->reachable)
 			return false;
 	}
 	return true;
@@ -322,7 +319,7 @@ static bool is_tracked(const struct plan_listener *listener)
 }
 
 static int build_table(const struct plan_listener *before, struct plan_listener *listener,
-		       enum plan_family family, uint32_t now)
+		       enum plan_family family, const struct plan_shares *shares, uint32_t now)
 {
 	struct plan_table *table = &listener->table[family];
 	bool tracked = is_tracked(listener);
@@ -334,7 +331,7 @@ static int build_table(const struct plan_listener *before, struct plan_listener 
 	int r;
 
 	if (!is_same_choice(before, listener, family)) {
-		r = choose(listener, family, table->size, &size, &chosen);
+		r = choose(listener, shares, table->size, &size, &chosen);
 	} else if (slots_count(table->slots, table->size, WEIR_STABLE) < table->size) {
 		r = choose_again(table, &size, &chosen);
 	} else {
@@ -367,6 +364,24 @@ static int build_table(const struct plan_listener *before, struct plan_listener 
 	return 0;
 }
 
+static int build_family(const struct plan_listener *before, struct plan_listener *listener,
+			enum plan_family family, uint32_t now)
+{
+	_cleanup_(freep) uint16_t *order = calloc(listener->groups.count + 1, sizeof(*order));
+	_cleanup_(plan_shares_fini) struct plan_shares shares = {};
+	int r;
+
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < listener->groups.count; i++)
+		order[i] = i;
+	r = plan_shares_fold(listener, family, order, &shares);
+	if (r < 0)
+		return r;
+	set_want(listener, family, &shares);
+	return build_table(before, listener, family, &shares, now);
+}
+
 static int build_tables(const struct plan_listener *before, struct plan_listener *listener,
 			uint32_t now)
 {
@@ -380,11 +395,11 @@ static int build_tables(const struct plan_listener *before, struct plan_listener
 			drop_table(&listener->table[family]);
 			continue;
 		}
-		set_want(listener, family);
-		r = build_table(before, listener, family, now);
+		r = build_family(before, listener, family, now);
 		if (r < 0)
 			return r;
 	}
+	open_up(listener);
 	return 0;
 }
 
@@ -440,6 +455,7 @@ static int build_listener(struct plan_places *places, const struct listener *fro
 		return r;
 	to->client_affinity = from->client_affinity;
 	to->vip_route = from->vip_route;
+	to->fail_open = from->fail_open;
 	to->new_flows_per_source = from->new_flows_per_source;
 	extend_windows(to, from->idle_timeout);
 	to->idle_timeout = from->idle_timeout;
@@ -452,7 +468,10 @@ static int build_listener(struct plan_places *places, const struct listener *fro
 	r = plan_access_listener(access, from, to, err);
 	if (r < 0)
 		return r;
-	r = build_endpoints(places, to, from, model, overrides, facts, err);
+	r = plan_groups_fill(model, from, to);
+	vec_foreach(group, &to->groups)
+		r = r ?: plan_groups_region(places->plan, group->region, err);
+	r = r ?: build_endpoints(places, to, from, model, overrides, facts, err);
 	if (r < 0)
 		return r;
 	return build_tables(plan_places_before(places, to), to, facts->now);
@@ -525,6 +544,7 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	set_flow_tables(plan, model);
 	plan->answers_per_second = model->answers_per_second;
 	mark_leaving(plan);
+	plan_groups_begin(plan);
 	r = plan_places_egress(plan, facts, err);
 	r = r ?: build_listeners(plan, in_force, model, overrides, facts, &access, err);
 	if (r == -ENOMEM)
@@ -534,6 +554,7 @@ int plan_build(const struct model *model, const struct overrides *overrides,
 	vec_foreach(listener, &plan->listeners)
 		if (!listener->addresses.count)
 			drop_listener(listener);
+	plan_groups_end(plan);
 	*ret = take_ptr(plan);
 	return 0;
 }
@@ -579,8 +600,10 @@ static int reweigh(const struct plan_listener *before, struct plan_listener *to,
 				return -ESRCH;
 		}
 	}
-	vec_foreach(endpoint, &to->endpoints)
+	vec_foreach(endpoint, &to->endpoints) {
 		memset(endpoint->want, 0, sizeof(endpoint->want));
+		endpoint->named = false;
+	}
 	return build_tables(before, to, facts->now);
 }
 

@@ -142,7 +142,7 @@ static inline void support_check_slot(const struct plan_listener *listener, stru
 		cr_assert(current && current->state == WEIR_ENDPOINT_ACTIVE);
 	if (slot.phase == WEIR_MOVING)
 		cr_assert(previous && previous->state != WEIR_ENDPOINT_GONE &&
-			  slot.previous != slot.current);
+			  previous->state != WEIR_ENDPOINT_DEAD && slot.previous != slot.current);
 	else
 		cr_assert_eq(slot.previous, slot.current);
 	if (!support_is_tracked(listener))
@@ -262,7 +262,10 @@ static inline void support_check_endpoint(const struct plan_listener *listener,
 	cr_assert_eq(placed->weight, weight);
 	cr_assert_eq(placed->mode, endpoint->mode);
 	cr_assert_eq(placed->file_weight, endpoint->weight);
-	cr_assert_eq(placed->state, weight ? WEIR_ENDPOINT_ACTIVE : WEIR_ENDPOINT_DRAINING);
+	if (placed->state == WEIR_ENDPOINT_DEAD)
+		cr_assert_eq(placed->health.state, WEIR_HEALTH_ABNORMAL);
+	else
+		cr_assert_eq(placed->state, weight ? WEIR_ENDPOINT_ACTIVE : WEIR_ENDPOINT_DRAINING);
 }
 
 /* What must hold of any plan that was built from `model`. */
