@@ -49,7 +49,7 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .SECONDARY:
 .PHONY: all bench bench-control bench-live help deps test test-kernels demo lab lab-down lint format mutate install clean packages
 
-all: $(O)/weir $(BPF_OBJECTS) ## build $(O)/weir and the BPF objects
+all: $(O)/weir $(BPF_OBJECTS) $(O)/generated/weir.8 $(O)/generated/weir.yaml.5 ## build $(O)/weir and the BPF objects
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -198,8 +198,26 @@ lint: $(SKELETONS) $(USER_OBJECTS) ## layers, headers, formatting, SPDX lines
 format: ## format all C files
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
 
-install: $(O)/weir ## install below $(DESTDIR)$(PREFIX)
+# Made from the tables that are in the program.
+GENERATED := $(addprefix $(O)/generated/,weir.8 weir.yaml.5 weir.bash weir.zsh weir.fish)
+
+$(O)/generated/weir.8 $(O)/generated/weir.yaml.5: $(O)/generated/%: $(O)/weir
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$< help --man $(subst .,,$(suffix $@)) > $@
+
+$(O)/generated/weir.bash $(O)/generated/weir.zsh $(O)/generated/weir.fish: $(O)/weir
+	$(call say,COMPL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$< completion $(subst .,,$(suffix $@)) > $@
+
+install: $(O)/weir $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(O)/weir $(DESTDIR)$(PREFIX)/sbin/weir
+	install -D -m 0644 $(O)/generated/weir.8 $(DESTDIR)$(PREFIX)/share/man/man8/weir.8
+	install -D -m 0644 $(O)/generated/weir.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5
+	install -D -m 0644 $(O)/generated/weir.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	install -D -m 0644 $(O)/generated/weir.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weir
+	install -D -m 0644 $(O)/generated/weir.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/weir.fish
 
 clean: ## remove build/
 	$(Q)rm -rf build

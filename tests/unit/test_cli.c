@@ -209,7 +209,7 @@ Test(cli, verbs)
 		{ "''", 64, NULL, "weir: " },
 		{ "s", 64, NULL, "weir: ambiguous verb 's': one of set, show, stats" },
 		{ "d", 64, NULL, "weir: ambiguous verb 'd': one of drain, detach, down" },
-		{ "c good.yaml", 0, "good.yaml: ok: 1 listener, 1 endpoint", NULL },
+		{ "ch good.yaml", 0, "good.yaml: ok: 1 listener, 1 endpoint", NULL },
 		{ "v", 0, "weir ", NULL },
 		{ "--bogus", 64, NULL, "weir: unknown verb '--bogus'" },
 	};

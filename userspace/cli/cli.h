@@ -42,5 +42,9 @@ int cli_show(const struct cli *cli, struct err *err);
 int cli_show_decap(const struct cli *cli, struct err *err); /* show decap */
 int cli_stats(const struct cli *cli, struct err *err);
 int cli_explain(const struct cli *cli, struct err *err);
+int cli_schema(const struct cli *cli, struct err *err);
+int cli_completion(const struct cli *cli, struct err *err);
+int cli_version(const struct cli *cli, struct err *err);
+int cli_help(const struct cli *cli, struct err *err);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include <weir/names.h>
 
-#include "cli/cli.h"
+#include "cli/manual.h"
+#include "cli/verbs.h"
 #include "util/str.h"
 
 enum exit_code {
@@ -18,42 +19,6 @@ enum exit_code {
 	EXIT_TRY_AGAIN = 75,
 	EXIT_NOT_PERMITTED = 77,
 };
-
-struct verb {
-	const char *name;
-	const char *arguments;
-	const char *help;
-	int (*function)(const struct cli *cli, struct err *err);
-	const char *options; /* more arguments, which the overview leaves out; or NULL */
-};
-
-static int cli_version(const struct cli *cli, struct err *err);
-static int cli_help(const struct cli *cli, struct err *err);
-
-static const struct verb verbs[] = {
-	{ "run", "-c FILE [-i IF]... [--generic]", "the daemon, in the foreground", cli_run },
-	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
-	{ "apply", "[FILE]", "put a configuration in force, all of it or nothing", cli_apply },
-	{ "set", "LISTENER/GROUP/ENDPOINT weight=N", "change a weight", cli_set },
-	{ "drain", "LISTENER[/GROUP[/ENDPOINT]]", "no new connections; keep those there are",
-	  cli_drain },
-	{ "undrain", "LISTENER[/GROUP[/ENDPOINT]]", "take new connections again", cli_undrain },
-	{ "show", "listeners|endpoints|flows|latency|drops|overrides|decap [SELECTOR]",
-	  "what is in force, with or without a daemon", cli_show,
-	  "flows [--client ADDRESS[/N]] [--port N] [--protocol tcp|udp]\n"
-	  "       [--state opening|open|closing|reset] [--limit N] [--count]" },
-	{ "stats", "[SELECTOR] [-w]", "traffic, and wanted and got shares", cli_stats },
-	{ "explain", "SRC DST [tcp|udp] [--syn|--established] [--interface IF]",
-	  "what would become of a packet, stage by stage", cli_explain },
-	{ "attach", "IF... [--generic] [--decap [--from PREFIX]... [--gue-port N]]",
-	  "put the data plane on interfaces; with --decap the end of a tunnel", cli_attach },
-	{ "detach", "IF... [--decap]", "take it off", cli_detach },
-	{ "down", "", "detach everywhere and remove the data plane", cli_down },
-	{ "version", "", "the version", cli_version },
-	{ "help", "[VERB]", "this, or a verb's arguments", cli_help },
-};
-
-#define VERBS	    (sizeof(verbs) / sizeof(verbs[0]))
 
 #define HELP_COLUMN 42
 
@@ -68,13 +33,13 @@ static void print_verb(const struct verb *verb, FILE *out)
 static void print_help(FILE *out)
 {
 	fputs("usage: weir VERB [ARGUMENTS]\n\n", out);
-	for (size_t i = 0; i < VERBS; i++) {
+	for (size_t i = 0; i < verbs_count; i++) {
 		const struct verb *verb = &verbs[i];
 		bool fits = strlen(verb->arguments) <= HELP_COLUMN;
 
 		if (!fits)
-			fprintf(out, "  %-8s %s\n", verb->name, verb->arguments);
-		fprintf(out, "  %-8s %-*s %s\n", fits ? verb->name : "", HELP_COLUMN,
+			fprintf(out, "  %-10s %s\n", verb->name, verb->arguments);
+		fprintf(out, "  %-10s %-*s %s\n", fits ? verb->name : "", HELP_COLUMN,
 			fits ? verb->arguments : "", verb->help);
 	}
 	fputs("\n  -N NAME     the instance (default: weir, or $WEIR_INSTANCE)\n"
@@ -89,7 +54,7 @@ static const struct verb *find_verb(const char *name)
 {
 	const struct verb *found = NULL;
 
-	for (size_t i = 0; i < VERBS; i++) {
+	for (size_t i = 0; i < verbs_count; i++) {
 		if (strncmp(verbs[i].name, name, strlen(name)))
 			continue;
 		if (!verbs[i].name[strlen(name)])
@@ -107,7 +72,7 @@ static int unknown_verb(const char *name, struct err *err)
 	struct str_nearest nearest = { .word = name };
 	char matches[128] = "";
 
-	for (size_t i = 0; i < VERBS; i++) {
+	for (size_t i = 0; i < verbs_count; i++) {
 		str_nearest_offer(&nearest, verbs[i].name);
 		if (strncmp(verbs[i].name, name, strlen(name)))
 			continue;
@@ -131,7 +96,7 @@ static const char *unknown_option(const struct verb *verb, const struct cli *cli
 	return NULL;
 }
 
-static int cli_version(const struct cli *cli, struct err *err)
+int cli_version(const struct cli *cli, struct err *err)
 {
 	(void)err;
 	if (cli->json)
@@ -141,7 +106,18 @@ static int cli_version(const struct cli *cli, struct err *err)
 	return 0;
 }
 
-static int cli_help(const struct cli *cli, struct err *err)
+static int print_manual(const char *section, struct err *err)
+{
+	if (section && !strcmp(section, "5"))
+		manual_print_configuration(stdout);
+	else if (section && !strcmp(section, "8"))
+		manual_print_command(stdout);
+	else
+		return err_set(err, CLI_USAGE, "help: --man 5 is weir.yaml, --man 8 is weir");
+	return 0;
+}
+
+int cli_help(const struct cli *cli, struct err *err)
 {
 	const struct verb *verb;
 
@@ -149,6 +125,8 @@ static int cli_help(const struct cli *cli, struct err *err)
 		print_help(stdout);
 		return 0;
 	}
+	if (!strcmp(cli->argv[1], "--man"))
+		return print_manual(cli->argv[2], err);
 	verb = find_verb(cli->argv[1]);
 	if (!verb)
 		return unknown_verb(cli->argv[1], err);

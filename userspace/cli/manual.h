@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The manual pages weir(8) and weir.yaml(5), from the table of verbs and that of the configuration,
+ * in mdoc(7).
+ */
+#ifndef WEIR_CLI_MANUAL_H
+#define WEIR_CLI_MANUAL_H
+
+#include <stdio.h>
+
+void manual_print_command(FILE *out);
+void manual_print_configuration(FILE *out);
+
+#endif

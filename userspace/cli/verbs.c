@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/verbs.h"
+
+const struct verb verbs[] = {
+	{ "run", "-c FILE [-i IF]... [--generic]", "the daemon, in the foreground", cli_run },
+	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
+	{ "apply", "[FILE]", "put a configuration in force, all of it or nothing", cli_apply },
+	{ "set", "LISTENER/GROUP/ENDPOINT weight=N", "change a weight", cli_set },
+	{ "drain", "LISTENER[/GROUP[/ENDPOINT]]", "no new connections; keep those there are",
+	  cli_drain },
+	{ "undrain", "LISTENER[/GROUP[/ENDPOINT]]", "take new connections again", cli_undrain },
+	{ "show", "listeners|endpoints|flows|latency|drops|overrides|decap [SELECTOR]",
+	  "what is in force, with or without a daemon", cli_show,
+	  "flows [--client ADDRESS[/N]] [--port N] [--protocol tcp|udp]\n"
+	  "       [--state opening|open|closing|reset] [--limit N] [--count]" },
+	{ "stats", "[SELECTOR] [-w]", "traffic, and wanted and got shares", cli_stats },
+	{ "explain", "SRC DST [tcp|udp] [--syn|--established] [--interface IF]",
+	  "what would become of a packet, stage by stage", cli_explain },
+	{ "attach", "IF... [--generic] [--decap [--from PREFIX]... [--gue-port N]]",
+	  "put the data plane on interfaces; with --decap the end of a tunnel", cli_attach },
+	{ "detach", "IF... [--decap]", "take it off", cli_detach },
+	{ "schema", "", "the configuration's JSON Schema, for editors", cli_schema },
+	{ "completion", "bash|zsh|fish", "completion of the command line, for a shell to source",
+	  cli_completion },
+	{ "down", "", "detach everywhere and remove the data plane", cli_down },
+	{ "version", "", "the version", cli_version },
+	{ "help", "[VERB]", "this, or a verb's arguments", cli_help, "--man 5|8" },
+};
+
+const size_t verbs_count = sizeof(verbs) / sizeof(verbs[0]);
