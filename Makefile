@@ -47,7 +47,7 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all bench bench-control bench-live help deps test test-kernels demo lab lab-down lint format mutate install clean packages
+.PHONY: all bench bench-control bench-live help deps fuzz test test-kernels demo lab lab-down lint format mutate install clean packages
 
 all: $(O)/weir $(BPF_OBJECTS) $(O)/generated/weir.8 $(O)/generated/weir.yaml.5 ## build $(O)/weir and the BPF objects
 
@@ -175,6 +175,26 @@ test-kernels: $(O)/weir $(PEERS) $(TEST_BPF) $(O)/tests/kernels/load ## four cla
 	$(Q)tools/deps test-kernels
 	$(Q)BUILD=$(O) BPF_FLAGS="$(BPF_FLAGS)" tests/kernels/run $(T)
 
+# libFuzzer, of clang: one program per file of tests/fuzz, with the sources that it is about.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZED  := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard userspace/util/*.c userspace/config/*.c) \
+           userspace/net/addr.c)
+FUZZ_FLAGS := -std=gnu11 -g -O1 $(WARNINGS) -fsanitize=fuzzer$(comma)address$(comma)undefined \
+              -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+$(O)/fuzz/%.o: %.c | packages
+	$(call say,FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(FUZZED)
+	$(Q)tools/deps fuzz
+	$(call say,LD,$@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $^ -lyaml -lpcre2-8 -ljansson -lm
+
+fuzz: $(FUZZERS) $(O)/weir ## fuzz what reads hostile input (T=name: one, SECONDS=n each)
+	$(Q)BUILD=$(O) tests/fuzz/run $(or $(SECONDS),600) $(T)
+
 test: $(O)/weir $(TESTS) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
 	$(Q)BUILD=$(O) tests/run $(T)
 
@@ -222,6 +242,6 @@ install: $(O)/weir $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove build/
 	$(Q)rm -rf build
 
--include $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(TEST_BPF:.o=.d) $(PEERS:=.d) \
+-include $(FUZZED:.o=.d) $(FUZZERS:$(O)/fuzz/%=$(O)/fuzz/tests/fuzz/%.d) $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(TEST_BPF:.o=.d) $(PEERS:=.d) \
          $(BENCH_PARTS:.o=.d) $(LIVE_PARTS:.o=.d) $(O)/tests/kernels/load.d $(O)/tests/bench/control/control.d \
          $(patsubst tests/bench/%.bpf.c,$(O)/tests/bench/%.bpf.d,$(wildcard tests/bench/*.bpf.c))

@@ -398,6 +398,15 @@ Test(config, syntax_errors)
 		{ "version: 1\ninterfaces:\n  - [2001:db8::1]:80\n",
 		  "3:5 error a value that begins with '[' is a list in YAML; quote it: "
 		  "\"[2001:db8::1]:80\"\n" },
+		{ "version: 1\nnode: { name: ~^/v[0-9]+/, region: a }\n",
+		  "2:15 error within brackets YAML ends a value at '['; quote it: "
+		  "'~^/v[0-9]+/'\n" },
+		{ "version: 1\nnode: {name: /x${path}}\n",
+		  "2:14 error within brackets YAML ends a value at '{'; quote it: '/x${path}}'\n" },
+		{ "version: 1\ninterfaces: [ab{2},c]\n",
+		  "2:14 error within brackets YAML ends a value at '{'; quote it: 'ab{2},c]'\n" },
+		{ "version: 1\ninterfaces: [a [b], c]\n",
+		  "2:13 error this '[' is not closed, or a ',' is missing\n" },
 		{ "version: 1\nsnat: [::1]\n",
 		  "2:8 error a value is missing here; close every '[' and '{', and quote a value "
 		  "that begins with ':'\n" },

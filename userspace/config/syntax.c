@@ -52,14 +52,20 @@ static struct span span_at(const struct report *report, size_t at, size_t size)
 	return (struct span){ .offset = at < last ? at : last, .size = size };
 }
 
-/* The plain text that begins at a place, up to a blank or what ends it in a list. */
-static size_t word_size(const struct report *report, size_t at)
+/* The text that begins at a place, up to one of the characters. */
+static size_t size_until(const struct report *report, size_t at, const char *characters)
 {
 	size_t size = 0;
 
-	while (at + size < report->size && !strchr(" \t\r\n,]}#", report->text[at + size]))
+	while (at + size < report->size && !strchr(characters, report->text[at + size]))
 		size++;
 	return size;
+}
+
+/* The same of a plain text, up to a blank or what ends it in a list. */
+static size_t word_size(const struct report *report, size_t at)
+{
+	return size_until(report, at, " \t\r\n,]}#");
 }
 
 /* *.example.com: libyaml sees an alias. */
@@ -97,6 +103,27 @@ static bool explain_brackets(struct report *report, const struct syntax_problem 
 	return true;
 }
 
+/* { path: ~^/v[0-9]+ }: in brackets, YAML ends a plain value at a bracket. */
+static bool explain_glued(struct report *report, const struct syntax_problem *problem)
+{
+	size_t at = problem->problem_at, size;
+	char quoted[STR_QUOTE_MAX];
+	char bracket = byte_at(report, at);
+
+	if (strncmp(problem->problem, "did not find expected ',' or", 28) ||
+	    (bracket != '[' && bracket != '{') || !at || strchr(" \t\n,[{]}", report->text[at - 1]))
+		return false;
+	while (at > 0 && !strchr(" \t\n,[{", report->text[at - 1]))
+		at--;
+	size = size_until(report, at, " \t\r\n");
+	if (size > 1 && report->text[at + size - 1] == ',')
+		size--;
+	str_quote(report->text + at, size, quoted);
+	report_error(report, span_at(report, at, size),
+		     "within brackets YAML ends a value at '%c'; quote it: '%s'", bracket, quoted);
+	return true;
+}
+
 static bool explain_character(struct report *report, const struct syntax_problem *problem)
 {
 	char c = byte_at(report, problem->problem_at);
@@ -114,7 +141,7 @@ static bool explain_character(struct report *report, const struct syntax_problem
 void syntax_report(struct report *report, const struct syntax_problem *problem)
 {
 	if (explain_alias(report, problem) || explain_brackets(report, problem) ||
-	    explain_character(report, problem))
+	    explain_glued(report, problem) || explain_character(report, problem))
 		return;
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
 		const struct advice *advice = &advices[i];
