@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Goal: two groups of a listener in two regions. With 100 and 100 percent the nearest takes all; with
+# Goal: two groups of a listener in two regions, also as `weir show groups` has it. With 100 and 100 percent the nearest takes all; with
 # 50 and 100 each takes half, within 2 points. When the nearest is drained, or its endpoints are gone
-# from the network, the other takes all, and gives it back when they return; no flow breaks because
-# of it - nat and dsr, TCP and UDP, IPv4 and IPv6.
+# from the network, or fail their health checks, the other takes all, and gives it back when they
+# return; no flow to an endpoint that lives breaks because of it - nat and dsr, TCP and UDP, IPv4 and
+# IPv6.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -19,14 +20,17 @@ region_listener() {
 		    port: $3
 		    mode: $4
 		    idle_timeout: $IDLE_TIMEOUT
+		    fail_open: ${FAIL_OPEN-false}
 		    endpoint_groups:
 		      - name: far
+		        ${CHECK-}
 		        region: us-east-1
 		        traffic_percentage: $6
 		        endpoints:
 		          - { name: ep3, address: $(endpoint_address ep3 4) }
 		          - { name: ep3-v6, address: "$(endpoint_address ep3 6)" }
 		      - name: near
+		        ${CHECK-}
 		        region: eu-west-1
 		        traffic_percentage: $5
 		        endpoints:
@@ -59,7 +63,24 @@ settle() {
 		die "the slots do not settle"
 }
 
+# group_is GROUP STATE SHARE: in all listeners, as a fraction; who serves does so with all of it.
+group_is() {
+	weir -j show groups "*/$1" | jq -e --arg state "$2" --argjson share "$3" 'length == 3 and
+		all(.[]; .state == $state and ((.want_ip4 // 0) - $share | fabs) < 0.01
+			and ((.want_ip6 // 0) - $share | fabs) < 0.01
+			and (.state != "serving" or .usable == .endpoints))' >/dev/null
+}
+
+# nginx_stop NODE, nginx_start NODE: what the health checks ask.
+nginx_stop() { kill "$(<"$LAB_DIR/$1/pid")"; }
+nginx_start() {
+	local dir=$LAB_DIR/$1
+	spawn "$dir/nginx.log" "$1" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
+}
+
 lab_up --dsr
+export -f instance on weir
+export BALANCER LAB WEIR
 for mode in nat dsr; do
 	region_config $mode 100 100 >"$LAB_DIR/weir.yaml"
 	daemon_start "$LAB_DIR/weir.yaml"
@@ -72,7 +93,11 @@ for mode in nat dsr; do
 				--interval 50 --source-ports "$PORTS"
 		done
 	done
+	check "$mode: near serves" group_is near serving 1
+	check "$mode: far stands by" group_is far standby 0
 	weir drain '*/near' >/dev/null
+	check "$mode: near is unusable" group_is near unusable 0
+	check "$mode: far serves" group_is far serving 1
 	settle
 	cell_shares "$mode: the nearest drained, all far:" 0 0 100
 	weir undrain '*/near' >/dev/null
@@ -106,3 +131,39 @@ check "... it is back" wait_for \
 cell_shares "... and has it all:" 20 60 0
 daemon_stop
 check "weir down" weir down
+
+# What is asked is nginx; what serves `lines` lives on.
+CHECK="health_check: { protocol: tcp, port: 80, interval: 1s, threshold: 2 }"
+region_config nat 100 100 >"$LAB_DIR/weir.yaml"
+daemon_start "$LAB_DIR/weir.yaml"
+check "checked: near serves" wait_for "group_is near serving 1" 10
+fresh_ports tcp $VIP4 6000
+flows_start new count --tcp --to $VIP4 53 --connections 6000 --rate 500 --source-ports "$PORTS"
+for node in ep1 ep2; do nginx_stop $node; done
+check "checked: near fails" wait_for "group_is near unusable 0" 15
+check "... far serves" group_is far serving 1
+count_flows tcp $VIP4 53 3000 && share_check "... all far: tcp4" "$COUNTED" 0 0 1
+count_flows tcp $VIP6 53 3000 && share_check "... all far: tcp6" "$COUNTED" 0 0 1
+count_flows udp $VIP4 53 3000 && share_check "... all far: udp4" "$COUNTED" 0 0 1
+for node in ep1 ep2; do nginx_start $node; done
+check "... near returns by itself" wait_for "group_is near serving 1" 15
+count_flows tcp $VIP4 53 10000 && share_check "... all near: tcp4" "$COUNTED" 20 60 0
+count_flows tcp $VIP6 53 10000 && share_check "... all near: tcp6" "$COUNTED" 20 60 0
+new_flows_check "... new connections meanwhile" new
+
+for node in ep1 ep2 ep3; do nginx_stop $node; done
+check "all fail: no group serves" wait_for "group_is near unusable 0 && group_is far unusable 0" 15
+check "... a new connection is refused" exit_status 7 on client curl -sm 5 "http://$VIP4/"
+FAIL_OPEN=true
+region_config nat 100 100 >"$LAB_DIR/weir.yaml"
+check "... unless the listener fails open" weir apply "$LAB_DIR/weir.yaml"
+check "... with the nearest" bash -c "weir -j show groups '*/near' | jq -e 'all(.[]; .want_ip4 > 0.99)'"
+count_flows tcp $VIP4 53 10000 && share_check "... tcp4" "$COUNTED" 20 60 0
+for node in ep3; do nginx_start $node; done
+check "... while no group is usable" wait_for "group_is far serving 1 && group_is near unusable 0" 15
+
+echo "client_regions: { file: /etc/weir/clients }" >>"$LAB_DIR/weir.yaml"
+check "what is not served yet is refused" exit_status 65 weir apply "$LAB_DIR/weir.yaml"
+check "... and nothing has changed" group_is far serving 1
+daemon_stop
+check "weir down, again" weir down

@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "cli/show_checks.h"
 #include "cli/show_flows.h"
+#include "cli/show_groups.h"
 #include "cli/table.h"
 #include "daemon/state.h"
 #include "plan/slots.h"
@@ -390,6 +391,7 @@ static const struct {
 } shows[] = {
 	{ "listeners", print_listeners, listeners_json },
 	{ "endpoints", print_endpoints, endpoints_json },
+	{ "groups", show_groups_print, show_groups_json },
 	{ "checks", show_checks_print, show_checks_json },
 	{ "latency", print_latency, latency_json },
 	{ "drops", print_drops, drops_json },
@@ -428,7 +430,7 @@ int cli_show(const struct cli *cli, struct err *err)
 	}
 	return err_set(
 		err, CLI_USAGE,
-		"show: '%.40s' is none of listeners, endpoints, checks, flows, latency, drops, "
-		"overrides, decap",
+		"show: '%.40s' is none of listeners, endpoints, groups, checks, flows, latency, "
+		"drops, overrides, decap",
 		what);
 }

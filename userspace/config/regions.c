@@ -356,6 +356,10 @@ static void check_clients(struct report *report, struct tree_node *root)
 	    !fields_get(clients, CLIENT_REGIONS_FILE) &&
 	    !fields_get(clients, CLIENT_REGIONS_MAXMIND))
 		tree_error(report, clients, "client_regions needs 'file' or 'maxmind'");
+	else if (clients && !(clients->flags & TREE_TAINTED))
+		tree_warning(report, clients,
+			     "this version does not tell clients apart by region: 'run' and "
+			     "'apply' refuse it");
 }
 
 /* The region of a group, for a message; NULL: not known. */

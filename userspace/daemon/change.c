@@ -42,6 +42,11 @@ static int check_served(const char *name, struct model **model, struct err *err)
 			"has changed",
 			name, listener->name);
 	}
+	if (!r && ((*model)->clients_file || (*model)->clients_maxmind))
+		r = err_set(err, -EBADMSG,
+			    "%s: client_regions: this version does not tell clients apart by their "
+			    "regions; nothing has changed",
+			    name);
 	if (r < 0)
 		model_free(take_ptr(*model));
 	return r;
