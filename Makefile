@@ -195,7 +195,7 @@ $(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(FUZZED)
 fuzz: $(FUZZERS) $(O)/weir ## fuzz what reads hostile input (T=name: one, SECONDS=n each)
 	$(Q)BUILD=$(O) tests/fuzz/run $(or $(SECONDS),600) $(T)
 
-test: $(O)/weir $(TESTS) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
+test: $(O)/weir $(if $(T),$(filter %/test_$(T),$(TESTS)),$(TESTS)) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
 	$(Q)BUILD=$(O) tests/run $(T)
 
 mutate: packages ## plant defects one at a time; each must make a test fail
