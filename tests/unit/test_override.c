@@ -172,3 +172,47 @@ Test(override, copy)
 	cr_assert_eq(overrides_copy(&empty, &copy), 0);
 	cr_expect_eq(copy.list.count, 0);
 }
+
+/* 6: what a file clears can be brought back, but for what was said since. */
+Test(override, lost_and_restored)
+{
+	static const struct {
+		const char *what, *file;
+		int weight_a;
+		bool drained_a;
+		const char *lost;
+		bool drain_since; /* b, which the file does not have or states as before */
+		const char *restored;
+	} cases[] = {
+		{ "the same file", FILE_OF(A("100") ", " B("100")), 5, true, "", false,
+		  "a: weight 5 of 100 drained; b: weight 6 of 100" },
+		{ "one weight changed", FILE_OF(A("99") ", " B("100")), 5, false,
+		  "a: weight 5 of 100", false, "b: weight 6 of 100; a: weight 5 of 100" },
+		{ "the same, drained", FILE_OF(A("99") ", " B("100")), 5, true,
+		  "a: weight 5 of 100 drained", false,
+		  "a: weight 5 of 100 drained; b: weight 6 of 100" },
+		{ "an endpoint removed", FILE_OF(A("100")), 5, false, "b: weight 6 of 100", false,
+		  "a: weight 5 of 100; b: weight 6 of 100" },
+		{ "drained since", FILE_OF(A("100") ", " B("7")), 5, false, "b: weight 6 of 100",
+		  true, "a: weight 5 of 100; b: weight 6 of 100 drained" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_(model_freep) struct model *model = support_parse(cases[i].file);
+		_cleanup_(overrides_fini) struct overrides overrides = {}, lost = {};
+		_cleanup_(freep) char *gone = NULL, *restored = NULL;
+
+		set(&overrides, "a", cases[i].weight_a, 100, cases[i].drained_a);
+		set(&overrides, "b", 6, 100, false);
+		cr_assert_eq(overrides_lost(&overrides, model, &lost), 0);
+		overrides_prune(&overrides, model);
+		gone = list_of(&lost);
+		cr_expect_str_eq(gone, cases[i].lost, "%s: %s", cases[i].what, gone);
+		if (cases[i].drain_since)
+			set(&overrides, "b", -1, 0, true);
+		cr_assert_eq(overrides_restore(&overrides, &lost), 0);
+		restored = list_of(&overrides);
+		cr_expect_str_eq(restored, cases[i].restored, "%s: %s", cases[i].what, restored);
+		cr_expect(overrides_find(&overrides, "web", "main", "b"), "found by name");
+	}
+}

@@ -4,7 +4,11 @@
 const struct verb verbs[] = {
 	{ "run", "-c FILE [-i IF]... [--generic]", "the daemon, in the foreground", cli_run },
 	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
-	{ "apply", "[FILE]", "put a configuration in force, all of it or nothing", cli_apply },
+	{ "apply", "[FILE] [--confirm T]", "put a configuration in force, all of it or nothing",
+	  cli_apply },
+	{ "confirm", "", "keep what 'apply --confirm' takes back after T otherwise", cli_confirm },
+	{ "history", "[N]", "the configurations that were in force; the text of one", cli_history },
+	{ "rollback", "[N]", "put one of them in force again: N, or the one before", cli_rollback },
 	{ "set", "LISTENER/GROUP/ENDPOINT weight=N", "change a weight", cli_set },
 	{ "drain", "LISTENER[/GROUP[/ENDPOINT]]", "no new connections; keep those there are",
 	  cli_drain },

@@ -2,7 +2,10 @@
 /*
  * The admin socket, /run/INSTANCE/admin.sock: one JSON object per line in, one per line out.
  *
- *   {"call": "apply", "name": "weir.yaml", "text": "..."}   without text: the daemon's own file
+ *   {"call": "apply", "name": "weir.yaml", "text": "..."}   without text: the daemon's own file;
+ *                          "confirm": 60   taken back after as many seconds but for
+ *   {"call": "confirm"}
+ *   {"call": "rollback", "number": 3}   without number: what was in force before
  *   {"call": "set", "selector": "web/main/a", "weight": 30}
  *   {"call": "drain", "selector": "web"}  and "undrain"
  *   {"call": "attach", "interface": "eth1", "generic": false}  and "detach"

@@ -5,62 +5,11 @@
 #include <string.h>
 
 #include "config/selector.h"
-#include "daemon/change.h"
+#include "daemon/call.h"
+#include "daemon/confirm.h"
 #include "daemon/interfaces.h"
-#include "util/file.h"
 #include "util/log.h"
 #include "util/str.h"
-
-struct call {
-	struct daemon *daemon;
-	json_t *request;
-	json_t *answer; /* an object to add to */
-	uid_t who;
-};
-
-static void add_change(struct call *call, const struct change *change)
-{
-	json_object_set_new(call->answer, "slots", json_integer(change->slots));
-	json_object_set_new(call->answer, "moved", json_integer(change->moved));
-	json_object_set_new(call->answer, "cleared", json_integer(change->cleared));
-	if (change->report)
-		json_object_set_new(call->answer, "report", json_string(change->report));
-}
-
-static int call_apply(struct call *call, struct err *err)
-{
-	struct daemon *daemon = call->daemon;
-	const char *name = json_string_value(json_object_get(call->request, "name"));
-	json_t *given = json_object_get(call->request, "text");
-	_cleanup_(change_fini) struct change change = {};
-	_cleanup_(model_freep) struct model *model = NULL;
-	_cleanup_(freep) char *text = NULL;
-	size_t size = 0;
-	int r;
-
-	if (given && !json_is_string(given))
-		return err_set(err, -EINVAL, "apply: 'text' must be a string");
-	if (given) {
-		text = strdup(json_string_value(given));
-		size = json_string_length(given);
-		r = text ? 0 : -ENOMEM;
-	} else {
-		name = daemon->options->config;
-		r = file_read(name, FILE_MAX, &text, &size);
-	}
-	if (r < 0)
-		return err_set(err, r, "%s: %s", name, strerror(-r));
-	name = name ?: "configuration";
-	r = change_parse(name, text, size, &model, &change, err);
-	if (!r)
-		r = change_configuration(daemon, &model, &text, false, &change, err);
-	add_change(call, &change);
-	if (!r)
-		log_info("configuration: %s is in force (by uid %u); %llu of %llu slots moved",
-			 name, call->who, (unsigned long long)change.moved,
-			 (unsigned long long)change.slots);
-	return r;
-}
 
 /* What an endpoint-changing call does to one endpoint's override. */
 struct wish {
@@ -187,7 +136,7 @@ static int change_endpoints(struct call *call, const struct wish *wish, struct e
 		return r;
 	overrides_prune(&overrides, call->daemon->model);
 	r = change_overrides(call->daemon, &overrides, &touched, &change, err);
-	add_change(call, &change);
+	call_add_change(call, &change);
 	if (!r)
 		log_info("%s: %s (by uid %u); %llu of %llu slots moved", text, wish->verb,
 			 call->who, (unsigned long long)change.moved,
@@ -248,6 +197,7 @@ static int call_status(struct call *call, struct err *err)
 	(void)err;
 	json_object_set_new(call->answer, "pid", json_integer(getpid()));
 	json_object_set_new(call->answer, "config", json_string(call->daemon->options->config));
+	json_object_set_new(call->answer, "unconfirmed", json_integer(confirm_left(call->daemon)));
 	return 0;
 }
 
@@ -262,9 +212,10 @@ static const struct {
 	const char *name;
 	int (*function)(struct call *call, struct err *err);
 } calls[] = {
-	{ "apply", call_apply },     { "set", call_set },	{ "drain", call_drain },
-	{ "undrain", call_undrain }, { "attach", call_attach }, { "detach", call_detach },
-	{ "status", call_status },   { "stop", call_stop },
+	{ "apply", call_apply },       { "set", call_set },	  { "drain", call_drain },
+	{ "undrain", call_undrain },   { "attach", call_attach }, { "detach", call_detach },
+	{ "status", call_status },     { "stop", call_stop },	  { "confirm", call_confirm },
+	{ "rollback", call_rollback },
 };
 
 static int dispatch(struct call *call, struct err *err)

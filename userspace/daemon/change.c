@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/checkup.h"
+#include "daemon/history.h"
 #include "daemon/interfaces.h"
 #include "daemon/world.h"
 #include "dataplane/sync.h"
@@ -245,11 +246,23 @@ static int put_overrides_in_force(struct daemon *daemon, const struct overrides 
 	return 0;
 }
 
+/* What is in force shall be so after a restart, too. */
+static void remember(struct daemon *daemon, const struct change_origin *origin)
+{
+	const char *instance = daemon->options->instance;
+	struct err err = {};
+
+	if (state_save(instance, &daemon->state, &err) < 0 ||
+	    state_save_config(instance, daemon->text, &err) < 0)
+		log_warning("in force, but not remembered over a restart: %s", err.text);
+	else if (history_add(instance, daemon->text, origin->who, origin->how, &err) < 0)
+		log_warning("in force, but not in the history: %s", err.text);
+}
+
 int change_configuration(struct daemon *daemon, struct model **model, char **text, bool accepted,
-			 struct change *change, struct err *err)
+			 const struct change_origin *origin, struct change *change, struct err *err)
 {
 	_cleanup_(overrides_fini) struct overrides overrides = {};
-	struct err save = {};
 	int r;
 
 	r = overrides_copy(&daemon->state.overrides, &overrides);
@@ -272,9 +285,7 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	overrides_fini(&daemon->state.overrides);
 	daemon->state.overrides = overrides;
 	overrides = (struct overrides){};
-	if (state_save(daemon->options->instance, &daemon->state, &save) < 0 ||
-	    state_save_config(daemon->options->instance, daemon->text, &save) < 0)
-		log_warning("in force, but not remembered over a restart: %s", save.text);
+	remember(daemon, origin);
 	return 0;
 }
 

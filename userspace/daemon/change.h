@@ -18,17 +18,25 @@ struct change {
 
 void change_fini(struct change *change);
 
+/* Who wants a configuration in force, and how, for the history. */
+struct change_origin {
+	uid_t who;
+	const char *how; /* "apply weir.yaml" */
+};
+
 /* Parses a text; `name` is for its report. -EBADMSG: the report is in change->report. */
 int change_parse(const char *name, const char *text, size_t size, struct model **ret,
 		 struct change *change, struct err *err);
 
 /*
- * A new configuration; takes model and text on success. Attaches and detaches as it asks.
+ * A new configuration; takes model and text on success. Attaches and detaches as it asks, and
+ * enters it into the history.
  * `accepted`: it was in force before (a daemon starts beside its data plane), so that what the
  * host cannot give any more is no reason to refuse it.
  */
 int change_configuration(struct daemon *daemon, struct model **model, char **text, bool accepted,
-			 struct change *change, struct err *err);
+			 const struct change_origin *origin, struct change *change,
+			 struct err *err);
 
 /* The same configuration with other overrides, of endpoints of these listeners of the daemon's
  * model; takes them on success. */

@@ -15,6 +15,7 @@
 #include "daemon/admin.h"
 #include "daemon/change.h"
 #include "daemon/checkup.h"
+#include "daemon/confirm.h"
 #include "daemon/interfaces.h"
 #include "daemon/upkeep.h"
 #include "daemon/world.h"
@@ -29,6 +30,7 @@ static void daemon_fini(struct daemon *daemon)
 	admin_stop(daemon->admin);
 	upkeep_stop(daemon->upkeep);
 	checkup_stop(daemon->checkup);
+	confirm_stop(daemon->confirm);
 	plan_free(daemon->plan);
 	facts_fini(&daemon->facts);
 	state_fini(&daemon->state);
@@ -114,9 +116,10 @@ static void allow_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void on_signal(void *user, uint32_t number)
+static void reload(struct daemon *daemon)
 {
-	struct daemon *daemon = user;
+	const struct change_origin origin = { .who = getuid(), .how = "reload" };
+	const char *config = daemon->options->config;
 	_cleanup_(change_fini) struct change change = {};
 	_cleanup_(model_freep) struct model *model = NULL;
 	_cleanup_(freep) char *text = NULL;
@@ -124,24 +127,32 @@ static void on_signal(void *user, uint32_t number)
 	size_t size;
 	int r;
 
-	if (number != SIGHUP) {
-		daemon_stop(daemon);
-		return;
+	r = confirm_check(daemon, &err);
+	if (!r) {
+		r = file_read(config, FILE_MAX, &text, &size);
+		if (r < 0)
+			err_set(&err, r, "%s: %s", config, strerror(-r));
 	}
-	r = file_read(daemon->options->config, FILE_MAX, &text, &size);
-	if (r < 0)
-		err_set(&err, r, "%s: %s", daemon->options->config, strerror(-r));
-	r = r ?: change_parse(daemon->options->config, text, size, &model, &change, &err);
-	r = r ?: change_configuration(daemon, &model, &text, false, &change, &err);
+	r = r ?: change_parse(config, text, size, &model, &change, &err);
+	r = r ?: change_configuration(daemon, &model, &text, false, &origin, &change, &err);
 	if (change.report)
 		fputs(change.report, stderr);
-	if (r < 0)
+	if (r < 0) {
 		log_error("reload: %s", err.text);
+		return;
+	}
+	confirm_forget(daemon);
+	log_info("reload: %s is in force; %llu of %llu slots moved, %u override%s cleared", config,
+		 (unsigned long long)change.moved, (unsigned long long)change.slots, change.cleared,
+		 change.cleared == 1 ? "" : "s");
+}
+
+static void on_signal(void *user, uint32_t number)
+{
+	if (number == SIGHUP)
+		reload(user);
 	else
-		log_info("reload: %s is in force; %llu of %llu slots moved, %u override%s cleared",
-			 daemon->options->config, (unsigned long long)change.moved,
-			 (unsigned long long)change.slots, change.cleared,
-			 change.cleared == 1 ? "" : "s");
+		daemon_stop(user);
 }
 
 static int watch_signals(struct daemon *daemon, struct err *err)
@@ -160,6 +171,8 @@ static int watch_signals(struct daemon *daemon, struct err *err)
 	return r < 0 ? err_set(err, r, "event loop: %s", strerror(-r)) : 0;
 }
 
+static const struct change_origin at_start = { .how = "start" };
+
 /* The configuration that was in force last, where the file's cannot be. */
 static int keep_last(struct daemon *daemon, struct model **model, char **text,
 		     struct change *change, struct err *err)
@@ -175,7 +188,7 @@ static int keep_last(struct daemon *daemon, struct model **model, char **text,
 	*text = last;
 	r = change_parse("running.yaml", last, strlen(last), model, &parsed, err);
 	change_fini(&parsed);
-	return r ?: change_configuration(daemon, model, text, true, change, err);
+	return r ?: change_configuration(daemon, model, text, true, &at_start, change, err);
 }
 
 /*
@@ -186,13 +199,13 @@ static int keep_last(struct daemon *daemon, struct model **model, char **text,
 static int put_first_in_force(struct daemon *daemon, struct model **model, char **text, bool fresh,
 			      struct change *change, struct err *err)
 {
-	int r = change_configuration(daemon, model, text, false, change, err);
+	int r = change_configuration(daemon, model, text, false, &at_start, change, err);
 	struct err first = *err;
 
 	if (!r || fresh)
 		return r;
 	log_error("%s", first.text);
-	r = change_configuration(daemon, model, text, true, change, err);
+	r = change_configuration(daemon, model, text, true, &at_start, change, err);
 	if (!r) {
 		log_error("in force all the same, but for that; mend it, then: weir apply");
 		return 0;
@@ -205,6 +218,32 @@ static int put_first_in_force(struct daemon *daemon, struct model **model, char 
 	log_error("%s is NOT in force: keeping the configuration that was; mend the file, then: "
 		  "weir apply",
 		  daemon->options->config);
+	return 0;
+}
+
+/* What the file says may be what nobody has confirmed: then what was before is in its place. */
+static int resume(struct daemon *daemon, struct model **model, char **text, struct err *err)
+{
+	const char *config = daemon->options->config;
+	_cleanup_(change_fini) struct change change = {};
+	_cleanup_(model_freep) struct model *before = NULL;
+	_cleanup_(freep) char *other = NULL;
+	int r = confirm_resume(daemon->options->instance, *text, &daemon->state.overrides, &other,
+			       err);
+
+	if (r < 0 || !other)
+		return r;
+	r = change_parse("the configuration before", other, strlen(other), &before, &change, err);
+	if (r < 0)
+		return r;
+	if (strcmp(other, *text))
+		log_error("%s is NOT in force: it holds a change that nobody has confirmed; if it "
+			  "is meant: weir apply",
+			  config);
+	model_free(*model);
+	*model = take_ptr(before);
+	free(*text);
+	*text = take_ptr(other);
 	return 0;
 }
 
@@ -221,6 +260,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 
 	r = load_configuration(daemon->options, &model, &text, err);
 	r = r ?: state_load(instance, &daemon->state, err);
+	r = r ?: resume(daemon, &model, &text, err);
 	r = r ?: watch_signals(daemon, err);
 	r = r ?: nl_new(&daemon->nl, err);
 	if (r < 0)
@@ -245,6 +285,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = put_first_in_force(daemon, &model, &text, fresh, &change, err);
 	if (r < 0)
 		return r;
+	confirm_settle(instance);
 	if (change.cleared)
 		log_info("%u override%s cleared: the file has changed", change.cleared,
 			 change.cleared == 1 ? "" : "s");

@@ -9,6 +9,7 @@
  *   upkeep.c  follows the network     interfaces.c  attaches and detaches
  *   world.c   asks the host           state.c       remembers overrides
  *   checkup.c follows health checks
+ *   history.c what was in force       confirm.c     takes back what nobody confirms
  */
 #ifndef WEIR_DAEMON_DAEMON_H
 #define WEIR_DAEMON_DAEMON_H
@@ -48,6 +49,7 @@ struct daemon {
 
 	struct checkup *checkup;
 	struct admin *admin;
+	struct confirm *confirm; /* a change that waits to be confirmed, or NULL */
 	struct upkeep *upkeep;
 };
 

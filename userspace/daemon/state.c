@@ -29,23 +29,38 @@ static void state_path(const char *instance, const char *file, char path[PATH_MA
 	snprintf(path, PATH_MAX, WEIR_STATE_DIR "/%s/%s", instance, file);
 }
 
+static int make_folder(const char *path, struct err *err)
+{
+	if (mkdir(path, 0750) && errno != EEXIST)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* `file` is a name, or FOLDER/NAME. */
 static int put_file(const char *instance, const char *file, const char *text,
 		    int put(const char *directory, const char *name, const char *data, size_t size),
 		    struct err *err)
 {
+	const char *slash = strchr(file, '/');
 	char directory[PATH_MAX];
 	int r;
 
-	snprintf(directory, sizeof(directory), WEIR_STATE_DIR "/%s", instance);
-	if (mkdir(directory, 0750) && errno != EEXIST)
-		return err_set(err, -errno, "%s: %s", directory, strerror(errno));
+	state_path(instance, "", directory);
+	r = make_folder(directory, err);
+	if (!r && slash) {
+		strncat(directory, file, slash - file);
+		r = make_folder(directory, err);
+		file = slash + 1;
+	}
+	if (r < 0)
+		return r;
 	r = put(directory, file, text, strlen(text));
 	if (r < 0)
 		return err_set(err, r, "cannot write %s/%s: %s", directory, file, strerror(-r));
 	return 0;
 }
 
-static int write_file(const char *instance, const char *file, const char *text, struct err *err)
+int state_write_text(const char *instance, const char *file, const char *text, struct err *err)
 {
 	return put_file(instance, file, text, file_replace, err);
 }
@@ -55,7 +70,25 @@ static int stage_file(const char *instance, const char *file, const char *text, 
 	return put_file(instance, file, text, file_stage, err);
 }
 
-static int load_override(json_t *from, struct state *state)
+int state_write_object(const char *instance, const char *file, json_t *object, struct err *err)
+{
+	_cleanup_(freep) char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+
+	return text ? state_write_text(instance, file, text, err)
+		    : err_set(err, -ENOMEM, "out of memory");
+}
+
+int state_remove(const char *instance, const char *file, struct err *err)
+{
+	char path[PATH_MAX];
+
+	state_path(instance, file, path);
+	if (unlink(path) && errno != ENOENT)
+		return err_set(err, -errno, "cannot remove %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int load_override(json_t *from, struct overrides *ret)
 {
 	const char *listener, *group, *endpoint;
 	json_int_t weight = -1, file_weight = 0;
@@ -67,12 +100,28 @@ static int load_override(json_t *from, struct state *state)
 			&file_weight, "drained", &drained) ||
 	    weight < -1 || weight > 255 || file_weight < 0 || file_weight > 255)
 		return -EINVAL;
-	override = overrides_get(&state->overrides, listener, group, endpoint);
+	override = overrides_get(ret, listener, group, endpoint);
 	if (!override)
 		return -ENOMEM;
 	override->weight = weight;
 	override->file_weight = file_weight;
 	override->drained = drained;
+	return 0;
+}
+
+int state_overrides_read(json_t *list, struct overrides *ret)
+{
+	_cleanup_(overrides_fini) struct overrides overrides = {};
+	int r = !list || json_is_array(list) ? 0 : -EINVAL;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		r = r ?: load_override(item, &overrides);
+	if (r < 0)
+		return r;
+	*ret = overrides;
+	overrides = (struct overrides){};
 	return 0;
 }
 
@@ -115,33 +164,39 @@ static int load_list(json_t *root, const char *key, int load(json_t *item, struc
 	return r;
 }
 
-/* The object that a file holds, NULL if there is no file. */
-static int load_object(const char *instance, const char *file, json_t **ret, struct err *err)
+int state_read_text(const char *instance, const char *file, char **ret, struct err *err)
 {
-	_cleanup_(freep) char *text = NULL;
 	char path[PATH_MAX];
 	int r;
 
 	state_path(instance, file, path);
-	r = file_read(path, FILE_MAX, &text, NULL);
-	if (r == -ENOENT) {
-		*ret = NULL;
-		return 0;
-	}
-	if (r < 0)
-		return err_set(err, r, "%s: %s", path, strerror(-r));
-	*ret = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	return json_is_object(*ret) ? 0 : -EINVAL;
+	r = file_read(path, FILE_MAX, ret, NULL);
+	return r < 0 ? err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
-/* What makes a whole of a file that is not. */
 static int damaged(const char *instance, const char *file, int code, struct err *err)
 {
 	char path[PATH_MAX];
 
+	if (code == -ENOMEM)
+		return err_set(err, code, "out of memory");
 	state_path(instance, file, path);
-	return err->text[0] ? code
-			    : err_set(err, code, "%s: is damaged; repair or remove it", path);
+	return err_set(err, code, "%s: is damaged; repair or remove it", path);
+}
+
+int state_read_object(const char *instance, const char *file, json_t **ret, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	int r = state_read_text(instance, file, &text, err);
+
+	*ret = NULL;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	*ret = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(*ret))
+		return 0;
+	json_decref(take_ptr(*ret));
+	return damaged(instance, file, -EINVAL, err);
 }
 
 int state_load(const char *instance, struct state *ret, struct err *err)
@@ -149,18 +204,17 @@ int state_load(const char *instance, struct state *ret, struct err *err)
 	_cleanup_(state_fini) struct state state = {};
 	_cleanup_(json_decrefp) json_t *root = NULL;
 	_cleanup_(json_decrefp) json_t *addresses = NULL;
-	struct err unheard = {};
 	int r;
 
-	err = err ?: &unheard;
-	err->text[0] = '\0';
-	r = load_object(instance, OVERRIDES_FILE, &root, err);
-	r = r ?: load_list(root, "overrides", load_override, &state);
+	r = state_read_object(instance, OVERRIDES_FILE, &root, err);
+	r = r ?: state_read_object(instance, ADDRESSES_FILE, &addresses, err);
+	if (r < 0)
+		return r;
+	r = state_overrides_read(json_object_get(root, "overrides"), &state.overrides);
 	r = r ?: load_list(root, "interfaces", load_interface, &state);
 	if (r < 0)
 		return damaged(instance, OVERRIDES_FILE, r, err);
-	r = load_object(instance, ADDRESSES_FILE, &addresses, err);
-	r = r ?: load_list(addresses, "addresses", load_address, &state);
+	r = load_list(addresses, "addresses", load_address, &state);
 	if (r < 0)
 		return damaged(instance, ADDRESSES_FILE, r, err);
 	*ret = state;
@@ -182,13 +236,21 @@ static json_t *override_json(const struct override *override)
 	return json;
 }
 
+json_t *state_overrides_json(const struct overrides *overrides)
+{
+	json_t *list = json_array();
+
+	vec_foreach(override, &overrides->list)
+		json_array_append_new(list, override_json(override));
+	return list;
+}
+
 /* The overrides and interfaces as a text of the caller's; NULL without memory. */
 static char *state_text(const struct state *state)
 {
-	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[], s:[]}", "overrides", "interfaces");
+	_cleanup_(json_decrefp) json_t *root = json_pack(
+		"{s:o, s:[]}", "overrides", state_overrides_json(&state->overrides), "interfaces");
 
-	vec_foreach(override, &state->overrides.list)
-		json_array_append_new(json_object_get(root, "overrides"), override_json(override));
 	vec_foreach(interface, &state->interfaces)
 		json_array_append_new(json_object_get(root, "interfaces"),
 				      json_pack("{s:s, s:b, s:b}", "name", interface->name,
@@ -210,7 +272,7 @@ static int put_state(const char *instance, const struct state *state,
 
 int state_save(const char *instance, const struct state *state, struct err *err)
 {
-	return put_state(instance, state, write_file, err);
+	return put_state(instance, state, state_write_text, err);
 }
 
 int state_stage(const char *instance, const struct state *state, struct err *err)
@@ -233,16 +295,12 @@ int state_publish(const char *instance, struct err *err)
 int state_save_addresses(const char *instance, const struct state *state, struct err *err)
 {
 	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[]}", "addresses");
-	_cleanup_(freep) char *text = NULL;
 	char one[ADDR_TEXT_MAX];
 
 	vec_foreach(address, &state->addresses.list)
 		json_array_append_new(json_object_get(root, "addresses"),
 				      json_string(addr_print(address, one)));
-	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-	if (!text)
-		return err_set(err, -ENOMEM, "out of memory");
-	return write_file(instance, ADDRESSES_FILE, text, err);
+	return state_write_object(instance, ADDRESSES_FILE, root, err);
 }
 
 void state_forget_interface(struct state *state, const char *name)
@@ -263,15 +321,10 @@ int state_set_interface(struct state *state, const struct state_interface *inter
 
 int state_load_config(const char *instance, char **ret, struct err *err)
 {
-	char path[PATH_MAX];
-	int r;
-
-	state_path(instance, CONFIG_FILE, path);
-	r = file_read(path, FILE_MAX, ret, NULL);
-	return r < 0 ? err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+	return state_read_text(instance, CONFIG_FILE, ret, err);
 }
 
 int state_save_config(const char *instance, const char *text, struct err *err)
 {
-	return write_file(instance, CONFIG_FILE, text, err);
+	return state_write_text(instance, CONFIG_FILE, text, err);
 }

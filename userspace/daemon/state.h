@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the daemon must remember beside the maps, in /var/lib/INSTANCE: what the operator changed
- * from the command line and what weir has added to the host (overrides.json), and the text of the
- * last configuration that was in force (running.yaml), for a start with a file that has become bad.
+ * from the command line (overrides.json), what weir has added to the host (addresses.json), and
+ * the text of the last configuration that was in force (running.yaml), for a start with a file that
+ * has become bad. history.c and confirm.c keep theirs there, too.
  * Every write is a new file that replaces the old one whole: a crash or a full disk leaves the old
  * one.
  */
 #ifndef WEIR_DAEMON_STATE_H
 #define WEIR_DAEMON_STATE_H
 
+#include <jansson.h>
 #include <net/if.h>
 #include <stdbool.h>
 
@@ -46,6 +48,21 @@ int state_save_addresses(const char *instance, const struct state *state, struct
 /* Remembers, or forgets, what was said of an interface. */
 int state_set_interface(struct state *state, const struct state_interface *interface);
 void state_forget_interface(struct state *state, const char *name);
+
+/* Overrides as a JSON list, and back. NULL without memory; -EINVAL, -ENOMEM. */
+json_t *state_overrides_json(const struct overrides *overrides);
+int state_overrides_read(json_t *list, struct overrides *ret);
+
+/*
+ * Files of others who have something to remember; `file` is a name, or FOLDER/NAME. An object that
+ * is not there is NULL; -EINVAL: it is damaged, with a text that names it. Removing what is not
+ * there is no error.
+ */
+int state_read_object(const char *instance, const char *file, json_t **ret, struct err *err);
+int state_read_text(const char *instance, const char *file, char **ret, struct err *err);
+int state_write_object(const char *instance, const char *file, json_t *object, struct err *err);
+int state_write_text(const char *instance, const char *file, const char *text, struct err *err);
+int state_remove(const char *instance, const char *file, struct err *err);
 
 /* The text, NUL-terminated, owned by the caller. -ENOENT if there is none. */
 int state_load_config(const char *instance, char **ret, struct err *err);

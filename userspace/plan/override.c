@@ -130,6 +130,45 @@ unsigned overrides_prune(struct overrides *overrides, const struct model *model)
 	return cleared;
 }
 
+int overrides_lost(const struct overrides *overrides, const struct model *model,
+		   struct overrides *ret)
+{
+	_cleanup_(overrides_fini) struct overrides kept = {};
+	_cleanup_(overrides_fini) struct overrides lost = {};
+
+	if (overrides_copy(overrides, &kept))
+		return -ENOMEM;
+	overrides_prune(&kept, model);
+	vec_foreach(override, &overrides->list) {
+		const struct override *rest = overrides_find(&kept, override->listener,
+							     override->group, override->endpoint);
+
+		if (rest && rest->weight == override->weight)
+			continue;
+		if (push(&lost, override))
+			return -ENOMEM;
+	}
+	*ret = lost;
+	lost = (struct overrides){};
+	return 0;
+}
+
+int overrides_restore(struct overrides *overrides, const struct overrides *lost)
+{
+	vec_foreach(override, &lost->list) {
+		struct override *now = overrides_find(overrides, override->listener,
+						      override->group, override->endpoint);
+
+		if (!now && push(overrides, override))
+			return -ENOMEM;
+		if (now && now->weight < 0) {
+			now->weight = override->weight;
+			now->file_weight = override->file_weight;
+		}
+	}
+	return 0;
+}
+
 uint8_t overrides_weight(const struct overrides *overrides, const struct listener *listener,
 			 const struct endpoint_group *group, const struct endpoint *endpoint)
 {

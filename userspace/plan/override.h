@@ -48,6 +48,15 @@ struct override *overrides_get(struct overrides *overrides, const char *listener
  */
 unsigned overrides_prune(struct overrides *overrides, const struct model *model);
 
+/* Brings back what `lost` has and `overrides`, which was pruned since, says nothing about. 0 or
+ * -ENOMEM. */
+int overrides_restore(struct overrides *overrides, const struct overrides *lost);
+
+/* What overrides_prune() would take from `overrides`: *ret, for overrides_restore(). 0 or -ENOMEM.
+ */
+int overrides_lost(const struct overrides *overrides, const struct model *model,
+		   struct overrides *ret);
+
 /* The weight in force: the override's or the file's; 0 while drained. */
 uint8_t overrides_weight(const struct overrides *overrides, const struct listener *listener,
 			 const struct endpoint_group *group, const struct endpoint *endpoint);

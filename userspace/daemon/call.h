@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One call of the admin socket, between calls.c and those who carry it out. */
+#ifndef WEIR_DAEMON_CALL_H
+#define WEIR_DAEMON_CALL_H
+
+#include <jansson.h>
+
+#include "daemon/change.h"
+
+struct call {
+	struct daemon *daemon;
+	json_t *request;
+	json_t *answer; /* an object to add to */
+	uid_t who;
+};
+
+/* Slots, overrides and the report of a change into the answer. */
+void call_add_change(struct call *call, const struct change *change);
+
+/* calls_config.c: configurations as a whole */
+int call_apply(struct call *call, struct err *err);
+int call_confirm(struct call *call, struct err *err);
+int call_rollback(struct call *call, struct err *err);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `weir apply --confirm T`: a change that is taken back unless somebody says in time that he can
+ * still work. What it is taken back to is on disk, in /var/lib/INSTANCE/confirm/, before the change
+ * is in force; so it is taken back by the next daemon, too, should this one end before its time.
+ *
+ * What was taken back is remembered: a daemon that finds it in its file begins with what was in
+ * force, not with what somebody may have been locked out by. Whoever applies it again means it.
+ */
+#ifndef WEIR_DAEMON_CONFIRM_H
+#define WEIR_DAEMON_CONFIRM_H
+
+#include "daemon/change.h"
+
+struct confirm;
+
+/* Remembers what is in force, before `text` (of `model`) is put in its place. */
+int confirm_prepare(struct daemon *daemon, const char *text, const struct model *model,
+		    struct err *err);
+
+/* It is in force: the time runs. Or it was refused. */
+int confirm_begin(struct daemon *daemon, unsigned seconds, struct err *err);
+void confirm_abandon(struct daemon *daemon);
+
+/* Seconds left; 0: nothing waits to be confirmed. */
+unsigned confirm_left(const struct daemon *daemon);
+
+/* The change stays. -ESRCH: none waits. */
+int confirm_accept(struct daemon *daemon, struct err *err);
+
+/* The configuration before, and the overrides that the change had cleared. -ESRCH: none waits. */
+int confirm_take_back(struct daemon *daemon, struct change *change, struct err *err);
+
+/* What was put in force without --confirm is meant: what was taken back once is forgotten. */
+void confirm_forget(struct daemon *daemon);
+
+/* -EAGAIN with a text while a change waits: one at a time. */
+int confirm_check(const struct daemon *daemon, struct err *err);
+
+/*
+ * When a daemon starts with the text of its file. *ret, the caller's, is what it must begin with
+ * instead, because the file's was not confirmed; NULL: nothing. What a change that waited had
+ * cleared is brought back to `overrides`. Once that is in force: confirm_settle().
+ */
+int confirm_resume(const char *instance, const char *text, struct overrides *overrides, char **ret,
+		   struct err *err);
+void confirm_settle(const char *instance);
+
+void confirm_stop(struct confirm *confirm);
+
+#endif
