@@ -87,13 +87,15 @@ static __always_inline bool fragment_read_mac(struct xdp_md *ctx, struct fragmen
 	return true;
 }
 
-/* Of what the frame says now, and what it was when it came. A function of its own, as
- * parse_extensions(). */
-__noinline int fragment_store(struct xdp_md *ctx, struct fragment_new *new)
+/* Of what the frame says now, and of fragment_new what it was when it came. A function of its own,
+ * as parse_extensions(). (Linux 6.1 takes no key from an argument.) */
+__noinline int fragment_store(struct xdp_md *ctx)
 {
 	const struct weir_endpoint *endpoint;
-	__u32 row;
+	struct fragment_new *new;
+	__u32 zero = 0, row;
 
+	new = bpf_map_lookup_elem(&fragment_new, &zero);
 	if (!new)
 		return 0;
 	row = new->way.endpoint;
@@ -131,7 +133,7 @@ static __always_inline void fragment_remember(const struct pkt *pkt, __u64 l2, _
 	new->way.seen = clock_now(pkt->control);
 	new->way.hash = pkt->hash;
 	new->way.reply = reason == WEIR_R_REPLIED;
-	fragment_store(pkt->ctx, new);
+	fragment_store(pkt->ctx);
 }
 
 /* Like nat_rewrite(), of a packet without ports. */
