@@ -8,7 +8,8 @@
 #include "pkt.h"
 #include "translate.h"
 
-#define NAT_MTU_UNKNOWN 1500
+#define NAT_MTU_UNKNOWN 1500 /* of packets that grow */
+#define NAT_MTU_LEAST	576  /* what every way takes: RFC 791, 3.2 */
 
 /* New addresses and ports of a packet; ports in host order. */
 struct nat_rewrite {
@@ -25,12 +26,12 @@ static __always_inline bool nat_translates(const struct pkt *pkt, const __u8 dst
 	return addr_is_ip4(dst) != (pkt->version == 4);
 }
 
-/* What the way out takes, of packets that grow. */
+/* What the way out takes; 0: not known. */
 static __always_inline __u32 nat_mtu(__u32 index)
 {
 	const struct weir_egress *out = bpf_map_lookup_elem(&egress, &index);
 
-	return out && out->mtu ? out->mtu : NAT_MTU_UNKNOWN;
+	return out ? out->mtu : 0;
 }
 
 /* Asked first: a packet that goes no further must not open a flow. */
@@ -114,7 +115,15 @@ static __always_inline enum weir_reason nat_rewrite_l4(struct pkt *pkt,
 /* Asked before a flow is opened, as nat_ttl_expires(): GO_ON, or why it cannot be sent there. */
 static __always_inline enum weir_reason nat_check(struct pkt *pkt, const __u8 dst[16], __u32 egress)
 {
-	return nat_translates(pkt, dst) ? translate_check(pkt, nat_mtu(egress)) : GO_ON;
+	bool translates = nat_translates(pkt, dst);
+	__u32 mtu;
+
+	if (!translates && pkt->l3_length <= NAT_MTU_LEAST)
+		return GO_ON;
+	mtu = nat_mtu(egress);
+	if (translates)
+		return translate_check(pkt, mtu ?: NAT_MTU_UNKNOWN);
+	return mtu && pkt->l3_length > mtu ? too_big(pkt, mtu) : GO_ON;
 }
 
 /* What refuses does so before it changes anything: the packet may be quoted to its sender. */

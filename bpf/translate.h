@@ -30,6 +30,18 @@ struct translation {
 	__u8 protocol;
 };
 
+/* A packet of which the way out takes no more than `room` bytes. */
+static __always_inline enum weir_reason too_big(struct pkt *pkt, __u32 room)
+{
+	const void *end = (void *)(long)pkt->ctx->data_end;
+
+	pkt->room = room;
+	if (pkt->version == 4 && within(end, pkt->ip4, sizeof(*pkt->ip4)) &&
+	    !(pkt->ip4->frag_off & bpf_htons(IP4_DF)))
+		return WEIR_R_TOO_BIG_NO_DF;
+	return WEIR_R_TOO_BIG;
+}
+
 /*
  * Asked before anything is changed. GO_ON, or why it cannot be: `mtu` is what the way out takes. A
  * UDP packet without a checksum would need the sum over all of it.
@@ -46,13 +58,7 @@ static __always_inline enum weir_reason translate_check(struct pkt *pkt, __u32 m
 		return WEIR_R_NO_CHECKSUM;
 	length = pkt->l3_length - header;
 	length += pkt->version == 6 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	if (length <= mtu)
-		return GO_ON;
-	pkt->room = mtu - (length - pkt->l3_length);
-	if (pkt->version == 4 && within(end, pkt->ip4, sizeof(*pkt->ip4)) &&
-	    !(pkt->ip4->frag_off & bpf_htons(IP4_DF)))
-		return WEIR_R_TOO_BIG_NO_DF;
-	return WEIR_R_TOO_BIG;
+	return length <= mtu ? GO_ON : too_big(pkt, mtu - (length - pkt->l3_length));
 }
 
 static __always_inline bool translate_to_ip4(struct xdp_md *ctx, const struct translation *to)

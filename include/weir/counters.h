@@ -74,12 +74,12 @@
 	  "add addresses to snat:, or endpoints; each pair carries tens of thousands of flows")    \
 	X(NAT_RACE, DROP, "nat_race", "two CPUs opened one flow at once: the retransmission heals it", \
 	  "")                                                                                      \
-	X(TOO_BIG, ANSWER, "too_big",                                                                \
-	  "larger than the path to the endpoint takes, with the outer headers of its mode",        \
-	  "raise the MTU between balancer and endpoints by 20 to 52 bytes, or lower the clients'")  \
+	X(TOO_BIG, ANSWER, "too_big",                                                              \
+	  "larger than the way to the endpoint, or back, takes, outer headers of its mode included", \
+	  "raise the MTU between balancer and endpoints, or lower the clients'")                    \
 	X(TOO_BIG_NO_DF, DROP, "too_big_no_df",                                                    \
 	  "the same, and its sender did not ask to be told (IPv4 without DF)",                     \
-	  "raise the MTU between balancer and endpoints by 20 to 52 bytes")                        \
+	  "raise the MTU between balancer and endpoints, or lower the clients'")                    \
 	X(NO_CHECKSUM, DROP, "no_checksum",                                                        \
 	  "UDP without a checksum, to an endpoint of the other family: IPv6 needs one",            \
 	  "give the listener endpoints of the clients' family, or switch the checksum on")         \

@@ -13,6 +13,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+#define IP4_DF	 0x4000
+
 RIG_SUITE(nat);
 
 Test(nat, packets_and_answers_are_as_if_built_anew)
@@ -394,6 +396,65 @@ Test(nat, the_last_hop_is_not_made)
 	}
 	cr_assert_eq(rig_traffic("tcp").packets, 2);
 	cr_assert_eq(rig_traffic("tcp").reply_packets, 0);
+}
+
+/* Neither direction sends what the interface does not take: whoever sent it is told. */
+Test(nat, what_the_way_out_does_not_take_is_answered)
+{
+	struct talk talks[] = { TALK4(IPPROTO_UDP), TALK6(IPPROTO_UDP) };
+
+	rig.facts.interfaces.items[0].mtu = 1400;
+	talk_configure(0);
+	for (size_t i = 0; i < COUNT(talks); i++) {
+		uint16_t fits = i ? 1400 - 48 : 1400 - 28;
+		struct packet_spec all = SPEC(.payload = fits, .fragment = IP4_DF);
+		struct packet_spec more = SPEC(.payload = (uint16_t)(fits + 1), .fragment = IP4_DF);
+		struct packet in = talk_request(&talks[i], more), out, told;
+
+		told = packet_icmp_error(&in, i ? 2 : 3, i ? 0 : 4, 1400);
+		EXPECT_ANSWER(in, TOO_BIG, told);
+		cr_assert_eq(rig_count_nat(), i, "a flow that carries nothing");
+		talk_open(&talks[i]);
+		in = talk_request(&talks[i], all);
+		out = talk_request_sent(&talks[i], all);
+		EXPECT_SENT(in, out);
+		in = talk_reply(&talks[i], all);
+		out = talk_reply_sent(&talks[i], all);
+		EXPECT_SENT(in, out);
+		in = talk_reply(&talks[i], more);
+		told = packet_icmp_error(&in, i ? 2 : 3, i ? 0 : 4, 1400);
+		EXPECT_ANSWER(in, TOO_BIG, told);
+		if (i)
+			continue;
+		more.fragment = 0;
+		in = talk_request(&talks[i], more);
+		EXPECT_DROP(in, TOO_BIG_NO_DF);
+		in = talk_reply(&talks[i], more);
+		EXPECT_DROP(in, TOO_BIG_NO_DF);
+	}
+}
+
+/* In several buffers, by an interface that takes them or has not said what it takes. */
+Test(nat, jumbo_frames)
+{
+	struct talk talks[] = { TALK4(IPPROTO_UDP), TALK6(IPPROTO_UDP), TALK4(IPPROTO_TCP) };
+
+	for (size_t i = 0; i < COUNT(talks) * 2; i++) {
+		struct talk *talk = &talks[i % COUNT(talks)];
+		struct packet_spec spec = SPEC(.payload = 8900, .flags = TH_ACK);
+		struct packet in, out;
+
+		rig.facts.interfaces.items[0].mtu = i < COUNT(talks) ? 9000 : 0;
+		talk_configure(0);
+		if (i < COUNT(talks))
+			talk_open(talk);
+		in = talk_request(talk, spec);
+		out = talk_request_sent(talk, spec);
+		EXPECT_SENT(in, out);
+		in = talk_reply(talk, spec);
+		out = talk_reply_sent(talk, spec);
+		EXPECT_SENT(in, out);
+	}
 }
 
 Test(nat, traffic_is_counted_in_both_directions)
