@@ -408,6 +408,38 @@ Test(parse, too_many_headers)
 	EXPECT_PASS(tagged, NOT_IP); /* a third tag is looked at by nobody */
 }
 
+/* Two headers of `units` times 8 bytes before TCP, in a frame of several buffers: a program reads
+ * 3520 bytes of it, and helpers the rest. */
+static struct packet headers_of(unsigned units)
+{
+	struct packet packet = packet_build(
+		&(struct packet_spec){ FROM_6, .protocol = IPPROTO_DSTOPTS, .payload = 8000 });
+	struct packet tcp = TCP(FROM_6, .dport = DSR_PORT, .flags = TH_ACK);
+	size_t at = packet.l4;
+
+	for (int i = 0; i < 2; i++, at += units * 8) {
+		packet.bytes[at] = i ? IPPROTO_TCP : IPPROTO_DSTOPTS;
+		packet.bytes[at + 1] = (uint8_t)(units - 1);
+	}
+	memcpy(packet.bytes + at, tcp.bytes + tcp.l4, 20);
+	return packet;
+}
+
+Test(parse, headers_beyond_the_first_buffer)
+{
+	struct packet within = headers_of(214), across = headers_of(217);
+	struct packet behind = headers_of(230), too_far = headers_of(255);
+	struct packet others = behind;
+
+	configure();
+	cr_assert_eq(rig_send(&within).reason, WEIR_R_FORWARDED);
+	EXPECT_DROP(across, TRUNCATED);
+	EXPECT_DROP(behind, TRUNCATED);
+	EXPECT_DROP(too_far, BAD_HEADER);
+	others.bytes[others.l3 + 39]++;
+	EXPECT_PASS(others, NOT_OURS);
+}
+
 Test(parse, sources_that_cannot_be)
 {
 	static const char *const bad4[] = { VIP4,	 "0.0.0.0",   "0.1.2.3",
