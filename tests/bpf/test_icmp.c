@@ -92,7 +92,11 @@ static struct packet request_of(size_t i)
 
 Test(icmp, errors_follow_the_flow_in_mode_dsr)
 {
+	struct packet others = TCP(.src = "192.0.2.9", .dst = CLIENT4, .sport = 80), lie;
+
 	configure("dsr");
+	lie = error_about(&others, VIP4, &kinds[0], 28, SPEC(0));
+	EXPECT_PASS(lie, ICMP_UNKNOWN); /* that address has not sent it */
 	for (size_t i = 0; i < 64; i++) {
 		struct packet request = request_of(i), error, quote = answer_of(i, SPEC(0));
 		struct packet_spec more = { .vlan = { i & 4 ? 5 : 0, i & 8 ? 6 : 0 },
@@ -111,6 +115,23 @@ Test(icmp, errors_follow_the_flow_in_mode_dsr)
 		cr_assert_eq(packet_difference(&result.out, &error), -1);
 	}
 	cr_assert_eq(rig_traffic("tcp").packets, 32); /* errors are not a flow's traffic */
+}
+
+/* Ports of a range, and one that the address's own cell does not speak for. */
+Test(icmp, errors_about_any_port_of_a_listener)
+{
+	static const uint16_t ports[] = { 80, 443, 7000, 7050, 7099 };
+
+	rig_configure("version: 1\nlisteners:\n- {name: tcp, protocol: tcp, address: " VIP4
+		      ", port: '80,443,7000-7099', mode: dsr, endpoint_groups: [{name: all, "
+		      "endpoints: [" A4 "]}]}\n");
+	for (size_t i = 0; i < COUNT(ports); i++) {
+		struct packet quote = TCP(.src = VIP4, .dst = CLIENT4, .sport = ports[i],
+					  .dport = 40000, .flags = TH_ACK);
+		struct packet error = error_about(&quote, VIP4, &kinds[0], 28, SPEC(0));
+
+		EXPECT_TO(error, A4);
+	}
 }
 
 /* In a slot that has just changed, the error goes where the flow still is; it records nothing. */
