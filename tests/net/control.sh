@@ -74,6 +74,25 @@ check "apply alone reads the daemon's own file again" weir apply
 check "... with its weight" is 50 weight ep1
 weir undrain web >/dev/null
 
+# ---- ... and end by themselves when they shall ----
+origin() { weir show overrides -j | jq -r ".[] | select(.endpoint == \"web/main/ep1\").$1"; }
+check "set for a time, with a reason" weir set web/main/ep1 weight=7 --for 3s --reason "a new disk"
+check "... which show overrides tells" is "a new disk" origin weight_origin.why
+check "... and who it was" is 0 origin weight_origin.uid
+check "... until when" bash -c "weir show overrides | grep 'web/main/ep1 .*weight 7 (file: 50)' | grep -Eq '(20[0-9-]+ [0-9:]+ +){2}a new disk'"
+check "drain for a time" weir drain web/main/ep2 --for 2
+check "... is in force" is 0 weight ep2
+check "the weight ends by itself" wait_for "is 50 weight ep1" 10
+check "... the drain, too" wait_for "is 30 weight ep2" 10
+check "... and neither is listed" bash -c "weir show overrides -j | jq -e 'length == 0'"
+weir drain web/main/ep2 --for 1s >/dev/null
+daemon_kill9
+sleep 1.5
+daemon_start "$CONFIG"
+check "what ends while there is no daemon is not there for the next" is 30 weight ep2
+check "a time that is none" exit_status 64 weir drain web --for soon
+check "a reason that is missing" exit_status 64 weir set web/main/ep1 weight=7 --reason
+
 # ---- apply: listeners and endpoints come and go while connections last ----
 fresh_ports tcp $VIP6 100
 hold_start lasting --tcp --to $VIP6 53 --flows 100 --interval 50 --source-ports "$PORTS"

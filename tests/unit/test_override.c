@@ -216,3 +216,28 @@ Test(override, lost_and_restored)
 		cr_expect(overrides_find(&overrides, "web", "main", "b"), "found by name");
 	}
 }
+
+/* 7: each part has an end of its own, at which the file's word holds again. */
+Test(override, expire)
+{
+	_cleanup_(overrides_fini) struct overrides overrides = {};
+	_cleanup_(freep) char *left = NULL;
+	struct override *a;
+
+	set(&overrides, "a", 5, 100, true);
+	set(&overrides, "b", 6, 100, true);
+	a = overrides_find(&overrides, "web", "main", "a");
+	a->weight_origin = (struct override_origin){ .since = 900, .until = 1000, .why = "test" };
+	a->drain_origin = (struct override_origin){ .since = 900, .until = 1001 };
+	cr_expect(!override_has_expired(a, 999));
+	cr_expect_eq(overrides_expire(&overrides, 999), 0);
+	cr_expect(override_has_expired(a, 1000));
+	cr_expect_eq(overrides_expire(&overrides, 1000), 1);
+	cr_expect_eq(a->weight, -1);
+	cr_expect(a->drained);
+	cr_expect_eq(a->weight_origin.until, 0);
+	cr_expect_str_eq(a->weight_origin.why, "");
+	cr_expect_eq(overrides_expire(&overrides, 5000), 1);
+	left = list_of(&overrides);
+	cr_expect_str_eq(left, "a:; b: weight 6 of 100 drained", "%s", left);
+}

@@ -44,6 +44,10 @@ static void add_override(struct state *state, const char *endpoint, int weight, 
 	override->weight = weight;
 	override->file_weight = weight < 0 ? 0 : 100;
 	override->drained = drained;
+	if (weight >= 0)
+		override->weight_origin = (struct override_origin){ 4000000000u, 1, 2, "\"disk\"" };
+	if (drained)
+		override->drain_origin = (struct override_origin){ 7, 3, 1ll << 40, "" };
 }
 
 static void add_interface(struct state *state, const char *name, bool attached, bool generic)
@@ -60,9 +64,13 @@ static char *text_of(const struct state *state)
 	struct str out = {};
 
 	vec_foreach(override, &state->overrides.list)
-		str_add(&out, "%s/%s/%s %d of %u%s\n", override->listener, override->group,
-			override->endpoint, override->weight, override->file_weight,
-			override->drained ? " drained" : "");
+		str_add(&out, "%s/%s/%s %d of %u (%u, %lld to %lld, %s)%s (%lld, %s)\n",
+			override->listener, override->group, override->endpoint, override->weight,
+			override->file_weight, override->weight_origin.who,
+			(long long) override->weight_origin.since,
+			(long long) override->weight_origin.until, override->weight_origin.why,
+			override->drained ? " drained" : "",
+			(long long) override->drain_origin.until, override->drain_origin.why);
 	vec_foreach(interface, &state->interfaces)
 		str_add(&out, "%s %s%s\n", interface->name,
 			interface->attached ? "attached" : "detached",

@@ -42,7 +42,8 @@ int cli_set(const struct cli *cli, struct err *err);
 int cli_drain(const struct cli *cli, struct err *err);
 int cli_undrain(const struct cli *cli, struct err *err);
 int cli_show(const struct cli *cli, struct err *err);
-int cli_show_decap(const struct cli *cli, struct err *err); /* show decap */
+int cli_show_decap(const struct cli *cli, struct err *err);	/* show decap */
+int cli_show_overrides(const struct cli *cli, struct err *err); /* show overrides */
 int cli_stats(const struct cli *cli, struct err *err);
 int cli_explain(const struct cli *cli, struct err *err);
 int cli_schema(const struct cli *cli, struct err *err);

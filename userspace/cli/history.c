@@ -3,19 +3,10 @@
 #include "daemon/history.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "cli/output.h"
 #include "cli/table.h"
 #include "util/cleanup.h"
-
-static void print_time(int64_t when, char text[32])
-{
-	time_t time = when;
-	struct tm parts;
-
-	strftime(text, 32, "%Y-%m-%d %H:%M:%S", localtime_r(&time, &parts));
-}
 
 static json_t *history_json(const struct history *history)
 {
@@ -34,14 +25,13 @@ static json_t *history_json(const struct history *history)
 static void print_history(const struct history *history)
 {
 	struct table table = { .align = "rllll" };
-	char when[32];
+	char when[OUTPUT_TIME_MAX];
 
 	for (size_t i = 0; i < 5; i++)
 		table_add(&table, "%s", (const char *[]){ "NUMBER", "SINCE", "UID", "HOW", "" }[i]);
 	vec_foreach(entry, &history->list) {
-		print_time(entry->when, when);
 		table_add(&table, "%u", entry->number);
-		table_add(&table, "%s", when);
+		table_add(&table, "%s", output_time(entry->when, when));
 		table_add(&table, "%u", entry->who);
 		table_add(&table, "%s", entry->how);
 		table_add(&table, "%s",

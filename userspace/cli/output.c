@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 void output_json(const struct cli *cli, json_t *value)
@@ -40,6 +41,15 @@ const struct output_reason *output_reason(enum weir_reason reason)
 	static const struct output_reason unknown = { "drop", "unknown", "unknown", "" };
 
 	return reason < WEIR_R_COUNT ? &reasons[reason] : &unknown;
+}
+
+const char *output_time(int64_t seconds, char text[OUTPUT_TIME_MAX])
+{
+	time_t time = seconds;
+	struct tm parts;
+
+	strftime(text, OUTPUT_TIME_MAX, "%Y-%m-%d %H:%M:%S", localtime_r(&time, &parts));
+	return text;
 }
 
 const char *output_protocol(uint8_t protocol)

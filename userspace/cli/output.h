@@ -21,6 +21,11 @@ struct output_reason {
 
 const struct output_reason *output_reason(enum weir_reason reason);
 
+#define OUTPUT_TIME_MAX 32
+
+/* "2026-11-22 14:03:12", local time. Returns `text`. */
+const char *output_time(int64_t seconds, char text[OUTPUT_TIME_MAX]);
+
 const char *output_protocol(uint8_t protocol);
 const char *output_mode(uint8_t mode);
 

@@ -6,6 +6,7 @@
 
 #include "cli/client.h"
 #include "cli/output.h"
+#include "config/value.h"
 
 static void print_changes(json_t *answer)
 {
@@ -51,31 +52,78 @@ static int parse_weight(const char *text, int *ret)
 	return 0;
 }
 
+/* --for T and --reason TEXT, into the request; the other arguments, at most `max`, into `ret`. */
+static int take_options(const struct cli *cli, json_t *request, const char **ret, int max,
+			struct err *err)
+{
+	static const struct schema_key key = {
+		.name = "--for", .type = SCHEMA_DURATION, .min = 1000, .max = 366 * 86400000ll
+	};
+	union value value;
+	int count = 0;
+
+	for (int i = 1; i < cli->argc; i++) {
+		const char *option = cli->argv[i], *argument = cli->argv[i + 1];
+
+		if (strcmp(option, "--for") && strcmp(option, "--reason")) {
+			if (count == max)
+				return err_set(err, CLI_USAGE, "%s: unexpected '%.40s'",
+					       cli->argv[0], option);
+			ret[count++] = option;
+			continue;
+		}
+		if (!argument)
+			return err_set(err, CLI_USAGE, "%s: %s wants %s", cli->argv[0], option,
+				       option[2] == 'f' ? "a time, such as 10m" : "a text");
+		if (option[2] == 'f') {
+			if (value_read(&key, argument, &value, err))
+				return CLI_USAGE;
+			json_object_set_new(request, "for",
+					    json_integer((value.number + 999) / 1000));
+		} else if (json_object_set_new(request, "reason", json_string(argument))) {
+			return err_set(err, CLI_USAGE, "%s: the reason is not UTF-8", cli->argv[0]);
+		}
+		i++;
+	}
+	if (count == max)
+		return 0;
+	if (max == 2)
+		return err_set(err, CLI_USAGE, "set: name an endpoint and its weight");
+	return err_set(err, CLI_USAGE, "%s: name what to %s", cli->argv[0], cli->argv[0]);
+}
+
 int cli_set(const struct cli *cli, struct err *err)
 {
+	_cleanup_(json_decrefp) json_t *request = json_pack("{s:s}", "call", "set");
 	static const char key[] = "weight=";
-	int weight;
+	const char *arguments[2];
+	int weight, r;
 
-	if (cli->argc != 3)
-		return err_set(err, CLI_USAGE, "set: name an endpoint and its weight");
-	if (strncmp(cli->argv[2], key, strlen(key)))
+	r = take_options(cli, request, arguments, 2, err);
+	if (r)
+		return r;
+	if (strncmp(arguments[1], key, strlen(key)))
 		return err_set(err, CLI_USAGE, "set: only 'weight=N' can be set, not '%.40s'",
-			       cli->argv[2]);
-	if (parse_weight(cli->argv[2] + strlen(key), &weight))
+			       arguments[1]);
+	if (parse_weight(arguments[1] + strlen(key), &weight))
 		return err_set(err, CLI_USAGE,
 			       "set: '%.40s' is no weight: a whole number from 0 to 255",
-			       cli->argv[2] + strlen(key));
-	return call(cli,
-		    json_pack("{s:s, s:s, s:i}", "call", "set", "selector", cli->argv[1], "weight",
-			      weight),
-		    err);
+			       arguments[1] + strlen(key));
+	json_object_set_new(request, "selector", json_string(arguments[0]));
+	json_object_set_new(request, "weight", json_integer(weight));
+	return call(cli, take_ptr(request), err);
 }
 
 static int drain(const struct cli *cli, const char *verb, struct err *err)
 {
-	if (cli->argc != 2)
-		return err_set(err, CLI_USAGE, "%s: name what to %s", verb, verb);
-	return call(cli, json_pack("{s:s, s:s}", "call", verb, "selector", cli->argv[1]), err);
+	_cleanup_(json_decrefp) json_t *request = json_pack("{s:s}", "call", verb);
+	const char *selector;
+	int r = take_options(cli, request, &selector, 1, err);
+
+	if (r)
+		return r;
+	json_object_set_new(request, "selector", json_string(selector));
+	return call(cli, take_ptr(request), err);
 }
 
 int cli_drain(const struct cli *cli, struct err *err)

@@ -9,7 +9,6 @@
 #include "cli/show_flows.h"
 #include "cli/show_groups.h"
 #include "cli/table.h"
-#include "daemon/state.h"
 #include "plan/slots.h"
 #include "util/str.h"
 
@@ -351,39 +350,6 @@ static json_t *drops_json(const struct report *report)
 	return list;
 }
 
-/* Of the state file, not of the maps: what outlives a restart. */
-static int show_overrides(const struct cli *cli, struct err *err)
-{
-	static const char *const head[] = { "ENDPOINT", "WEIGHT", "FILE", "DRAINED", NULL };
-	_cleanup_(state_fini) struct state state = {};
-	struct table table = { .align = "lrrl" };
-	json_t *list = json_array();
-	int r = state_load(cli->instance, &state, err);
-
-	table_head(&table, head);
-	vec_foreach(override, &state.overrides.list) {
-		json_t *path = json_sprintf("%s/%s/%s", override->listener, override->group,
-					    override->endpoint);
-
-		table_add(&table, "%s", json_string_value(path));
-		table_add(&table, override->weight < 0 ? "-" : "%d", override->weight);
-		table_add(&table, override->weight < 0 ? "-" : "%u", override->file_weight);
-		table_add(&table, "%s", override->drained ? "yes" : "no");
-		json_array_append_new(list, json_pack("{s:o, s:o, s:b}", "endpoint", path, "weight",
-						      override->weight < 0
-							      ? json_null()
-							      : json_integer(override->weight),
-						      "drained", override->drained));
-	}
-	if (!r && cli->json)
-		output_json(cli, json_incref(list));
-	else if (!r)
-		table_print(&table, stdout);
-	table_fini(&table);
-	json_decref(list);
-	return r;
-}
-
 static const struct {
 	const char *name;
 	void (*print)(const struct report *report);
@@ -410,7 +376,7 @@ int cli_show(const struct cli *cli, struct err *err)
 	if (cli->argc < 2 || cli->argc > 3)
 		return err_set(err, CLI_USAGE, "show: name what to show");
 	if (!strcmp(what, "overrides"))
-		return show_overrides(cli, err);
+		return cli_show_overrides(cli, err);
 	if (!strcmp(what, "decap"))
 		return cli_show_decap(cli, err);
 	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {

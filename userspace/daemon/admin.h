@@ -8,6 +8,7 @@
  *   {"call": "rollback", "number": 3}   without number: what was in force before
  *   {"call": "set", "selector": "web/main/a", "weight": 30}
  *   {"call": "drain", "selector": "web"}  and "undrain"
+ *                          both: "for": 600   seconds, "reason": "disk"
  *   {"call": "attach", "interface": "eth1", "generic": false}  and "detach"
  *   {"call": "status"}, {"call": "stop"}
  *

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "config/selector.h"
 #include "daemon/call.h"
@@ -11,11 +12,14 @@
 #include "util/log.h"
 #include "util/str.h"
 
+#define FOR_MAX (366 * 86400) /* s */
+
 /* What an endpoint-changing call does to one endpoint's override. */
 struct wish {
 	const char *verb;
 	int weight; /* -1: not this */
 	int drain;  /* 1, 0; -1: not this */
+	struct override_origin origin;
 };
 
 static void carry_out(const struct wish *wish, const struct endpoint *endpoint,
@@ -24,9 +28,14 @@ static void carry_out(const struct wish *wish, const struct endpoint *endpoint,
 	if (wish->weight >= 0) {
 		override->weight = wish->weight == endpoint->weight ? -1 : wish->weight;
 		override->file_weight = endpoint->weight;
+		override->weight_origin =
+			override->weight < 0 ? (struct override_origin){} : wish->origin;
 	}
-	if (wish->drain >= 0)
+	if (wish->drain >= 0) {
 		override->drained = wish->drain;
+		override->drain_origin =
+			override->drained ? wish->origin : (struct override_origin){};
+	}
 }
 
 static int change_endpoint(struct call *call, const struct wish *wish,
@@ -118,7 +127,27 @@ static int change_matching(struct call *call, const struct wish *wish, const cha
 	return 0;
 }
 
-static int change_endpoints(struct call *call, const struct wish *wish, struct err *err)
+/* From the request: who, why, and until when. */
+static int read_origin(struct call *call, struct override_origin *ret, struct err *err)
+{
+	json_t *seconds = json_object_get(call->request, "for");
+	json_t *reason = json_object_get(call->request, "reason");
+
+	*ret = (struct override_origin){ .who = call->who, .since = time(NULL) };
+	if (seconds && (!json_is_integer(seconds) || json_integer_value(seconds) < 1 ||
+			json_integer_value(seconds) > FOR_MAX))
+		return err_set(err, -EINVAL, "'for' must be 1 to %d seconds", FOR_MAX);
+	if (seconds)
+		ret->until = ret->since + json_integer_value(seconds);
+	if (reason && (!json_is_string(reason) || json_string_length(reason) >= sizeof(ret->why)))
+		return err_set(err, -EINVAL, "'reason' must be a text of at most %zu bytes",
+			       sizeof(ret->why) - 1);
+	if (reason)
+		strcpy(ret->why, json_string_value(reason));
+	return 0;
+}
+
+static int change_endpoints(struct call *call, struct wish *wish, struct err *err)
 {
 	const char *text = json_string_value(json_object_get(call->request, "selector"));
 	_cleanup_(overrides_fini) struct overrides overrides = {};
@@ -131,7 +160,8 @@ static int change_endpoints(struct call *call, const struct wish *wish, struct e
 	if (overrides_copy(&call->daemon->state.overrides, &overrides))
 		return err_set(err, -ENOMEM, "out of memory");
 	json_object_set_new(call->answer, "changed", json_array());
-	r = change_matching(call, wish, text, &overrides, &touched, err);
+	r = read_origin(call, &wish->origin, err);
+	r = r ?: change_matching(call, wish, text, &overrides, &touched, err);
 	if (r < 0)
 		return r;
 	overrides_prune(&overrides, call->daemon->model);

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <weir/names.h>
 
@@ -261,6 +262,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = load_configuration(daemon->options, &model, &text, err);
 	r = r ?: state_load(instance, &daemon->state, err);
 	r = r ?: resume(daemon, &model, &text, err);
+	overrides_expire(&daemon->state.overrides, time(NULL));
 	r = r ?: watch_signals(daemon, err);
 	r = r ?: nl_new(&daemon->nl, err);
 	if (r < 0)

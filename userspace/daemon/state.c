@@ -88,6 +88,32 @@ int state_remove(const char *instance, const char *file, struct err *err)
 	return 0;
 }
 
+/* Absent in what an older version has written: then nobody knows. */
+static int load_origin(json_t *from, struct override_origin *ret)
+{
+	json_int_t who, since, until;
+	const char *why;
+
+	if (!from)
+		return 0;
+	if (json_unpack(from, "{s:I, s:I, s:I, s:s}", "who", &who, "since", &since, "until", &until,
+			"why", &why) ||
+	    who < 0 || who > UINT32_MAX || strlen(why) >= sizeof(ret->why))
+		return -EINVAL;
+	ret->who = who;
+	ret->since = since;
+	ret->until = until;
+	strcpy(ret->why, why);
+	return 0;
+}
+
+static json_t *origin_json(const struct override_origin *origin)
+{
+	return json_pack("{s:I, s:I, s:I, s:s}", "who", (json_int_t)origin->who, "since",
+			 (json_int_t)origin->since, "until", (json_int_t)origin->until, "why",
+			 origin->why);
+}
+
 static int load_override(json_t *from, struct overrides *ret)
 {
 	const char *listener, *group, *endpoint;
@@ -106,7 +132,9 @@ static int load_override(json_t *from, struct overrides *ret)
 	override->weight = weight;
 	override->file_weight = file_weight;
 	override->drained = drained;
-	return 0;
+	if (load_origin(json_object_get(from, "weight_origin"), &override->weight_origin))
+		return -EINVAL;
+	return load_origin(json_object_get(from, "drain_origin"), &override->drain_origin);
 }
 
 int state_overrides_read(json_t *list, struct overrides *ret)
@@ -230,9 +258,12 @@ static json_t *override_json(const struct override *override)
 	if (override->weight >= 0) {
 		json_object_set_new(json, "weight", json_integer(override->weight));
 		json_object_set_new(json, "file_weight", json_integer(override->file_weight));
+		json_object_set_new(json, "weight_origin", origin_json(&override->weight_origin));
 	}
-	if (override->drained)
+	if (override->drained) {
 		json_object_set_new(json, "drained", json_true());
+		json_object_set_new(json, "drain_origin", origin_json(&override->drain_origin));
+	}
 	return json;
 }
 

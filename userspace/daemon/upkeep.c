@@ -207,6 +207,38 @@ static uint64_t now_ms(void)
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
+/* Overrides whose time is over: the file's word again. */
+static void expire_overrides(struct daemon *daemon)
+{
+	_cleanup_(overrides_fini) struct overrides overrides = {};
+	_cleanup_(change_listeners_fini) struct change_listeners touched = {};
+	_cleanup_(change_fini) struct change change = {};
+	const struct listener *listener;
+	int64_t now = time(NULL);
+	struct err err = {};
+	unsigned expired;
+	int r = 0;
+
+	vec_foreach(override, &daemon->state.overrides.list) {
+		if (!override_has_expired(override, now))
+			continue;
+		listener = model_find_listener(daemon->model, override->listener);
+		if (listener && vec_push(&touched.list, listener))
+			return; /* in the next second, perhaps */
+	}
+	if (!touched.list.count || overrides_copy(&daemon->state.overrides, &overrides))
+		return;
+	expired = overrides_expire(&overrides, now);
+	overrides_prune(&overrides, daemon->model);
+	r = change_overrides(daemon, &overrides, &touched, &change, &err);
+	if (r < 0)
+		log_error("overrides whose time is over stay: %s", err.text);
+	else
+		log_info("%u override%s over: the file's word again; %llu of %llu slots moved",
+			 expired, expired == 1 ? " is" : "s are", (unsigned long long)change.moved,
+			 (unsigned long long)change.slots);
+}
+
 static void on_tick(void *user, uint32_t expirations)
 {
 	struct upkeep *upkeep = user;
@@ -222,6 +254,7 @@ static void on_tick(void *user, uint32_t expirations)
 		upkeep->next_scan += SCAN_REST * (now_ms() - begun);
 	}
 	pin_tables(upkeep, now);
+	expire_overrides(upkeep->daemon);
 	if (upkeep->stale || !world_is_resolved(&upkeep->daemon->facts))
 		follow_world(upkeep, true);
 }

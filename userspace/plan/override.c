@@ -120,6 +120,7 @@ unsigned overrides_prune(struct overrides *overrides, const struct model *model)
 			continue;
 		if (override->weight >= 0 && endpoint->weight != override->file_weight) {
 			override->weight = -1;
+			override->weight_origin = (struct override_origin){};
 			cleared++;
 		}
 		if (override->weight >= 0 || override->drained)
@@ -128,6 +129,35 @@ unsigned overrides_prune(struct overrides *overrides, const struct model *model)
 	overrides->list.count = kept;
 	index_anew(overrides);
 	return cleared;
+}
+
+static bool is_over(const struct override_origin *origin, int64_t now)
+{
+	return origin->until && origin->until <= now;
+}
+
+bool override_has_expired(const struct override *override, int64_t now)
+{
+	return is_over(&override->weight_origin, now) || is_over(&override->drain_origin, now);
+}
+
+unsigned overrides_expire(struct overrides *overrides, int64_t now)
+{
+	unsigned expired = 0;
+
+	vec_foreach(override, &overrides->list) {
+		if (is_over(&override->weight_origin, now)) {
+			override->weight = -1;
+			override->weight_origin = (struct override_origin){};
+			expired++;
+		}
+		if (is_over(&override->drain_origin, now)) {
+			override->drained = false;
+			override->drain_origin = (struct override_origin){};
+			expired++;
+		}
+	}
+	return expired;
 }
 
 int overrides_lost(const struct overrides *overrides, const struct model *model,
@@ -164,6 +194,7 @@ int overrides_restore(struct overrides *overrides, const struct overrides *lost)
 		if (now && now->weight < 0) {
 			now->weight = override->weight;
 			now->file_weight = override->file_weight;
+			now->weight_origin = override->weight_origin;
 		}
 	}
 	return 0;

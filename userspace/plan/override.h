@@ -16,6 +16,16 @@
 #include "util/lookup.h"
 #include "util/vec.h"
 
+#define OVERRIDE_WHY_MAX 128
+
+/* Who said it, when and why, and until when it holds; times in seconds since 1970. */
+struct override_origin {
+	uint32_t who; /* uid */
+	int64_t since;
+	int64_t until; /* 0: until it is taken back */
+	char why[OVERRIDE_WHY_MAX];
+};
+
 struct override {
 	char listener[WEIR_NAME_MAX];
 	char group[WEIR_NAME_MAX];
@@ -23,6 +33,9 @@ struct override {
 	int weight;	     /* -1: the file's */
 	uint8_t file_weight; /* what the file said when the weight was set */
 	bool drained;
+	struct override_origin
+		weight_origin; /* zero without a weight, as the other without a drain */
+	struct override_origin drain_origin;
 };
 
 struct overrides {
@@ -47,6 +60,13 @@ struct override *overrides_get(struct overrides *overrides, const char *listener
  * the file changed.
  */
 unsigned overrides_prune(struct overrides *overrides, const struct model *model);
+
+/* Takes back what holds no longer. Returns how many weights and drains that were; records that say
+ * nothing any more stay until overrides_prune(). */
+unsigned overrides_expire(struct overrides *overrides, int64_t now);
+
+/* Does any part of it hold no longer? */
+bool override_has_expired(const struct override *override, int64_t now);
 
 /* Brings back what `lost` has and `overrides`, which was pruned since, says nothing about. 0 or
  * -ENOMEM. */
