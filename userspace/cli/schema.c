@@ -143,6 +143,38 @@ static void require(json_t *object, const char *how, const char *const *names)
 	json_object_set_new(object, how, list);
 }
 
+/* "if" the protocol is one of two, "then" that. Takes it. */
+static json_t *if_protocol(const char *one, const char *other, json_t *then)
+{
+	json_t *given = json_pack("{s:{s:{s:[s,s]}}, s:[s]}", "properties", "protocol", "enum", one,
+				  other, "required", "protocol");
+
+	return json_pack("{s:o, s:o}", "if", given, "then", then);
+}
+
+/* Listeners of HTTPS have certificates, and others nothing of HTTP. */
+static void tie_listener(json_t *ret)
+{
+	static const unsigned http_keys[] = {
+		LISTENER_REQUEST_TIMEOUT,   LISTENER_UPGRADE_IDLE_TIMEOUT,
+		LISTENER_X_FORWARDED,	    LISTENER_TRUSTED_PROXIES,
+		LISTENER_PROXY_PROTOCOL_IN, LISTENER_TLS,
+		LISTENER_RULE_ORDER,	    LISTENER_RULES,
+	};
+	const struct schema_object *listener = schema_root.object->keys[ROOT_LISTENERS].object;
+	json_t *none = json_object(), *all = json_array();
+
+	for (size_t i = 0; i < sizeof(http_keys) / sizeof(http_keys[0]); i++)
+		json_object_set_new(none, listener->keys[http_keys[i]].name, json_false());
+	json_array_append_new(all,
+			      if_protocol("tcp", "udp", json_pack("{s:o}", "properties", none)));
+	json_array_append_new(
+		all, if_protocol("https", "https", json_pack("{s:[s]}", "required", "tls")));
+	json_array_append_new(all, if_protocol("http", "http",
+					       json_pack("{s:{s:b}}", "properties", "tls", false)));
+	json_object_set_new(ret, "allOf", all);
+}
+
 /* What ties keys together and can be said here. */
 static void tie(const struct schema_object *object, json_t *ret)
 {
@@ -155,6 +187,8 @@ static void tie(const struct schema_object *object, json_t *ret)
 		require(ret, "oneOf", actions);
 		require(ret, "anyOf", conditions);
 	}
+	if (object == schema_root.object->keys[ROOT_LISTENERS].object)
+		tie_listener(ret);
 }
 
 static json_t *object_of(const struct schema_object *object)

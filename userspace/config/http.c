@@ -173,15 +173,6 @@ struct http *http_copy(const struct http *http)
 	return take_ptr(copy);
 }
 
-/* Two vectors of the same type, whose elements are compared by `same`. */
-#define equal_all(a, b, same)                                                                      \
-	({                                                                                         \
-		bool _equal = (a)->count == (b)->count;                                            \
-		for (size_t _i = 0; _equal && _i < (a)->count; _i++)                               \
-			_equal = same(&(a)->items[_i], &(b)->items[_i]);                           \
-		_equal;                                                                            \
-	})
-
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -200,8 +191,8 @@ static bool same_pattern(const struct pattern *a, const struct pattern *b)
 static bool same_condition(const struct http_condition *a, const struct http_condition *b)
 {
 	return a->field == b->field && same_text(a->key, b->key) &&
-	       equal_all(&a->values, &b->values, same_pattern) &&
-	       equal_all(&a->addresses, &b->addresses, addr_prefix_equal);
+	       vec_equal(&a->values, &b->values, same_pattern) &&
+	       vec_equal(&a->addresses, &b->addresses, addr_prefix_equal);
 }
 
 static bool same_header(const struct http_header *a, const struct http_header *b)
@@ -216,9 +207,9 @@ static bool same_rule(const struct http_rule *a, const struct http_rule *b)
 	       same_text(a->content_type, b->content_type) && same_text(a->body, b->body) &&
 	       same_text(a->host, b->host) && same_text(a->path, b->path) &&
 	       same_text(a->query, b->query) &&
-	       equal_all(&a->conditions, &b->conditions, same_condition) &&
-	       equal_all(&a->add_headers, &b->add_headers, same_header) &&
-	       equal_all(&a->remove_headers, &b->remove_headers, same_name);
+	       vec_equal(&a->conditions, &b->conditions, same_condition) &&
+	       vec_equal(&a->add_headers, &b->add_headers, same_header) &&
+	       vec_equal(&a->remove_headers, &b->remove_headers, same_name);
 }
 
 static bool same_certificate(const struct http_certificate *a, const struct http_certificate *b)
@@ -235,8 +226,8 @@ bool http_equal(const struct http *a, const struct http *b)
 	       a->request_timeout == b->request_timeout &&
 	       a->upgrade_idle_timeout == b->upgrade_idle_timeout &&
 	       same_text(a->client_ca, b->client_ca) &&
-	       equal_all(&a->certificates, &b->certificates, same_certificate) &&
-	       equal_all(&a->trusted_proxies, &b->trusted_proxies, addr_prefix_equal) &&
-	       equal_all(&a->proxy_sources, &b->proxy_sources, addr_prefix_equal) &&
-	       equal_all(&a->rules, &b->rules, same_rule);
+	       vec_equal(&a->certificates, &b->certificates, same_certificate) &&
+	       vec_equal(&a->trusted_proxies, &b->trusted_proxies, addr_prefix_equal) &&
+	       vec_equal(&a->proxy_sources, &b->proxy_sources, addr_prefix_equal) &&
+	       vec_equal(&a->rules, &b->rules, same_rule);
 }

@@ -279,15 +279,6 @@ const char *model_rate_print(const struct rate *rate, char *text)
 	return text;
 }
 
-/* Two vectors of the same type, whose elements are compared by `same`. */
-#define equal_all(a, b, same)                                                                      \
-	({                                                                                         \
-		bool _equal = (a)->count == (b)->count;                                            \
-		for (size_t _i = 0; _equal && _i < (a)->count; _i++)                               \
-			_equal = same(&(a)->items[_i], &(b)->items[_i]);                           \
-		_equal;                                                                            \
-	})
-
 static bool same_text(char *const *a, char *const *b)
 {
 	return !strcmp(*a, *b);
@@ -311,7 +302,7 @@ static bool same_index(const uint32_t *a, const uint32_t *b)
 static bool same_acl(const struct acl *a, const struct acl *b)
 {
 	return !strcmp(a->name, b->name) &&
-	       equal_all(&a->prefixes, &b->prefixes, addr_prefix_equal);
+	       vec_equal(&a->prefixes, &b->prefixes, addr_prefix_equal);
 }
 
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
@@ -344,7 +335,7 @@ static bool same_group(const struct endpoint_group *a, const struct endpoint_gro
 	       a->is_virtual == b->is_virtual && a->backend_https == b->backend_https &&
 	       a->traffic_percentage == b->traffic_percentage &&
 	       same_health_check(a->health_check, b->health_check) &&
-	       equal_all(&a->endpoints, &b->endpoints, same_endpoint);
+	       vec_equal(&a->endpoints, &b->endpoints, same_endpoint);
 }
 
 static bool same_listener(const struct listener *a, const struct listener *b)
@@ -355,12 +346,12 @@ static bool same_listener(const struct listener *a, const struct listener *b)
 	       a->access == b->access && a->allow_nobody == b->allow_nobody &&
 	       a->fail_open == b->fail_open &&
 	       same_rate(&a->new_flows_per_source, &b->new_flows_per_source) &&
-	       http_equal(a->http, b->http) && equal_all(&a->acls, &b->acls, same_index) &&
-	       equal_all(&a->addresses, &b->addresses, addr_equal) &&
-	       equal_all(&a->ports, &b->ports, same_ports) &&
-	       equal_all(&a->snat, &b->snat, addr_equal) &&
-	       equal_all(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
-	       equal_all(&a->groups, &b->groups, same_group);
+	       http_equal(a->http, b->http) && vec_equal(&a->acls, &b->acls, same_index) &&
+	       vec_equal(&a->addresses, &b->addresses, addr_equal) &&
+	       vec_equal(&a->ports, &b->ports, same_ports) &&
+	       vec_equal(&a->snat, &b->snat, addr_equal) &&
+	       vec_equal(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
+	       vec_equal(&a->groups, &b->groups, same_group);
 }
 
 bool model_equal_limit(const struct limits *a, const struct limits *b, enum limit limit)
@@ -368,7 +359,7 @@ bool model_equal_limit(const struct limits *a, const struct limits *b, enum limi
 	const struct limit_range *left = &a->range[limit], *right = &b->range[limit];
 
 	if (limit == LIMIT_RESERVED_UDP_PORTS)
-		return equal_all(&a->reserved_udp_ports, &b->reserved_udp_ports, same_ports);
+		return vec_equal(&a->reserved_udp_ports, &b->reserved_udp_ports, same_ports);
 	return left->min == right->min && left->max == right->max;
 }
 
@@ -386,10 +377,10 @@ bool model_equal(const struct model *a, const struct model *b)
 	       a->steal_ports == b->steal_ports && a->hash_seed == b->hash_seed &&
 	       a->nat_flows == b->nat_flows && a->recorded_flows == b->recorded_flows &&
 	       a->answers_per_second == b->answers_per_second &&
-	       equal_all(&a->interfaces, &b->interfaces, same_text) &&
-	       equal_all(&a->snat, &b->snat, addr_equal) &&
-	       equal_all(&a->acls, &b->acls, same_acl) && regions_equal(a, b) &&
-	       equal_all(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
+	       vec_equal(&a->interfaces, &b->interfaces, same_text) &&
+	       vec_equal(&a->snat, &b->snat, addr_equal) &&
+	       vec_equal(&a->acls, &b->acls, same_acl) && regions_equal(a, b) &&
+	       vec_equal(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&
 	       same_limits(&a->limits, &b->limits) &&
-	       equal_all(&a->listeners, &b->listeners, same_listener);
+	       vec_equal(&a->listeners, &b->listeners, same_listener);
 }

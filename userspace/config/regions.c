@@ -132,14 +132,6 @@ int regions_copy(const struct model *from, struct model *to)
 	return 0;
 }
 
-#define equal_all(a, b, same)                                                                      \
-	({                                                                                         \
-		bool _equal = (a)->count == (b)->count;                                            \
-		for (size_t _i = 0; _equal && _i < (a)->count; _i++)                               \
-			_equal = same(&(a)->items[_i], &(b)->items[_i]);                           \
-		_equal;                                                                            \
-	})
-
 static bool same_latency(const struct region_latency *a, const struct region_latency *b)
 {
 	return !strcmp(a->region, b->region) && a->ms == b->ms;
@@ -153,9 +145,9 @@ static bool same_code(const struct region_code *a, const struct region_code *b)
 static bool same_region(const struct region *a, const struct region *b)
 {
 	return !strcmp(a->name, b->name) && a->latency == b->latency &&
-	       equal_all(&a->latencies, &b->latencies, same_latency) &&
-	       equal_all(&a->countries, &b->countries, same_code) &&
-	       equal_all(&a->continents, &b->continents, same_code);
+	       vec_equal(&a->latencies, &b->latencies, same_latency) &&
+	       vec_equal(&a->countries, &b->countries, same_code) &&
+	       vec_equal(&a->continents, &b->continents, same_code);
 }
 
 static bool same_path(const char *a, const char *b)
@@ -165,7 +157,7 @@ static bool same_path(const char *a, const char *b)
 
 bool regions_equal(const struct model *a, const struct model *b)
 {
-	return equal_all(&a->regions, &b->regions, same_region) &&
+	return vec_equal(&a->regions, &b->regions, same_region) &&
 	       same_path(a->clients_file, b->clients_file) &&
 	       same_path(a->clients_maxmind, b->clients_maxmind);
 }

@@ -35,6 +35,15 @@ bool vec_reserve_one(void **items, size_t count, size_t *capacity, size_t size);
 	for (__typeof__(&*(vec)->items) item = (vec)->items;                                       \
 	     item && item < (vec)->items + (vec)->count; item++)
 
+/* Are two vectors of one type equal, by same(const type *, const type *)? */
+#define vec_equal(a, b, same)                                                                      \
+	({                                                                                         \
+		bool _equal = (a)->count == (b)->count;                                            \
+		for (size_t _i = 0; _equal && _i < (a)->count; _i++)                               \
+			_equal = same(&(a)->items[_i], &(b)->items[_i]);                           \
+		_equal;                                                                            \
+	})
+
 #define vec_free(vec)                                                                              \
 	do {                                                                                       \
 		free((vec)->items);                                                                \
