@@ -432,8 +432,10 @@ int weir_unusual(struct xdp_md *ctx)
 	if (!begin(&pkt))
 		return XDP_PASS;
 	reason = parse_all(&pkt);
-	if (reason == WEIR_R_FRAGMENT_PASSED || reason == WEIR_R_NOT_TCP_UDP)
+	if (reason == WEIR_R_FRAGMENT_PASSED || reason == WEIR_R_NOT_TCP_UDP) {
 		bpf_tail_call(ctx, &stages, STAGE_PORTLESS);
+		return XDP_PASS; /* there is no such program; Linux 6.12 has forgotten pkt */
+	}
 	explain_parsed(&pkt, reason, true);
 	if (!pkt.version) /* there is no destination: not IP, or too short to tell */
 		return finish(&pkt, id, reason);
