@@ -175,8 +175,11 @@ static void add_http(const struct schema_key *key, struct str *out)
 	case SCHEMA_MEDIA_TYPE:
 		str_add(out, "(?=.{1,100}$)" TOKEN "+/" TOKEN "+(;[^\\u0000-\\u001f\\u007f]*)?");
 		break;
-	default:
+	case SCHEMA_STATUS:
 		str_add(out, "[245][0-9]{2}");
+		break;
+	default: /* of which nothing is said here */
+		str_add(out, "[^\\u0000]*");
 	}
 }
 
@@ -221,6 +224,9 @@ static void add_type(const struct schema_key *key, struct str *out)
 		break;
 	case SCHEMA_TARGET:
 		str_add(out, "/[!\"$-~]{0,1023}");
+		break;
+	case SCHEMA_SERVER:
+		str_add(out, "(" IPV4 "|" IPV6 "|" DOMAIN ")");
 		break;
 	case SCHEMA_AUTHORITY:
 		str_add(out, "(\\[" IPV6 "\\]|" IPV4 "|" DOMAIN ")(:");
