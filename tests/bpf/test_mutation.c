@@ -33,6 +33,7 @@ static const struct mode {
 	{ "nat", 8080, false }, { "dsr", 80, false },  { "ipip", 81, false },
 	{ "gue", 82, false },	{ "nat", 9090, true },
 };
+#define OTHER_PORT 7070 /* mode nat, to endpoints of the other family */
 
 static void configure(void)
 {
@@ -49,6 +50,15 @@ static void configure(void)
 			 "['" ENDPOINT4 " weight %d', '" ENDPOINT6 " weight %d']}]}\n",
 			 i, i & 1 ? "udp" : "tcp", mode->port, mode->name, mode->none ? 0 : 1,
 			 mode->none ? 0 : 1);
+	}
+	for (int i = 0; i < 4; i++) {
+		size_t used = strlen(text);
+
+		snprintf(text + used, sizeof(text) - used,
+			 "- {name: other%d, protocol: %s, address: '%s', port: %u, "
+			 "endpoint_groups: [{name: all, endpoints: ['%s:8080']}]}\n",
+			 i, i & 1 ? "udp" : "tcp", i & 2 ? VIP6 : VIP4, OTHER_PORT,
+			 i & 2 ? ENDPOINT4 : "[" ENDPOINT6 "]");
 	}
 	rig_ports(SNAT4, 1, &ports);
 	rig_ports(SNAT6, 1, &ports);
@@ -127,12 +137,12 @@ static void make_requests(void)
 {
 	static const uint8_t flags[] = { TH_SYN, TH_ACK, TH_FIN | TH_ACK, TH_RST };
 
-	for (size_t i = 0; i < COUNT(modes) * 2 * 2 * COUNT(heads4); i++) {
-		size_t shape = i / 4 / COUNT(modes);
+	for (size_t i = 0; i < (COUNT(modes) + 1) * 2 * 2 * COUNT(heads4); i++) {
+		size_t shape = i / 4 / (COUNT(modes) + 1), mode = i / 4 % (COUNT(modes) + 1);
 		struct packet_spec spec = head(i & 1, shape);
 
 		spec.protocol = i & 2 ? IPPROTO_UDP : IPPROTO_TCP;
-		spec.dport = modes[i / 4 % COUNT(modes)].port;
+		spec.dport = mode < COUNT(modes) ? modes[mode].port : OTHER_PORT;
 		spec.sport = (uint16_t)(1000 + shape % 5);
 		spec.flags = flags[shape % COUNT(flags)];
 		add_original(&spec);
@@ -151,33 +161,36 @@ static void make_pings(void)
 	}
 }
 
-/* The source port that a new flow through mode nat has got. */
-static uint16_t open_flow(bool ip6, uint8_t protocol, uint16_t sport)
+/* The source port that a new flow through mode nat has got, towards the same or the other family.
+ */
+static uint16_t open_flow(bool ip6, uint8_t protocol, uint16_t sport, bool other)
 {
 	struct packet first = packet_build(&(struct packet_spec){
 		.protocol = protocol,
 		.src = ip6 ? CLIENT6 : CLIENT4,
 		.dst = ip6 ? VIP6 : VIP4,
 		.sport = sport,
-		.dport = modes[0].port,
+		.dport = other ? OTHER_PORT : modes[0].port,
 		.flags = TH_SYN,
 	});
 	struct packet out;
 
 	cr_assert_eq(rig_run(&first, &out), XDP_TX);
-	return packet_get16(&out, first.l4);
+	return packet_get16(&out, first.l3 + (ip6 != other ? 40 : 20));
 }
 
 /* Of flows that are open: answers of the endpoint. */
 static void make_replies(void)
 {
-	for (size_t i = 0; i < 4 * COUNT(heads4); i++) {
-		struct packet_spec spec = head(i & 1, i / 4);
+	for (size_t i = 0; i < 8 * COUNT(heads4); i++) {
+		struct packet_spec spec = head(i & 1, i / 8);
+		bool other = i & 4;
 		char mac[RIG_MAC_TEXT];
 
 		spec.protocol = i & 2 ? IPPROTO_UDP : IPPROTO_TCP;
 		spec.dst = i & 1 ? SNAT6 : SNAT4;
-		spec.dport = open_flow(i & 1, spec.protocol, (uint16_t)(2000 + i % 8));
+		spec.dport =
+			open_flow(other != (i & 1), spec.protocol, (uint16_t)(2000 + i % 8), other);
 		spec.src = i & 1 ? ENDPOINT6 : ENDPOINT4;
 		spec.sport = modes[0].port;
 		spec.from_mac = rig_mac(spec.src, mac);
@@ -191,22 +204,24 @@ static void make_errors(void)
 {
 	static const uint8_t kinds[][4] = { { 3, 4, 2, 0 }, { 3, 3, 1, 4 }, { 11, 0, 3, 0 } };
 
-	for (size_t i = 0; i < 4 * 3 * COUNT(heads4); i++) {
-		bool ip6 = i & 1, of_request = i / 4 % 3 == 2;
+	for (size_t i = 0; i < 4 * 5 * COUNT(heads4); i++) {
+		size_t about = i / 4 % 5; /* what dsr, nat and nat to the other family have sent */
+		bool ip6 = i & 1, other = about > 2, of_request = about == 2 || about == 4;
 		const uint8_t *kind = kinds[i % COUNT(kinds)];
-		struct packet_spec spec = head(ip6, i / 12), inner = head(ip6, i % COUNT(heads4));
+		struct packet_spec spec = head(ip6, i / 20), inner = head(ip6, i % COUNT(heads4));
 		struct packet quote;
 
 		inner.protocol = i & 2 ? IPPROTO_UDP : IPPROTO_TCP;
 		inner.flags = TH_ACK;
 		if (of_request) {
 			inner.src = ip6 ? SNAT6 : SNAT4;
-			inner.sport = open_flow(ip6, inner.protocol, (uint16_t)(2000 + i % 8));
+			inner.sport = open_flow(other != ip6, inner.protocol,
+						(uint16_t)(2000 + i % 8), other);
 			inner.dst = ip6 ? ENDPOINT6 : ENDPOINT4;
 			inner.dport = modes[0].port;
 		} else {
 			inner.src = ip6 ? VIP6 : VIP4;
-			inner.sport = modes[i / 4 % 3].port;
+			inner.sport = other ? OTHER_PORT : modes[about].port;
 			inner.dst = ip6 ? CLIENT6 : CLIENT4;
 			inner.dport = (uint16_t)(2000 + i % 8);
 		}
@@ -373,9 +388,9 @@ static const char *fault_of(const struct packet *in, const struct packet *out)
 		return "the checksum of layer 4 is wrong";
 	if (before.quoted == SUM_GOOD && after.quoted == SUM_BAD)
 		return "the checksum of the quoted header is wrong";
-	/* Of another size, and not to an endpoint: weir's own words. */
-	if (!is_endpoint(out->bytes) && out->size != in->size &&
-	    (after.ip == SUM_BAD || after.l4 != SUM_GOOD))
+	/* Of another size, and back to a client: weir's own words. */
+	if (!is_endpoint(out->bytes) && !memcmp(out->bytes, in->bytes + 6, 6) &&
+	    out->size != in->size && (after.ip == SUM_BAD || after.l4 != SUM_GOOD))
 		return "an answer's checksum is wrong";
 	return NULL;
 }
