@@ -193,7 +193,10 @@ Test(config, words)
 		  "unknown mode 'dsrr'; did you mean 'dsr'? allowed: nat, dsr, ipip, gue" },
 		{ AT_EP_MODE, "\"\"", "mode has no value; allowed: nat, dsr, ipip, gue" },
 		{ AT_EP_TYPE, "custom_ip" },
-		{ AT_EP_TYPE, "custom_domain", "unknown type 'custom_domain'; allowed: custom_ip" },
+		{ AT_EP_TYPE, "public_ip" },
+		{ AT_EP_TYPE, "costum_ip",
+		  "unknown type 'costum_ip'; did you mean 'custom_ip'? allowed: custom_ip, "
+		  "public_ip, custom_domain" },
 		{ AT_EP_NAME, "a" },
 		{ AT_EP_NAME, "Null.x_y-9" },
 		{ AT_EP_NAME, "a23456789012345678901234567890123456789012345678901234567890123" },
@@ -231,7 +234,8 @@ Test(config, addresses)
 		{ AT_ADDRESS, "127.0.0.1", "address '127.0.0.1'" MARTIAN },
 		{ AT_ADDRESS, "224.0.0.1", "address '224.0.0.1'" MARTIAN },
 		{ AT_ADDRESS, "255.255.255.255", "address '255.255.255.255'" MARTIAN },
-		{ AT_ADDRESS, "010.0.0.1", "address '010.0.0.1' is not an IP address" },
+		{ AT_ADDRESS, "010.0.0.1",
+		  "address '010.0.0.1' is neither an IP address nor a name in DNS" },
 		{ AT_ADDRESS, "10.0.0.1:80",
 		  "address '10.0.0.1:80' is not an IP address; write a port under 'port:'" },
 		{ AT_ADDRESS, "10.0.0.0/24",
@@ -240,9 +244,10 @@ Test(config, addresses)
 		{ AT_ADDRESS, "\"[2001:db8::1]:80\"",
 		  "address '[2001:db8::1]:80' is not an IP address; write it without brackets, "
 		  "and a port under 'port:'" },
-		{ AT_ADDRESS, "origin.example.com",
-		  "address 'origin.example.com' is not an IP address; host names are not "
-		  "supported yet, an IP address is needed" },
+		{ AT_ADDRESS, "origin.example.com" },
+		{ AT_SNAT, "origin.example.com",
+		  "snat 'origin.example.com' is not an IP address; a name cannot stand here, an IP "
+		  "address is needed" },
 		{ AT_ADDRESS, "fe80::1%eth0",
 		  "address 'fe80::1%eth0' is not an IP address; an address with a zone cannot be "
 		  "used" },
@@ -305,9 +310,10 @@ Test(config, endpoints_on_one_line)
 		{ AT_ENDPOINT, "\"[2001:db8::1]80\"", "after ']' only :PORT can follow", 1 },
 		{ AT_ENDPOINT, "\"[2001:db8::1\"",
 		  "brackets hold an IPv6 address, as in \"[2001:db8::1]:80\"", 1 },
-		{ AT_ENDPOINT, "a.example.com:80",
-		  "address 'a.example.com' is not an IP address; host names are not supported yet, "
-		  "an IP address is needed" },
+		{ AT_ENDPOINT, "a..example.com:80",
+		  "address 'a..example.com' is neither an IP address nor a name in DNS" },
+		{ AT_ENDPOINT, "10.0.0.300:80",
+		  "address '10.0.0.300' is neither an IP address nor a name in DNS" },
 		{ AT_ENDPOINT, "\":80\"", "address has no value", 1 },
 		{ AT_ENDPOINT, "\"\\x31\\x30.0.0.1:0\"",
 		  "port '0' is out of range; allowed: 1 to 65535" },
@@ -357,7 +363,8 @@ Test(config, keys)
 		  "'{'\n" },
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
-		  "node, interfaces, snat, tunnel_source, steal_ports, hash_seed, nat_flows, "
+		  "node, interfaces, snat, nameservers, tunnel_source, steal_ports, hash_seed, "
+		  "nat_flows, "
 		  "recorded_flows, answers_per_second, limits, acls, regions, client_regions, "
 		  "listeners\n" },
 	};

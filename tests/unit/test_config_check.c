@@ -245,8 +245,8 @@ Test(config_check, families)
 		  "listener is\n" },
 		/* The endpoint that is wrong may have been the one. */
 		{ HEAD TCP("a", "[192.0.2.1, \"2001:db8::1\"]", "80", "10.0.0.1, 2001.db8.0.7"),
-		  "5:58 error address '2001.db8.0.7' is not an IP address; host names are not "
-		  "supported yet, an IP address is needed\n" },
+		  "5:58 error address '2001.db8.0.7' is neither an IP address nor a name in "
+		  "DNS\n" },
 	};
 
 	TRY_ALL(cases);

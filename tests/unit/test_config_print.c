@@ -36,13 +36,20 @@ static void random_endpoints(struct random *random, unsigned number, struct list
 			.weight = i ? below(random, 256) : 100,
 			.mode = below(random, 3) ? listener->mode : below(random, WEIR_MODE_COUNT),
 		};
+		char host[MODEL_HOST_MAX];
 
+		if (i > 1 && !below(random, 4)) {
+			snprintf(host, sizeof(host), "a%u-%u.example.com", number, i);
+			endpoint.domain = strdup(host);
+			endpoint.address = (struct addr){};
+		}
 		if (endpoint.mode == WEIR_MODE_NAT && below(random, 2))
 			endpoint.port = 1 + below(random, 65535);
 		if (below(random, 2))
 			random_name(random, i, endpoint.name);
 		else
-			addr_print_port(&endpoint.address, endpoint.port, endpoint.name);
+			memccpy(endpoint.name, model_endpoint_host(&endpoint, host), '\0',
+				sizeof(endpoint.name));
 		vec_push(&group->endpoints, endpoint);
 	}
 }
@@ -257,6 +264,8 @@ static struct model *random_model(struct random *random)
 		vec_push(&model->interfaces, strdup(interfaces[i]));
 	for (unsigned i = 0; i < below(random, 3); i++)
 		vec_push(&model->snat, make_addr(below(random, 2), 201, 1 + i));
+	for (unsigned i = 0; i < below(random, 3); i++)
+		vec_push(&model->nameservers, make_addr(below(random, 2), 203, 1 + i));
 	for (unsigned i = 0; i < below(random, 4); i++)
 		random_acl(random, i, model);
 	random_source(random, &model->tunnel_source);
@@ -476,7 +485,8 @@ Test(config_print, report_layout)
 	try_report(
 		"vers: 1", true,
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
-		"has: version, node, interfaces, snat, tunnel_source, steal_ports, hash_seed, "
+		"has: version, node, interfaces, snat, nameservers, tunnel_source, steal_ports, "
+		"hash_seed, "
 		"nat_flows, recorded_flows, answers_per_second, limits, acls, regions, "
 		"client_regions, listeners\n"
 		"    1 | vers: 1\n"

@@ -81,24 +81,35 @@ static int build_access(const struct tree_node *map, struct listener *ret)
 	return 0;
 }
 
-static struct endpoint build_endpoint(const struct tree_node *map, const struct tree_node *group,
-				      const struct listener *listener)
+static int build_endpoint(const struct tree_node *map, const struct tree_node *group,
+			  const struct listener *listener, struct endpoint_group *ret)
 {
+	const struct tree_node *address = fields_get(map, ENDPOINT_ADDRESS);
 	bool own_mode = fields_get(map, ENDPOINT_MODE);
 	struct endpoint endpoint = {
-		.address = fields_get(map, ENDPOINT_ADDRESS)->value.addr,
+		.address = address->value.addr,
 		.port = fields_number(map, ENDPOINT_PORT)
 				?: fields_number(group, GROUP_PORT_OVERRIDE),
 		.weight = fields_number(map, ENDPOINT_WEIGHT),
 		.mode = own_mode ? fields_number(map, ENDPOINT_MODE) : listener->mode,
 		.proxy_protocol = fields_number(map, ENDPOINT_PROXY_PROTOCOL),
 	};
+	char host[MODEL_HOST_MAX];
 
+	if (fields_is_domain(address)) {
+		endpoint.domain = strdup(address->text);
+		if (!endpoint.domain)
+			return -ENOMEM;
+	}
 	if (fields_get(map, ENDPOINT_NAME))
 		copy_name(endpoint.name, fields_text(map, ENDPOINT_NAME));
 	else
-		addr_print_port(&endpoint.address, endpoint.port, endpoint.name);
-	return endpoint;
+		copy_name(endpoint.name, model_endpoint_host(&endpoint, host));
+	if (vec_push(&ret->endpoints, endpoint) < 0) {
+		free(endpoint.domain);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* The text of a key, or what stands for an absent one; NULL: nothing does. */
@@ -155,7 +166,7 @@ static int build_group(const struct tree_node *map, const struct model *model,
 	    fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
 		return -ENOMEM;
 	vec_foreach(node, &nodes.nodes)
-		if (vec_push(&ret->endpoints, build_endpoint(*node, map, listener)) < 0)
+		if (build_endpoint(*node, map, listener, ret) < 0)
 			return -ENOMEM;
 	return 0;
 }
@@ -271,6 +282,18 @@ static int build_interfaces(const struct tree_node *root, struct model *model)
 	return 0;
 }
 
+static int build_nameservers(const struct tree_node *root, struct model *model)
+{
+	_cleanup_(fields_items_fini) struct node_list nodes = {};
+
+	if (fields_items(root, ROOT_NAMESERVERS, &nodes) < 0)
+		return -ENOMEM;
+	vec_foreach(node, &nodes.nodes)
+		if (vec_push(&model->nameservers, (*node)->value.addr) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 static int build_snat(const struct tree_node *root, struct model *model)
 {
 	_cleanup_(fields_items_fini) struct node_list nodes = {};
@@ -301,7 +324,7 @@ struct model *build_model(const struct tree_node *root)
 	model->recorded_flows = fields_number(root, ROOT_RECORDED_FLOWS);
 	model->answers_per_second = fields_number(root, ROOT_ANSWERS_PER_SECOND);
 	if (limits_read(root, &model->limits) < 0 || build_interfaces(root, model) < 0 ||
-	    build_snat(root, model) < 0 ||
+	    build_snat(root, model) < 0 || build_nameservers(root, model) < 0 ||
 	    build_tunnel_source(root, ROOT_TUNNEL_SOURCE, &model->tunnel_source) < 0 ||
 	    build_acls(root, model) < 0 || regions_build(root, model) < 0 ||
 	    build_listeners(root, model) < 0 || model_index(model) < 0)

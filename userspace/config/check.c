@@ -8,9 +8,9 @@
 #include "config/fields.h"
 #include "util/str.h"
 
-/* Something that may be there only once: a text, or an address and port. */
+/* Something that may be there only once: a text or an address, perhaps with a port. */
 struct entry {
-	const char *text; /* NULL: by address and port */
+	const char *text; /* NULL: by address */
 	struct addr addr;
 	uint16_t port;
 	struct tree_node *node;
@@ -27,8 +27,11 @@ static void entries_fini(struct entries *entries)
 
 static int compare_entry(const struct entry *a, const struct entry *b)
 {
-	int order = a->text ? strcmp(a->text, b->text) : addr_compare(&a->addr, &b->addr);
+	int order;
 
+	if (!a->text != !b->text)
+		return a->text ? -1 : 1;
+	order = a->text ? strcmp(a->text, b->text) : addr_compare(&a->addr, &b->addr);
 	return order ? order : a->port - b->port;
 }
 
@@ -279,20 +282,40 @@ static bool all_weights_zero(const struct tree_node *endpoints)
 	return endpoints->items.count;
 }
 
+/* The type says what the address is; the name that a domain gives its endpoint must be one. */
+static void check_type(struct report *report, const struct tree_node *endpoint,
+		       struct tree_node *address)
+{
+	const struct tree_node *type = fields_get(endpoint, ENDPOINT_TYPE);
+	bool domain = fields_is_domain(address);
+
+	if (type && domain != (type->value.number == SCHEMA_TYPE_CUSTOM_DOMAIN))
+		tree_error(report, address, "address '%s' is %s, but the type is %s", address->text,
+			   domain ? "a name" : "an IP address", type->text);
+	if (domain && strlen(address->text) + sizeof(":65535") > WEIR_NAME_MAX &&
+	    !fields_get(endpoint, ENDPOINT_NAME))
+		tree_error(report, address,
+			   "the domain is too long to be the endpoint's name; give it one, with "
+			   "name:");
+}
+
 static void check_endpoint(const struct context *context, struct tree_node *endpoint,
 			   struct node_list *addresses, struct entries *entries)
 {
 	struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
 	const struct tree_node *port = fields_port(endpoint);
+	bool domain = address && fields_is_domain(address);
 
 	check_port(context, endpoint);
 	if (!address)
 		return;
-	if (vec_push(&addresses->nodes, address) < 0)
+	check_type(context->report, endpoint, address);
+	if (!domain && vec_push(&addresses->nodes, address) < 0)
 		context->report->error = -ENOMEM;
 	if (fields_port_known(endpoint))
 		add_entry(context->report, entries,
 			  (struct entry){
+				  .text = domain ? address->text : NULL,
 				  .addr = address->value.addr,
 				  .port = port ? port->value.number : context->only_port,
 				  .node = endpoint,
@@ -483,6 +506,7 @@ void check_tree(struct report *report, struct tree_node *root)
 
 	check_items(report, root, ROOT_INTERFACES, "interface");
 	check_items(report, root, ROOT_SNAT, "snat address");
+	check_items(report, root, ROOT_NAMESERVERS, "nameserver");
 	check_tunnel_source(report, root, ROOT_TUNNEL_SOURCE);
 	check_names(report, root, ROOT_ACLS, ACL_NAME, "acl name");
 	check_names(report, root, ROOT_LISTENERS, LISTENER_NAME, "listener name");

@@ -145,15 +145,16 @@ static void print_endpoint(struct str *out, const struct listener *listener,
 			   const struct endpoint *endpoint)
 {
 	bool own_mode = endpoint->mode != listener->mode, own_name;
-	char text[ADDR_PORT_TEXT_MAX];
+	char text[MODEL_HOST_MAX];
 
-	addr_print_port(&endpoint->address, endpoint->port, text);
+	model_endpoint_host(endpoint, text);
 	own_name = strcmp(text, endpoint->name);
 	if (!own_name && !own_mode && !endpoint->proxy_protocol) {
 		str_add(out, "          - \"%s weight %u\"\n", text, endpoint->weight);
 		return;
 	}
-	str_add(out, "          - address: \"%s\"\n", addr_print(&endpoint->address, text));
+	str_add(out, "          - address: \"%s\"\n",
+		endpoint->domain ? endpoint->domain : addr_print(&endpoint->address, text));
 	if (own_name)
 		str_add(out, "            name: %s\n", endpoint->name);
 	if (endpoint->port)
@@ -311,6 +312,10 @@ char *config_print(const struct model *model)
 	if (model->snat.count) {
 		str_add(&out, "snat: ");
 		print_addresses(&out, model->snat.items, model->snat.count);
+	}
+	if (model->nameservers.count) {
+		str_add(&out, "nameservers: ");
+		print_addresses(&out, model->nameservers.items, model->nameservers.count);
 	}
 	print_tunnel_source(&out, "", &model->tunnel_source);
 	str_add(&out, "steal_ports: %s\n", model->steal_ports ? "true" : "false");

@@ -103,3 +103,8 @@ int fields_ports(const struct tree_node *map, unsigned id, struct node_list *ret
 				return -ENOMEM;
 	return 0;
 }
+
+bool fields_is_domain(const struct tree_node *address)
+{
+	return addr_is_host_name(address->text);
+}

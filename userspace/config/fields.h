@@ -44,6 +44,9 @@ unsigned fields_modes(const struct tree_node *listener, const struct tree_node *
 #define FIELDS_GUE     (1u << WEIR_MODE_GUE)
 #define FIELDS_TUNNELS (1u << WEIR_MODE_IPIP | FIELDS_GUE)
 
+/* Is the address of an endpoint a name in DNS? */
+bool fields_is_domain(const struct tree_node *address);
+
 /* Appends the right ports of a list of PORTS, in the order of the file: nodes with value.ports. */
 int fields_ports(const struct tree_node *map, unsigned id, struct node_list *ret);
 

@@ -8,6 +8,8 @@
 
 static void group_fini(struct endpoint_group *group)
 {
+	vec_foreach(endpoint, &group->endpoints)
+		free(endpoint->domain);
 	vec_free(&group->endpoints);
 	if (group->health_check) {
 		free(group->health_check->path);
@@ -46,6 +48,7 @@ void model_free(struct model *model)
 	vec_free(&model->listeners);
 	vec_free(&model->interfaces);
 	vec_free(&model->snat);
+	vec_free(&model->nameservers);
 	vec_free(&model->tunnel_source.list);
 	vec_free(&model->limits.reserved_udp_ports);
 	lookup_fini(&model->by_name);
@@ -155,7 +158,16 @@ static int copy_group(const struct endpoint_group *from, struct endpoint_group *
 	to->health_check = NULL;
 	if (copy_health_check(from->health_check, to) < 0)
 		return -ENOMEM;
-	return append_all(&to->endpoints, &from->endpoints);
+	vec_foreach(endpoint, &from->endpoints) {
+		struct endpoint copy = *endpoint;
+
+		if (copy_text(endpoint->domain, &copy.domain) < 0 ||
+		    vec_push(&to->endpoints, copy) < 0) {
+			free(copy.domain);
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 
 /* `to` owns what has been copied, also on failure. */
@@ -223,6 +235,7 @@ struct model *model_copy(const struct model *model)
 	*copy = *model;
 	memset(&copy->interfaces, 0, sizeof(copy->interfaces));
 	memset(&copy->snat, 0, sizeof(copy->snat));
+	memset(&copy->nameservers, 0, sizeof(copy->nameservers));
 	memset(&copy->acls, 0, sizeof(copy->acls));
 	memset(&copy->tunnel_source.list, 0, sizeof(copy->tunnel_source.list));
 	memset(&copy->limits.reserved_udp_ports, 0, sizeof(copy->limits.reserved_udp_ports));
@@ -231,6 +244,7 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
 	copy->by_name = (struct lookup){};
 	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0 ||
+	    append_all(&copy->nameservers, &model->nameservers) < 0 ||
 	    append_all(&copy->tunnel_source.list, &model->tunnel_source.list) < 0 ||
 	    append_all(&copy->limits.reserved_udp_ports, &model->limits.reserved_udp_ports) < 0 ||
 	    copy_acls(model, copy) < 0 || regions_copy(model, copy) < 0)
@@ -266,6 +280,17 @@ const char *model_health_name(uint8_t protocol)
 	};
 
 	return protocol < sizeof(names) / sizeof(names[0]) ? names[protocol] : "?";
+}
+
+const char *model_endpoint_host(const struct endpoint *endpoint, char *text)
+{
+	if (!endpoint->domain)
+		return addr_print_port(&endpoint->address, endpoint->port, text);
+	if (endpoint->port)
+		snprintf(text, MODEL_HOST_MAX, "%s:%u", endpoint->domain, endpoint->port);
+	else
+		snprintf(text, MODEL_HOST_MAX, "%s", endpoint->domain);
+	return text;
 }
 
 const char *model_rate_print(const struct rate *rate, char *text)
@@ -305,17 +330,17 @@ static bool same_acl(const struct acl *a, const struct acl *b)
 	       vec_equal(&a->prefixes, &b->prefixes, addr_prefix_equal);
 }
 
-static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
-{
-	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
-	       a->port == b->port && a->weight == b->weight && a->mode == b->mode &&
-	       a->proxy_protocol == b->proxy_protocol;
-}
-
 /* NULL is only NULL. */
 static int compare_texts(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) : a != b;
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
+	       a->port == b->port && a->weight == b->weight && a->mode == b->mode &&
+	       a->proxy_protocol == b->proxy_protocol && !compare_texts(a->domain, b->domain);
 }
 
 static bool same_health_check(const struct health_check *a, const struct health_check *b)
@@ -378,6 +403,7 @@ bool model_equal(const struct model *a, const struct model *b)
 	       a->nat_flows == b->nat_flows && a->recorded_flows == b->recorded_flows &&
 	       a->answers_per_second == b->answers_per_second &&
 	       vec_equal(&a->interfaces, &b->interfaces, same_text) &&
+	       vec_equal(&a->nameservers, &b->nameservers, addr_equal) &&
 	       vec_equal(&a->snat, &b->snat, addr_equal) &&
 	       vec_equal(&a->acls, &b->acls, same_acl) && regions_equal(a, b) &&
 	       vec_equal(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&

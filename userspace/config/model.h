@@ -38,6 +38,9 @@ struct rate {
 struct endpoint {
 	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
 	struct addr address;
+	char *domain;		/* owned: its addresses are the endpoint's; NULL: `address` is */
+	uint8_t sharers;	/* addresses of the domain that share the weight; 0: it has one */
+	bool leaving;		/* an address that the domain has no more: no new flows */
 	uint16_t port;		/* 0: the listener's port */
 	uint8_t weight;		/* 0..255 */
 	uint8_t mode;		/* enum weir_mode: its own, or the listener's */
@@ -152,12 +155,13 @@ struct model {
 	char node_name[WEIR_NAME_MAX];
 	char node_region[WEIR_NAME_MAX];
 	bool steal_ports;
-	uint32_t hash_seed;	     /* of the slot hash: equal on all nodes */
-	uint32_t nat_flows;	     /* that can be at once */
-	uint32_t recorded_flows;     /* the same, of other modes while their shares change */
-	uint32_t answers_per_second; /* of each kind of packet that weir itself sends; 0: none */
-	VEC(char *) interfaces;	     /* owned */
-	VEC(struct addr) snat;	     /* empty: the route's preferred source */
+	uint32_t hash_seed;	      /* of the slot hash: equal on all nodes */
+	uint32_t nat_flows;	      /* that can be at once */
+	uint32_t recorded_flows;      /* the same, of other modes while their shares change */
+	uint32_t answers_per_second;  /* of each kind of packet that weir itself sends; 0: none */
+	VEC(char *) interfaces;	      /* owned */
+	VEC(struct addr) snat;	      /* empty: the route's preferred source */
+	VEC(struct addr) nameservers; /* empty: those of the host */
 	struct tunnel_source tunnel_source; /* the same */
 	struct limits limits;		    /* that the file keeps to */
 	VEC(struct acl) acls;
@@ -193,6 +197,11 @@ const char *model_mode_name(uint8_t mode);
 
 /* "tcp": as the configuration has it. */
 const char *model_health_name(uint8_t protocol);
+
+/* "10.0.0.1:80", "example.com:80": how the configuration names an endpoint that has no name.
+ * Returns `text`, with room for MODEL_HOST_MAX. */
+#define MODEL_HOST_MAX (ADDR_HOST_MAX + 8)
+const char *model_endpoint_host(const struct endpoint *endpoint, char *text);
 
 /* "100/s burst 200", without the burst where it equals the count. Returns `text`, with room for
  * MODEL_RATE_MAX. */

@@ -50,7 +50,11 @@ static const struct schema_choice rule_conditions[] = { { "all", (1 << HTTP_FIEL
 							{ "cookie", 1 << HTTP_COOKIE },
 							{ "source_ip", 1 << HTTP_SOURCE_IP },
 							{} };
-static const struct schema_choice endpoint_types[] = { { "custom_ip", 0 }, {} };
+static const struct schema_choice endpoint_types[] = { { "custom_ip", SCHEMA_TYPE_CUSTOM_IP },
+						       { "public_ip", SCHEMA_TYPE_PUBLIC_IP },
+						       { "custom_domain",
+							 SCHEMA_TYPE_CUSTOM_DOMAIN },
+						       {} };
 
 static const struct schema_key endpoint_keys[] = {
 	[ENDPOINT_NAME] = {
@@ -63,14 +67,15 @@ static const struct schema_key endpoint_keys[] = {
 		.name = "type",
 		.type = SCHEMA_CHOICE,
 		.choices = endpoint_types,
-		.absent = "custom_ip",
-		.help = "what the address is",
+		.absent = "custom_ip, or of a name: custom_domain",
+		.help = "what the address is: custom_ip and public_ip: one; custom_domain: a name "
+			"in DNS, whose addresses share the weight",
 	},
 	[ENDPOINT_ADDRESS] = {
 		.name = "address",
-		.type = SCHEMA_ADDRESS,
+		.type = SCHEMA_ENDPOINT_ADDRESS,
 		.flags = SCHEMA_REQUIRED,
-		.help = "IP address of the endpoint",
+		.help = "IP address of the endpoint, or its name in DNS",
 	},
 	[ENDPOINT_PORT] = {
 		.name = "port",
@@ -707,6 +712,13 @@ static const struct schema_key root_keys[] = {
 		.flags = SCHEMA_LIST,
 		.absent = "the address the route prefers",
 		.help = "source addresses towards the endpoints, with mode nat",
+	},
+	[ROOT_NAMESERVERS] = {
+		.name = "nameservers",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_LIST,
+		.absent = "those of /etc/resolv.conf",
+		.help = "who is asked for the addresses of endpoints of type custom_domain",
 	},
 	[ROOT_TUNNEL_SOURCE] = {
 		.name = "tunnel_source",

@@ -22,23 +22,24 @@ enum schema_type {
 	SCHEMA_PREFIX,	  /* such an address, or ADDRESS/LENGTH for all that begin alike */
 	SCHEMA_NUMBER,
 	SCHEMA_BOOL,
-	SCHEMA_CHOICE,	  /* one of some words */
-	SCHEMA_DURATION,  /* 500ms, 2s, 10m, 1h; a bare number is seconds; the value is in ms */
-	SCHEMA_SPAN,	  /* 10s-900s: from the one duration to the other; the values are in ms */
-	SCHEMA_RATE,	  /* 100/s, 30/m; with `burst 200`: so many ahead of the pace */
-	SCHEMA_PORTS,	  /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
-	SCHEMA_TARGET,	  /* of a request: /path, perhaps with ?query */
-	SCHEMA_SERVER,	  /* name or address of a host */
-	SCHEMA_AUTHORITY, /* HOST[:PORT], as the header Host says it */
-	SCHEMA_MAP,	  /* a mapping with free keys; its object has FREE_NAME and FREE_VALUE */
-	SCHEMA_TEXT,	  /* a line of `min` to `max` characters, like the types from here on */
-	SCHEMA_BODY,	  /* several lines */
-	SCHEMA_TOKEN,	  /* of RFC 9110: the name of a header */
-	SCHEMA_METHOD,	  /* of HTTP */
-	SCHEMA_PATTERN,	  /* a text, a wildcard or ~REGEX */
-	SCHEMA_HOST,	  /* a pattern for the hosts of requests */
-	SCHEMA_URL_PATH,  /* a pattern for their paths */
-	SCHEMA_TEMPLATE,  /* a part of a URL with ${variables} of the request */
+	SCHEMA_CHOICE,	 /* one of some words */
+	SCHEMA_DURATION, /* 500ms, 2s, 10m, 1h; a bare number is seconds; the value is in ms */
+	SCHEMA_SPAN,	 /* 10s-900s: from the one duration to the other; the values are in ms */
+	SCHEMA_RATE,	 /* 100/s, 30/m; with `burst 200`: so many ahead of the pace */
+	SCHEMA_PORTS,	 /* with SCHEMA_LIST: numbers, ranges, and texts of them with commas */
+	SCHEMA_TARGET,	 /* of a request: /path, perhaps with ?query */
+	SCHEMA_SERVER,	 /* name or address of a host */
+	SCHEMA_ENDPOINT_ADDRESS, /* the same, of one that can serve */
+	SCHEMA_AUTHORITY,	 /* HOST[:PORT], as the header Host says it */
+	SCHEMA_MAP,	 /* a mapping with free keys; its object has FREE_NAME and FREE_VALUE */
+	SCHEMA_TEXT,	 /* a line of `min` to `max` characters, like the types from here on */
+	SCHEMA_BODY,	 /* several lines */
+	SCHEMA_TOKEN,	 /* of RFC 9110: the name of a header */
+	SCHEMA_METHOD,	 /* of HTTP */
+	SCHEMA_PATTERN,	 /* a text, a wildcard or ~REGEX */
+	SCHEMA_HOST,	 /* a pattern for the hosts of requests */
+	SCHEMA_URL_PATH, /* a pattern for their paths */
+	SCHEMA_TEMPLATE, /* a part of a URL with ${variables} of the request */
 	SCHEMA_TEMPLATE_PATH, /* such a path */
 	SCHEMA_URL,	      /* such a URL */
 	SCHEMA_MEDIA_TYPE,    /* text/html */
@@ -93,6 +94,7 @@ enum schema_root_keys {
 	ROOT_NODE,
 	ROOT_INTERFACES,
 	ROOT_SNAT,
+	ROOT_NAMESERVERS,
 	ROOT_TUNNEL_SOURCE,
 	ROOT_STEAL_PORTS,
 	ROOT_HASH_SEED,
@@ -184,6 +186,13 @@ enum schema_health_check_keys {
 	HEALTH_CHECK_VERIFY,
 	HEALTH_CHECK_CA_FILE,
 	HEALTH_CHECK_SERVER_NAME,
+};
+
+/* What the address of an endpoint is. */
+enum schema_endpoint_type {
+	SCHEMA_TYPE_CUSTOM_IP,
+	SCHEMA_TYPE_PUBLIC_IP,
+	SCHEMA_TYPE_CUSTOM_DOMAIN,
 };
 
 enum schema_endpoint_keys {

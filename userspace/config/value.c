@@ -335,7 +335,7 @@ static int not_an_address(struct reading *reading)
 	const char *why = "";
 
 	if (looks_like_host(reading->text))
-		why = "; host names are not supported yet, an IP address is needed";
+		why = "; a name cannot stand here, an IP address is needed";
 	else if (strchr(reading->text, '/'))
 		why = "; write a single address, not a prefix";
 	else if (strchr(reading->text, '%'))
@@ -509,6 +509,22 @@ static int read_server(struct reading *reading, union value *ret)
 		       reading->key->name, reading->quoted);
 }
 
+/* Without an address: a name. */
+static int read_endpoint_address(struct reading *reading, union value *ret)
+{
+	struct addr addr;
+
+	if (!addr_is_host_name(reading->text) && !strpbrk(reading->text, ":/[]%") &&
+	    addr_parse(reading->text, &addr) < 0)
+		return err_set(reading->err, -EINVAL,
+			       "%s '%s' is neither an IP address nor a name in DNS",
+			       reading->key->name, reading->quoted);
+	if (!addr_is_host_name(reading->text))
+		return read_address(reading, ret);
+	ret->addr = (struct addr){};
+	return 0;
+}
+
 static bool is_port(const char *text)
 {
 	uint32_t port = 0;
@@ -585,7 +601,7 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_RATE] = read_rate,	 [SCHEMA_SPAN] = read_span,
 		[SCHEMA_PATH] = read_path,	 [SCHEMA_COUNTRY] = read_country,
 		[SCHEMA_TARGET] = read_target,	 [SCHEMA_AUTHORITY] = read_authority,
-		[SCHEMA_SERVER] = read_server,
+		[SCHEMA_SERVER] = read_server,	 [SCHEMA_ENDPOINT_ADDRESS] = read_endpoint_address,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

@@ -10,6 +10,7 @@
 #include "daemon/checkup.h"
 #include "daemon/history.h"
 #include "daemon/interfaces.h"
+#include "daemon/naming.h"
 #include "daemon/world.h"
 #include "dataplane/sync.h"
 #include "util/log.h"
@@ -200,8 +201,11 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 {
 	_cleanup_(plan_freep) struct plan *next = NULL;
 	_cleanup_(facts_fini) struct facts facts = {};
-	int r = gather(daemon, model, &facts, err);
+	_cleanup_(model_freep) struct model *expanded = NULL;
+	int r = naming_expand(daemon->naming, model, &expanded, err);
 
+	model = expanded ?: model;
+	r = r ?: gather(daemon, model, &facts, err);
 	if (r < 0)
 		return r;
 	facts.accepted = accepted;
@@ -218,6 +222,8 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 	facts_fini(&daemon->facts);
 	daemon->facts = facts;
 	facts = (struct facts){};
+	model_free(daemon->expanded);
+	daemon->expanded = take_ptr(expanded);
 	checkup_bind(daemon->checkup);
 	answer(daemon);
 	return 0;
@@ -229,13 +235,22 @@ static int put_overrides_in_force(struct daemon *daemon, const struct overrides 
 				  const struct change_listeners *listeners, struct change *change,
 				  struct err *err)
 {
+	_cleanup_(change_listeners_fini) struct change_listeners whole = {};
 	_cleanup_(plan_freep) struct plan *part = NULL;
-	int r;
+	int r = 0;
 
+	vec_foreach(listener, &listeners->list) {
+		const struct listener *same =
+			model_find_listener(daemon_model(daemon), (*listener)->name);
+
+		if (!r)
+			r = same ? vec_push(&whole.list, same) : -ESRCH;
+	}
 	daemon->facts.now = object_now(daemon->object);
 	daemon->facts.verdicts = checkup_verdicts(daemon->checkup);
-	r = plan_reweigh(listeners->list.items, listeners->list.count, overrides, &daemon->facts,
-			 daemon->plan, &part, err);
+	r = r
+		    ?: plan_reweigh(whole.list.items, whole.list.count, overrides, &daemon->facts,
+				    daemon->plan, &part, err);
 	if (r == -ESRCH) /* a change was refused before, and the plan is not of this model */
 		return put_in_force(daemon, daemon->model, overrides, true, change, err);
 	r = r ?: sync_listeners(daemon->object, daemon->plan, part, err);
@@ -280,6 +295,7 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	model_free(daemon->model);
 	daemon->model = take_ptr(*model);
 	checkup_follow(daemon->checkup);
+	naming_follow(daemon->naming);
 	free(daemon->text);
 	daemon->text = take_ptr(*text);
 	overrides_fini(&daemon->state.overrides);

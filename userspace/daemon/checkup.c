@@ -148,7 +148,7 @@ void checkup_follow(struct checkup *checkup)
 	checkup->changed.list.count = 0;
 	checkup->all = false;
 	loop_stop_timer(checkup->timer);
-	if (health_follow(checkup->health, checkup->daemon->model) < 0)
+	if (health_follow(checkup->health, daemon_model(checkup->daemon)) < 0)
 		log_error("health checks: out of memory; endpoints are checked as before");
 	if (checkup_try(checkup->daemon->model, &err) < 0)
 		log_error("%s; until it can be, its endpoints stay as they are", err.text);

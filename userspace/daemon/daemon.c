@@ -18,6 +18,7 @@
 #include "daemon/checkup.h"
 #include "daemon/confirm.h"
 #include "daemon/interfaces.h"
+#include "daemon/naming.h"
 #include "daemon/upkeep.h"
 #include "daemon/world.h"
 #include "dataplane/attach.h"
@@ -31,11 +32,13 @@ static void daemon_fini(struct daemon *daemon)
 	admin_stop(daemon->admin);
 	upkeep_stop(daemon->upkeep);
 	checkup_stop(daemon->checkup);
+	naming_stop(daemon->naming);
 	confirm_stop(daemon->confirm);
 	plan_free(daemon->plan);
 	facts_fini(&daemon->facts);
 	state_fini(&daemon->state);
 	model_free(daemon->model);
+	model_free(daemon->expanded);
 	free(daemon->text);
 	object_close(daemon->object);
 	nl_free(daemon->nl);
@@ -275,6 +278,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	object_wait(); /* what the last daemon retired may still be in use */
 	r = sync_adopt(daemon->object, &daemon->plan, err);
 	r = r ?: checkup_start(daemon, err);
+	r = r ?: naming_start(daemon, err);
 	if (r < 0)
 		return r;
 	if (!fresh && !interfaces_any(daemon, model))
@@ -348,6 +352,11 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 		return err_set(err, r, "event loop: %s", strerror(-r));
 	log_info("stopped; the data plane goes on without a daemon (remove it with: weir down)");
 	return 0;
+}
+
+const struct model *daemon_model(const struct daemon *daemon)
+{
+	return daemon->expanded ?: daemon->model;
 }
 
 void daemon_stop(struct daemon *daemon)

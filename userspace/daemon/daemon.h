@@ -8,7 +8,7 @@
  *   admin.c   brings the CLI's calls  calls.c       answers them
  *   upkeep.c  follows the network     interfaces.c  attaches and detaches
  *   world.c   asks the host           state.c       remembers overrides
- *   checkup.c follows health checks
+ *   checkup.c follows health checks   naming.c      follows DNS
  *   history.c what was in force       confirm.c     takes back what nobody confirms
  */
 #ifndef WEIR_DAEMON_DAEMON_H
@@ -40,14 +40,16 @@ struct daemon {
 	struct nl *nl;
 	struct object *object;
 
-	struct model *model; /* of the configuration in force */
-	char *text;	     /* of the same */
-	struct state state;  /* overrides */
+	struct model *model;	/* of the configuration in force */
+	struct model *expanded; /* the same with addresses for domains; NULL: it has none */
+	char *text;		/* of the same */
+	struct state state;	/* overrides */
 	struct facts facts;
 	struct plan *plan;    /* in force */
 	struct err complaint; /* said last of an interface that cannot be attached */
 
 	struct checkup *checkup;
+	struct naming *naming;
 	struct admin *admin;
 	struct confirm *confirm; /* a change that waits to be confirmed, or NULL */
 	struct upkeep *upkeep;
@@ -62,6 +64,9 @@ int daemon_run(const struct daemon_options *options, struct err *err);
 /* The instance's lock: whoever writes to its data plane holds it, and loses it with the process.
  * *ret is a descriptor. -EALREADY: a daemon, or another command, has it. */
 int daemon_lock(const char *instance, int *ret, struct err *err);
+
+/* The model in force, every endpoint of which has an address. */
+const struct model *daemon_model(const struct daemon *daemon);
 
 /* Ends the loop after the call underway. */
 void daemon_stop(struct daemon *daemon);

@@ -81,7 +81,7 @@ static void follow_world(struct upkeep *upkeep, bool manage)
 	if (seen & NL_EVENT_LINK)
 		interfaces_attach(daemon, daemon->model, false, NULL);
 	r = interfaces_list(daemon, daemon->model, &attachments, &err);
-	r = r ?: world_gather(daemon->nl, daemon->model, &attachments, manage, &facts, &err);
+	r = r ?: world_gather(daemon->nl, daemon_model(daemon), &attachments, manage, &facts, &err);
 	vec_free(&attachments.list);
 	if (r < 0) {
 		complain(upkeep, &err);

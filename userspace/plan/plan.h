@@ -56,6 +56,7 @@ struct plan_endpoint {
 	uint8_t weight;
 	uint8_t undrained_weight; /* set by plan_build(): what the weight will be after a drain */
 	uint8_t file_weight;
+	uint8_t sharers;     /* addresses of a domain that share the weight; 0: it has one */
 	uint8_t state;	     /* enum weir_endpoint_state, never FREE */
 	uint8_t mode;	     /* enum weir_mode */
 	uint32_t generation; /* of the row */

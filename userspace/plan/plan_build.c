@@ -80,9 +80,12 @@ static void fill_endpoint(struct plan_endpoint *to, const struct listener *liste
 	snprintf(to->name, sizeof(to->name), "%s", from->name);
 	snprintf(to->group, sizeof(to->group), "%s", group->name);
 	to->mode = from->mode;
-	to->weight = overrides_weight(overrides, listener, group, from);
-	to->undrained_weight = overrides_undrained_weight(overrides, listener, group, from);
 	to->file_weight = from->weight;
+	to->sharers = from->sharers;
+	if (!from->leaving) {
+		to->weight = overrides_weight(overrides, listener, group, from);
+		to->undrained_weight = overrides_undrained_weight(overrides, listener, group, from);
+	}
 	to->health = verdicts_health(facts->verdicts, listener, group, from);
 	if (to->health.state == WEIR_HEALTH_ABNORMAL)
 		to->state = WEIR_ENDPOINT_DEAD;
@@ -274,7 +277,8 @@ static bool is_same_choice(const struct plan_listener *before, const struct plan
 
 		if (i >= before->endpoints.count || a->state != b->state || a->mode != b->mode ||
 		    a->weight != b->weight || a->undrained_weight != b->undrained_weight ||
-		    a->group_place != b->group_place || a->reachable != b->reachable)
+		    a->sharers != b->sharers || a->group_place != b->group_place ||
+		    a->reachable != b->reachable)
 			return false;
 	}
 	return true;
@@ -578,6 +582,7 @@ static bool reweigh_endpoint(struct plan_listener *to, const struct plan_endpoin
 		endpoint->weight = content->weight;
 		endpoint->undrained_weight = content->undrained_weight;
 		endpoint->file_weight = content->file_weight;
+		endpoint->sharers = content->sharers;
 		endpoint->state = content->state;
 		found = true;
 	}

@@ -8,6 +8,9 @@
 /* What 1 is to weights of several groups: far finer than slots are. */
 #define WEIGHT_ONE (1u << 31)
 
+/* Weights are so many times as fine where addresses of a domain share one: exact for up to ten. */
+#define WEIGHT_FINE 2520
+
 /* Whom to count: the first of these that finds somebody. */
 enum who {
 	WHO_REACHED, /* usable, and within reach */
@@ -33,6 +36,7 @@ struct fold {
 	struct shares_group *asked; /* by distance */
 	uint64_t *parts;	    /* by distance */
 	enum who who;
+	uint32_t fine; /* what weights are multiplied by */
 	uint64_t all;
 	uint64_t most;
 };
@@ -71,12 +75,19 @@ static bool takes(const struct fold *fold, const struct plan_endpoint *endpoint)
 	       (plan_is_usable(endpoint) && (fold->who == WHO_USABLE || endpoint->reachable));
 }
 
+/* A weight of the endpoint's, of which addresses of a domain have a part each. */
+static uint32_t fine_weight(const struct fold *fold, const struct plan_endpoint *endpoint,
+			    uint32_t weight)
+{
+	return weight * fold->fine / (endpoint->sharers ?: 1);
+}
+
 static void sum_up(struct fold *fold)
 {
 	for (size_t i = 0; i < fold->listener->groups.count; i++)
 		fold->groups[i] = (struct group){};
 	vec_foreach(endpoint, &fold->listener->endpoints) {
-		uint32_t whole = endpoint->undrained_weight;
+		uint32_t whole = fine_weight(fold, endpoint, endpoint->undrained_weight);
 		struct group *group;
 
 		if (!is_member(fold, endpoint))
@@ -86,7 +97,7 @@ static void sum_up(struct fold *fold)
 		if (whole && (!group->smallest || whole < group->smallest))
 			group->smallest = whole;
 		if (takes(fold, endpoint))
-			group->sum += endpoint->weight;
+			group->sum += fine_weight(fold, endpoint, endpoint->weight);
 	}
 }
 
@@ -154,12 +165,12 @@ static void share_out(struct fold *fold)
 static uint32_t weight_of(const struct fold *fold, const struct plan_endpoint *endpoint)
 {
 	const struct group *group = &fold->groups[endpoint->group_place];
-	uint32_t share, weight;
+	uint32_t share, weight = fine_weight(fold, endpoint, endpoint->weight);
 
 	if (!group->share || group->share == fold->all)
-		return group->share ? endpoint->weight : 0;
+		return group->share ? weight : 0;
 	share = shares_scale(group->share, fold->all, WEIGHT_ONE);
-	weight = shares_scale(endpoint->weight, group->sum, share);
+	weight = shares_scale(weight, group->sum, share);
 	return weight ?: 1;
 }
 
@@ -236,6 +247,7 @@ int plan_shares_fold(const struct plan_listener *listener, enum plan_family fami
 		.listener = listener,
 		.family = family,
 		.order = order,
+		.fine = 1,
 	};
 	size_t room = listener->endpoints.count + 1;
 	_cleanup_(plan_shares_fini) struct plan_shares shares = {
@@ -245,6 +257,9 @@ int plan_shares_fold(const struct plan_listener *listener, enum plan_family fami
 
 	if (fold_init(&fold) < 0 || !shares.endpoints || !shares.places)
 		return -ENOMEM;
+	vec_foreach(endpoint, &listener->endpoints)
+		if (endpoint->sharers > 1)
+			fold.fine = WEIGHT_FINE;
 	share_out(&fold);
 	list(&fold, &shares);
 	shares.slots = wanted_slots(&fold, shares.count);
