@@ -16,20 +16,11 @@ CONFIG=$LAB_DIR/weir.yaml
 	lab_listener lines tcp 53 dsr 50 30 20
 } >"$CONFIG"
 
-# chosen: who gets a new flow, by source, of each listener.
-chosen() {
-	{
-		weir explain 10.77.1.1:4001 $VIP4:80 tcp --syn -j
-		weir explain "[fd77::1:2]:4002" "[$VIP6]:53" tcp --syn -j
-	} | jq -c '[.. | objects | .endpoint? // empty] | last'
-}
-
 # picture: all that a change is about.
 picture() {
-	weir show listeners -j | jq -S '.[] | del(.ipv4, .ipv6)'
+	weir show listeners -j | jq -S '.[] | .ipv4 |= .digest | .ipv6 |= .digest'
 	weir show endpoints -j | jq -S '.[] | [.listener, .endpoint, .address, .weight, .want]'
 	weir show overrides -j | jq -S 'sort_by(.endpoint)'
-	chosen
 }
 
 as_before() { diff "$LAB_DIR/before" <(picture); }
@@ -47,7 +38,7 @@ weir drain web/main/ep3 >/dev/null
 	lab_listener more tcp 8080 nat 1 1 1
 } >"$LAB_DIR/other.yaml"
 picture >"$LAB_DIR/before"
-check "every source has an endpoint" test "$(grep -c '^"' "$LAB_DIR/before")" -eq 2
+check "slots have a digest" test "$(grep -cE '"ipv[46]": "[1-9a-f]' "$LAB_DIR/before")" -ge 5
 
 # ---- nobody confirms ----
 fresh_ports tcp $VIP4 100
@@ -69,6 +60,7 @@ hold_check meanwhile
 # ---- what the operator says meanwhile stays said ----
 check "apply --confirm again" weir apply "$LAB_DIR/other.yaml" --confirm 60
 check "drain while it waits" weir drain web/main/ep1
+check "rollback to a number has to" exit_status 75 weir rollback 1
 check "rollback does not wait" weir rollback
 weir undrain web/main/ep1 >/dev/null
 check "... as before but for that" as_before
@@ -92,6 +84,21 @@ check "a bad file is refused" exit_status 65 weir apply "$LAB_DIR/bad.yaml" --co
 check "... and nothing waits" exit_status 1 weir confirm
 check "a time that is none" exit_status 64 weir apply --confirm soon
 
+sed 's/^listeners:/hash_seed: 7\n&/' "$CONFIG" >"$LAB_DIR/seed.yaml"
+check "what cannot be taken back is refused" \
+	bash -c "weir apply $LAB_DIR/seed.yaml --confirm 2s 2>&1 | grep -q 'cannot be taken back'"
+check "... and nothing waits" exit_status 1 weir confirm
+
+# ---- what cannot be taken back now is tried again ----
+weir apply "$LAB_DIR/other.yaml" --confirm 1s >/dev/null
+mv "/var/lib/$LAB/confirm/overrides.json" "$LAB_DIR/overrides.json"
+echo '{' >"/var/lib/$LAB/confirm/overrides.json"
+check "a damaged file is in the way" wait_for "grep -q 'cannot take the change back yet' $DAEMON_LOG" 10
+check "... the change waits" exit_status 75 weir apply
+cp "$LAB_DIR/overrides.json" "/var/lib/$LAB/confirm/"
+check "... and is taken back" weir rollback
+check "... with nothing left" exit_status 1 weir confirm
+
 # ---- the daemon dies meanwhile ----
 cp "$CONFIG" "$LAB_DIR/good.yaml"
 weir undrain web >/dev/null
@@ -110,6 +117,9 @@ check "... and says that the file is not in force" grep -q "is NOT in force: it 
 daemon_stop
 daemon_start "$CONFIG"
 check "... nor is it after another restart" as_before
+check "another change does not make it good" \
+	bash -c "weir apply $LAB_DIR/good.yaml && ls /var/lib/$LAB/confirm/ | grep -x refused.yaml"
+weir set web/main/ep1 weight=40 >/dev/null
 hold_check heir
 check "unless it is meant" weir apply
 check "... then it is in force" serves 8080
@@ -117,6 +127,6 @@ daemon_stop
 daemon_start "$CONFIG"
 check "... and stays so" serves 8080
 check "history knows all of it, without a daemon, too" \
-	bash -c "kill $DAEMON; sleep 0.5; weir history | grep -c 'not confirmed' | grep -qx 2"
+	bash -c "kill $DAEMON; sleep 0.5; weir history | grep -c 'not confirmed' | grep -qx 3"
 DAEMON=
 check "weir down" weir down

@@ -8,6 +8,7 @@
 
 #include "cli/client.h"
 #include "cli/output.h"
+#include "daemon/confirm.h"
 #include "daemon/daemon.h"
 #include "daemon/state.h"
 #include "daemon/world.h"
@@ -238,6 +239,7 @@ int cli_down(const struct cli *cli, struct err *err)
 	if (r < 0)
 		return r;
 	leave_host(cli, !access(pins, F_OK));
+	confirm_clear(cli->instance);
 	r = object_unpin(cli->instance, err);
 	r = r ?: decap_unpin(cli->instance, err);
 	if (r < 0)

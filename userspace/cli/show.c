@@ -26,11 +26,17 @@ static void print_slots(const struct plan_table *table, char *text, size_t size)
 		snprintf(text, size, "%u", table->size);
 }
 
-static json_t *table_json(const struct plan_table *table)
+/* The digest is a text: JSON's numbers have no 64 bits. */
+static json_t *table_json(const struct plan_listener *listener, enum plan_family family)
 {
-	return json_pack("{s:i, s:i, s:i}", "slots", table->slots ? table->size : 0, "moving",
+	const struct plan_table *table = &listener->table[family];
+	char digest[20];
+
+	snprintf(digest, sizeof(digest), "%016llx",
+		 (unsigned long long)plan_digest(listener, table));
+	return json_pack("{s:i, s:i, s:i, s:s}", "slots", table->slots ? table->size : 0, "moving",
 			 slots_count(table->slots, table->size, WEIR_MOVING), "pinned",
-			 slots_count(table->slots, table->size, WEIR_PINNED));
+			 slots_count(table->slots, table->size, WEIR_PINNED), "digest", digest);
 }
 
 static const char *access_rule(const struct plan_listener *listener)
@@ -81,7 +87,7 @@ static json_t *listener_json(const struct report_listener *listener)
 		"access", json_pack("{s:s, s:s}", "rule", access_rule(plan), "acls", plan->lists),
 		"new_flows_per_source", limit_json(&plan->new_flows_per_source), "endpoints",
 		(int)listener->endpoints.count, "health", report_health_sum(listener, NULL), "ipv4",
-		table_json(&plan->table[PLAN_IP4]), "ipv6", table_json(&plan->table[PLAN_IP6]));
+		table_json(plan, PLAN_IP4), "ipv6", table_json(plan, PLAN_IP6));
 }
 
 static void table_head(struct table *table, const char *const *names)

@@ -9,6 +9,7 @@
 #include "daemon/history.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/str.h"
 
 #define CONFIRM_MAX 86400 /* s */
 
@@ -71,15 +72,26 @@ static int put_in_force(struct call *call, struct model **model, char **text, co
 			confirm_forget(daemon);
 		return r;
 	}
-	if (r < 0)
+	if (r < 0 && daemon->confirm)
 		confirm_abandon(daemon);
-	return r ?: confirm_begin(daemon, seconds, err);
+	else if (!r)
+		confirm_begin(daemon, seconds);
+	return r;
 }
 
 static void report(struct call *call, const char *what, const struct change *change)
 {
 	log_info("%s (by uid %u); %llu of %llu slots moved", what, call->who,
 		 (unsigned long long)change->moved, (unsigned long long)change->slots);
+}
+
+/* "apply weir.yaml", fit for a terminal; of a long name, its end. */
+static void print_how(const char *name, char how[HISTORY_HOW_MAX])
+{
+	char quoted[STR_QUOTE_MAX];
+	size_t size = strlen(name), skip = size > 40 ? size - 40 : 0;
+
+	snprintf(how, HISTORY_HOW_MAX, "apply %s", str_quote(name + skip, size - skip, quoted));
 }
 
 int call_apply(struct call *call, struct err *err)
@@ -98,7 +110,7 @@ int call_apply(struct call *call, struct err *err)
 	r = r ?: read_text(call, &name, &text, &size, err);
 	r = r ?: change_parse(name, text, size, &model, &change, err);
 	if (!r) {
-		snprintf(how, sizeof(how), "apply %s", name);
+		print_how(name, how);
 		r = put_in_force(call, &model, &text, how, seconds, &change, err);
 	}
 	call_add_change(call, &change);
@@ -144,6 +156,19 @@ static int choose_entry(struct call *call, struct history_entry *ret, struct err
 	return 0;
 }
 
+/* A change that waits, without waiting. */
+static int take_back(struct call *call, struct err *err)
+{
+	const struct change_origin origin = { .who = call->who, .how = "rollback: not confirmed" };
+	_cleanup_(change_fini) struct change change = {};
+	int r = confirm_take_back(call->daemon, &origin, &change, err);
+
+	call_add_change(call, &change);
+	if (!r)
+		report(call, origin.how, &change);
+	return r;
+}
+
 int call_rollback(struct call *call, struct err *err)
 {
 	const char *instance = call->daemon->options->instance;
@@ -154,11 +179,11 @@ int call_rollback(struct call *call, struct err *err)
 	char how[64];
 	int r;
 
-	if (confirm_left(call->daemon)) {
-		r = confirm_take_back(call->daemon, &change, err);
-		call_add_change(call, &change);
+	if (call->daemon->confirm && !json_object_get(call->request, "number"))
+		return take_back(call, err);
+	r = confirm_check(call->daemon, err);
+	if (r < 0)
 		return r;
-	}
 	r = choose_entry(call, &entry, err);
 	r = r ?: history_text(instance, entry.number, &text, err);
 	if (r < 0)

@@ -5,17 +5,19 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/history.h"
 #include "util/log.h"
 
-#define BEFORE_FILE "confirm/before.yaml" /* while a change waits */
-#define LOST_FILE   "confirm/overrides.json"
-#define AFTER_FILE  "confirm/after.yaml" /* while it waits, and when it was taken back */
+#define BEFORE_FILE  "confirm/before.yaml" /* there: a change waits */
+#define AFTER_FILE   "confirm/after.yaml"
+#define LOST_FILE    "confirm/overrides.json"
+#define REFUSED_FILE "confirm/refused.yaml"
+
+#define RETRY_MS     10000
 
 struct confirm {
 	struct daemon *daemon;
 	struct loop_source *timer;
-	uint64_t deadline; /* s, CLOCK_BOOTTIME */
+	uint64_t deadline; /* s, CLOCK_BOOTTIME; 0: it does not run yet */
 };
 
 static uint64_t now(void)
@@ -34,12 +36,63 @@ void confirm_stop(struct confirm *confirm)
 	free(confirm);
 }
 
-/* While the first is there, a change waits. */
-static int forget_before(const char *instance, struct err *err)
+/* The first to go is what makes the others count. */
+static int forget_waiting(const char *instance, struct err *err)
 {
 	int r = state_remove(instance, BEFORE_FILE, err);
 
+	r = r ?: state_remove(instance, AFTER_FILE, err);
 	return r ?: state_remove(instance, LOST_FILE, err);
+}
+
+int confirm_settle(const char *instance, struct err *err)
+{
+	_cleanup_(freep) char *after = NULL, *before = NULL;
+	int r = state_read_text(instance, BEFORE_FILE, &before, err);
+
+	if (r == -ENOENT)
+		return 0;
+	r = r ?: state_read_text(instance, AFTER_FILE, &after, err);
+	r = r ?: state_write_text(instance, REFUSED_FILE, after, err);
+	return r ?: forget_waiting(instance, err);
+}
+
+void confirm_clear(const char *instance)
+{
+	forget_waiting(instance, NULL);
+	state_remove(instance, REFUSED_FILE, NULL);
+}
+
+static void on_timeout(void *user, uint32_t expirations)
+{
+	const struct change_origin origin = { .how = "not confirmed: as before" };
+	struct confirm *confirm = user;
+	_cleanup_(change_fini) struct change change = {};
+	struct err err = {};
+
+	(void)expirations;
+	log_warning("nobody has confirmed the change: it is taken back");
+	if (confirm_take_back(confirm->daemon, &origin, &change, &err) < 0)
+		log_error("cannot take the change back yet: %s", err.text);
+}
+
+/* Everything that can fail, before the change is in force. */
+static int set_up(struct daemon *daemon, struct err *err)
+{
+	struct confirm *confirm = calloc(1, sizeof(*confirm));
+	int r;
+
+	if (!confirm)
+		return err_set(err, -ENOMEM, "out of memory");
+	confirm->daemon = daemon;
+	r = loop_add_timer(daemon->loop, (struct loop_call){ on_timeout, confirm },
+			   &confirm->timer);
+	if (r < 0) {
+		free(confirm);
+		return err_set(err, r, "cannot wait for a confirmation: %s", strerror(-r));
+	}
+	daemon->confirm = confirm;
+	return 0;
 }
 
 int confirm_prepare(struct daemon *daemon, const char *text, const struct model *model,
@@ -50,52 +103,34 @@ int confirm_prepare(struct daemon *daemon, const char *text, const struct model 
 	_cleanup_(json_decrefp) json_t *object = NULL;
 	int r;
 
+	if (model->hash_seed != daemon->model->hash_seed)
+		return err_set(
+			err, -EINVAL,
+			"another hash_seed cannot be taken back; apply it without --confirm");
 	if (overrides_lost(&daemon->state.overrides, model, &lost))
 		return err_set(err, -ENOMEM, "out of memory");
+	r = set_up(daemon, err);
+	if (r < 0)
+		return r;
 	object = json_pack("{s:o}", "overrides", state_overrides_json(&lost));
 	r = state_write_object(instance, LOST_FILE, object, err);
 	r = r ?: state_write_text(instance, AFTER_FILE, text, err);
-	return r ?: state_write_text(instance, BEFORE_FILE, daemon->text, err);
+	r = r ?: state_write_text(instance, BEFORE_FILE, daemon->text, err);
+	if (r < 0)
+		confirm_abandon(daemon);
+	return r;
 }
 
 void confirm_abandon(struct daemon *daemon)
 {
-	const char *instance = daemon->options->instance;
-
-	state_remove(instance, AFTER_FILE, NULL);
-	forget_before(instance, NULL);
+	forget_waiting(daemon->options->instance, NULL);
+	confirm_stop(take_ptr(daemon->confirm));
 }
 
-static void on_timeout(void *user, uint32_t expirations)
+void confirm_begin(struct daemon *daemon, unsigned seconds)
 {
-	struct confirm *confirm = user;
-	struct daemon *daemon = confirm->daemon;
-	_cleanup_(change_fini) struct change change = {};
-	struct err err = {};
-
-	(void)expirations;
-	log_warning("nobody has confirmed the change: it is taken back");
-	if (confirm_take_back(daemon, &change, &err) < 0)
-		log_error("cannot take the change back: %s", err.text);
-}
-
-int confirm_begin(struct daemon *daemon, unsigned seconds, struct err *err)
-{
-	struct confirm *confirm = calloc(1, sizeof(*confirm));
-	int r = confirm ? 0 : -ENOMEM;
-
-	if (!r) {
-		*confirm = (struct confirm){ .daemon = daemon, .deadline = now() + seconds };
-		r = loop_add_timer(daemon->loop, (struct loop_call){ on_timeout, confirm },
-				   &confirm->timer);
-		r = r ?: loop_set_timer(confirm->timer, seconds * 1000ull, 0);
-	}
-	if (r < 0) {
-		confirm_stop(confirm);
-		return err_set(err, r, "cannot wait for a confirmation: %s", strerror(-r));
-	}
-	daemon->confirm = confirm;
-	return 0;
+	daemon->confirm->deadline = now() + seconds;
+	loop_set_timer(daemon->confirm->timer, seconds * 1000ull, 0);
 }
 
 unsigned confirm_left(const struct daemon *daemon)
@@ -111,10 +146,10 @@ int confirm_check(const struct daemon *daemon, struct err *err)
 {
 	if (!daemon->confirm)
 		return 0;
-	return err_set(
-		err, -EAGAIN,
-		"a change waits to be confirmed, for %u s more: weir confirm, or weir rollback",
-		confirm_left(daemon));
+	return err_set(err, -EAGAIN,
+		       "a change waits to be confirmed, for %u s more: weir confirm, or weir "
+		       "rollback",
+		       confirm_left(daemon));
 }
 
 static int none_waits(struct err *err)
@@ -128,95 +163,92 @@ int confirm_accept(struct daemon *daemon, struct err *err)
 
 	if (!daemon->confirm)
 		return none_waits(err);
-	/* In this order: at no moment is it a change that was taken back. */
-	r = state_remove(daemon->options->instance, AFTER_FILE, err);
-	r = r ?: forget_before(daemon->options->instance, err);
-	if (!r)
-		confirm_stop(take_ptr(daemon->confirm));
-	return r;
+	r = forget_waiting(daemon->options->instance, err);
+	if (r < 0)
+		return r;
+	confirm_stop(take_ptr(daemon->confirm));
+	confirm_forget(daemon);
+	return 0;
 }
 
-void confirm_settle(const char *instance)
+static bool is_refused(const char *instance, const char *text)
 {
-	forget_before(instance, NULL);
+	_cleanup_(freep) char *refused = NULL;
+
+	return text && !state_read_text(instance, REFUSED_FILE, &refused, NULL) &&
+	       !strcmp(refused, text);
 }
 
 void confirm_forget(struct daemon *daemon)
 {
-	state_remove(daemon->options->instance, AFTER_FILE, NULL);
+	const char *instance = daemon->options->instance;
+	struct err err;
+
+	if (is_refused(instance, daemon->text) && state_remove(instance, REFUSED_FILE, &err) < 0)
+		log_warning("in force, but not after a restart: %s", err.text);
 }
 
-static int read_lost(const char *instance, struct overrides *ret, struct err *err)
+static int restore_overrides(const char *instance, struct overrides *overrides, struct err *err)
 {
+	_cleanup_(overrides_fini) struct overrides lost = {};
 	_cleanup_(json_decrefp) json_t *object = NULL;
 	int r = state_read_object(instance, LOST_FILE, &object, err);
 
 	if (r < 0)
 		return r;
-	r = state_overrides_read(json_object_get(object, "overrides"), ret);
+	r = state_overrides_read(json_object_get(object, "overrides"), &lost);
+	r = r ?: overrides_restore(overrides, &lost);
 	return r < 0 ? err_set(err, r, LOST_FILE ": %s", strerror(-r)) : 0;
 }
 
-/* The daemon's overrides as they were, but for what was said of endpoints since. */
-static int restore_overrides(struct daemon *daemon, struct err *err)
-{
-	_cleanup_(overrides_fini) struct overrides lost = {};
-	int r = read_lost(daemon->options->instance, &lost, err);
-
-	if (!r && overrides_restore(&daemon->state.overrides, &lost))
-		r = err_set(err, -ENOMEM, "out of memory");
-	return r;
-}
-
-int confirm_take_back(struct daemon *daemon, struct change *change, struct err *err)
+static int take_back(struct daemon *daemon, const struct change_origin *origin,
+		     struct change *change, struct err *err)
 {
 	const char *instance = daemon->options->instance;
-	const struct change_origin origin = { .how = "not confirmed: as before" };
 	_cleanup_(model_freep) struct model *model = NULL;
 	_cleanup_(freep) char *text = NULL;
 	int r;
 
-	if (!daemon->confirm)
-		return none_waits(err);
-	confirm_stop(take_ptr(daemon->confirm));
 	r = state_read_text(instance, BEFORE_FILE, &text, err);
 	r = r ?: change_parse("the configuration before", text, strlen(text), &model, change, err);
-	r = r ?: restore_overrides(daemon, err);
-	r = r ?: change_configuration(daemon, &model, &text, true, &origin, change, err);
-	if (r < 0)
-		return r;
-	log_info("the configuration before is in force again");
-	return forget_before(instance, err);
+	r = r ?: restore_overrides(instance, &daemon->state.overrides, err);
+	r = r ?: change_configuration(daemon, &model, &text, true, origin, change, err);
+	return r ?: confirm_settle(instance, err);
 }
 
-/* Does the file hold what was taken back? */
-static bool was_taken_back(const char *instance, const char *text)
+int confirm_take_back(struct daemon *daemon, const struct change_origin *origin,
+		      struct change *change, struct err *err)
 {
-	_cleanup_(freep) char *refused = NULL;
+	int r;
 
-	return text && !state_read_text(instance, AFTER_FILE, &refused, NULL) &&
-	       !strcmp(refused, text);
+	if (!daemon->confirm)
+		return none_waits(err);
+	r = take_back(daemon, origin, change, err);
+	if (r < 0) {
+		loop_set_timer(daemon->confirm->timer, RETRY_MS, 0);
+		return r;
+	}
+	confirm_stop(take_ptr(daemon->confirm));
+	log_info("the configuration before is in force again");
+	return 0;
 }
 
 int confirm_resume(const char *instance, const char *text, struct overrides *overrides, char **ret,
 		   struct err *err)
 {
-	_cleanup_(overrides_fini) struct overrides lost = {};
-	_cleanup_(freep) char *before = NULL;
+	_cleanup_(freep) char *before = NULL, *after = NULL;
 	int r;
 
 	*ret = NULL;
 	r = state_read_text(instance, BEFORE_FILE, &before, err);
-	if (r == -ENOENT) {
-		if (was_taken_back(instance, text))
-			state_load_config(instance, ret, NULL);
-		return 0;
-	}
-	r = r ?: read_lost(instance, &lost, err);
+	if (r == -ENOENT)
+		return is_refused(instance, text) ? state_load_config(instance, ret, err) : 0;
+	r = r ?: state_read_text(instance, AFTER_FILE, &after, err);
+	r = r ?: restore_overrides(instance, overrides, err);
 	if (r < 0)
 		return r;
-	if (overrides_restore(overrides, &lost))
-		return err_set(err, -ENOMEM, "out of memory");
-	*ret = take_ptr(before);
+	/* Else the file is another one: it was applied from elsewhere, or mended since. */
+	if (!strcmp(after, text))
+		*ret = take_ptr(before);
 	return 0;
 }

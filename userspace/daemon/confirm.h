@@ -6,6 +6,10 @@
  *
  * What was taken back is remembered: a daemon that finds it in its file begins with what was in
  * force, not with what somebody may have been locked out by. Whoever applies it again means it.
+ *
+ *   before.yaml, after.yaml, overrides.json   while a change waits: what was in force, what is,
+ *                                             and the overrides that it has cleared
+ *   refused.yaml                              what was taken back last
  */
 #ifndef WEIR_DAEMON_CONFIRM_H
 #define WEIR_DAEMON_CONFIRM_H
@@ -14,28 +18,31 @@
 
 struct confirm;
 
-/* Remembers what is in force, before `text` (of `model`) is put in its place. */
+/* Remembers what is in force, before `text` (of `model`) is put in its place. Refuses, with nothing
+ * changed, what could not be taken back. */
 int confirm_prepare(struct daemon *daemon, const char *text, const struct model *model,
 		    struct err *err);
 
 /* It is in force: the time runs. Or it was refused. */
-int confirm_begin(struct daemon *daemon, unsigned seconds, struct err *err);
+void confirm_begin(struct daemon *daemon, unsigned seconds);
 void confirm_abandon(struct daemon *daemon);
 
 /* Seconds left; 0: nothing waits to be confirmed. */
 unsigned confirm_left(const struct daemon *daemon);
 
+/* -EAGAIN with a text while a change waits: one at a time. */
+int confirm_check(const struct daemon *daemon, struct err *err);
+
 /* The change stays. -ESRCH: none waits. */
 int confirm_accept(struct daemon *daemon, struct err *err);
 
-/* The configuration before, and the overrides that the change had cleared. -ESRCH: none waits. */
-int confirm_take_back(struct daemon *daemon, struct change *change, struct err *err);
+/* The configuration before, and the overrides that the change had cleared. -ESRCH: none waits. What
+ * cannot be taken back now is tried again. */
+int confirm_take_back(struct daemon *daemon, const struct change_origin *origin,
+		      struct change *change, struct err *err);
 
-/* What was put in force without --confirm is meant: what was taken back once is forgotten. */
+/* What is in force without --confirm is meant, even if it was taken back once. */
 void confirm_forget(struct daemon *daemon);
-
-/* -EAGAIN with a text while a change waits: one at a time. */
-int confirm_check(const struct daemon *daemon, struct err *err);
 
 /*
  * When a daemon starts with the text of its file. *ret, the caller's, is what it must begin with
@@ -44,7 +51,12 @@ int confirm_check(const struct daemon *daemon, struct err *err);
  */
 int confirm_resume(const char *instance, const char *text, struct overrides *overrides, char **ret,
 		   struct err *err);
-void confirm_settle(const char *instance);
+
+/* Nothing waits any more: what did was taken back. */
+int confirm_settle(const char *instance, struct err *err);
+
+/* Nothing is remembered any more. */
+void confirm_clear(const char *instance);
 
 void confirm_stop(struct confirm *confirm);
 

@@ -291,7 +291,9 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = put_first_in_force(daemon, &model, &text, fresh, &change, err);
 	if (r < 0)
 		return r;
-	confirm_settle(instance);
+	r = confirm_settle(instance, err);
+	if (r < 0)
+		return r;
 	if (change.cleared)
 		log_info("%u override%s cleared: the file has changed", change.cleared,
 			 change.cleared == 1 ? "" : "s");

@@ -36,27 +36,35 @@ static int make_folder(const char *path, struct err *err)
 	return 0;
 }
 
-/* `file` is a name, or FOLDER/NAME. */
+/* Where `file`, a name or FOLDER/NAME, lies, and its name there. */
+static const char *split_path(const char *instance, const char *file, char directory[PATH_MAX])
+{
+	const char *slash = strchr(file, '/');
+
+	state_path(instance, "", directory);
+	if (!slash)
+		return file;
+	strncat(directory, file, slash - file);
+	return slash + 1;
+}
+
 static int put_file(const char *instance, const char *file, const char *text,
 		    int put(const char *directory, const char *name, const char *data, size_t size),
 		    struct err *err)
 {
-	const char *slash = strchr(file, '/');
 	char directory[PATH_MAX];
+	const char *name;
 	int r;
 
 	state_path(instance, "", directory);
 	r = make_folder(directory, err);
-	if (!r && slash) {
-		strncat(directory, file, slash - file);
-		r = make_folder(directory, err);
-		file = slash + 1;
-	}
+	name = split_path(instance, file, directory);
+	r = r ?: make_folder(directory, err);
 	if (r < 0)
 		return r;
-	r = put(directory, file, text, strlen(text));
+	r = put(directory, name, text, strlen(text));
 	if (r < 0)
-		return err_set(err, r, "cannot write %s/%s: %s", directory, file, strerror(-r));
+		return err_set(err, r, "cannot write %s/%s: %s", directory, name, strerror(-r));
 	return 0;
 }
 
@@ -80,11 +88,12 @@ int state_write_object(const char *instance, const char *file, json_t *object, s
 
 int state_remove(const char *instance, const char *file, struct err *err)
 {
-	char path[PATH_MAX];
+	char directory[PATH_MAX];
+	const char *name = split_path(instance, file, directory);
+	int r = file_remove(directory, name);
 
-	state_path(instance, file, path);
-	if (unlink(path) && errno != ENOENT)
-		return err_set(err, -errno, "cannot remove %s: %s", path, strerror(errno));
+	if (r < 0 && r != -ENOENT)
+		return err_set(err, r, "cannot remove %s/%s: %s", directory, name, strerror(-r));
 	return 0;
 }
 

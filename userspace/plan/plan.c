@@ -303,3 +303,50 @@ struct plan_endpoint *plan_find_row(const struct plan_listener *listener, uint32
 			return endpoint;
 	return NULL;
 }
+
+/* How many slots of the table say all: each half of them repeats the other. */
+static uint32_t period(const struct plan_table *table)
+{
+	uint32_t size = table->size;
+
+	for (uint32_t half = size / 2; half; half = size / 2) {
+		uint32_t slot = 0;
+
+		while (slot < half &&
+		       table->slots[slot].current == table->slots[slot + half].current)
+			slot++;
+		if (slot < half)
+			break;
+		size = half;
+	}
+	return size;
+}
+
+/* FNV-1a. */
+static uint64_t digest(uint64_t sum, const void *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ ((const uint8_t *)data)[i]) * 0x100000001b3ull;
+	return sum;
+}
+
+uint64_t plan_digest(const struct plan_listener *listener, const struct plan_table *table)
+{
+	static const struct plan_endpoint nobody = {};
+	uint64_t sum = 0xcbf29ce484222325ull;
+	uint32_t size;
+
+	if (!table->slots)
+		return 0;
+	size = period(table);
+	for (uint32_t slot = 0; slot < size; slot++) {
+		const struct plan_endpoint *endpoint =
+			plan_find_row(listener, listener->block + table->slots[slot].current)
+				?: &nobody;
+		const uint8_t port[2] = { endpoint->port >> 8, endpoint->port };
+
+		sum = digest(sum, endpoint->address.bytes, sizeof(endpoint->address.bytes));
+		sum = digest(sum, port, sizeof(port));
+	}
+	return sum;
+}

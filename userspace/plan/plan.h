@@ -189,6 +189,12 @@ enum plan_family plan_family_of(const struct addr *addr);
  */
 bool plan_is_usable(const struct plan_endpoint *endpoint);
 
+/*
+ * Who has which slot, in one number: equal on two nodes, or before and after a change, if new flows
+ * go to the same endpoints. A table that repeats a smaller one has that one's. 0: no table.
+ */
+uint64_t plan_digest(const struct plan_listener *listener, const struct plan_table *table);
+
 /* Is a row in the listener's block, so that slots may name it? */
 bool plan_in_block(const struct plan_listener *listener, uint32_t row);
 

@@ -113,3 +113,12 @@ int file_replace(const char *directory, const char *name, const char *data, size
 
 	return r ?: file_publish(directory, name);
 }
+
+int file_remove(const char *directory, const char *name)
+{
+	_cleanup_(closep) int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (folder < 0 || unlinkat(folder, name, 0) || fsync(folder))
+		return -errno;
+	return 0;
+}

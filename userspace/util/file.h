@@ -21,4 +21,7 @@ int file_replace(const char *directory, const char *name, const char *data, size
 int file_stage(const char *directory, const char *name, const char *data, size_t size);
 int file_publish(const char *directory, const char *name);
 
+/* Removes directory/name, and syncs. -ENOENT: it was not there. */
+int file_remove(const char *directory, const char *name);
+
 #endif
