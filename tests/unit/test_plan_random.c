@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Goal: through any sequence of changes - weights, drains, endpoints and source addresses that come
- * and go, blocks and tables that grow - no established flow moves while its endpoint is configured,
- * and no row or source address changes its owner while a flow refers to it.
+ * and go, blocks and tables that grow, groups that fail over and return - no established flow moves
+ * while its endpoint is configured, and no row or source address changes its owner while a flow
+ * refers to it.
  *
  * The data plane here is a small one of the test's own, after dataplane.md, "Selection": packets of
  * one dsr and one nat listener with the same endpoints. Time is in seconds; the change of a second
@@ -50,6 +51,7 @@ struct sim {
 	uint64_t random;
 	bool eager; /* a planted defect: slots are PINNED at once */
 	unsigned sources;
+	unsigned percentage[2]; /* of the near group and of the far one */
 	struct member pool[POOL];
 	struct flow flows[2 * FLOWS];
 	struct support_world world;
@@ -64,6 +66,31 @@ static uint32_t random_below(struct sim *sim, uint32_t limit)
 	word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9ull;
 	word = (word ^ (word >> 27)) * 0x94d049bb133111ebull;
 	return (word ^ (word >> 31)) % limit;
+}
+
+/* Even members are near, odd ones far. */
+static const char *group_of(unsigned member)
+{
+	return member % 2 ? "far" : "near";
+}
+
+static void add_group(const struct sim *sim, unsigned far, struct str *out)
+{
+	const char *comma = "";
+
+	for (unsigned i = far; i < POOL; i += 2) {
+		if (!sim->pool[i].configured)
+			continue;
+		if (!*comma)
+			str_add(out,
+				"      - {name: %s, region: %s, traffic_percentage: %u, endpoints: "
+				"[",
+				group_of(i), group_of(i), sim->percentage[far]);
+		str_add(out, "%s10.0.0.%u weight %u", comma, i + 1, sim->pool[i].weight);
+		comma = ", ";
+	}
+	if (*comma)
+		str_add(out, "]}\n");
 }
 
 static void add_listener(const struct sim *sim, const char *mode, struct str *out)
@@ -83,15 +110,9 @@ static void add_listener(const struct sim *sim, const char *mode, struct str *ou
 			}
 		str_add(out, "]\n");
 	}
-	comma = "";
-	str_add(out, "    endpoint_groups:\n      - {name: main, endpoints: [");
-	for (unsigned i = 0; i < POOL; i++) {
-		if (!sim->pool[i].configured)
-			continue;
-		str_add(out, "%s10.0.0.%u weight %u", comma, i + 1, sim->pool[i].weight);
-		comma = ", ";
-	}
-	str_add(out, "]}\n");
+	str_add(out, "    endpoint_groups:\n");
+	add_group(sim, 1, out);
+	add_group(sim, 0, out);
 }
 
 static void put_in_force(struct sim *sim)
@@ -107,11 +128,11 @@ static void put_in_force(struct sim *sim)
 		snprintf(name, sizeof(name), "10.0.0.%u", i + 1);
 		if (sim->pool[i].drained)
 			for (int nat = 0; nat < 2; nat++)
-				overrides_get(&sim->world.overrides, nat ? "nat" : "dsr", "main",
-					      name)
+				overrides_get(&sim->world.overrides, nat ? "nat" : "dsr",
+					      group_of(i), name)
 					->drained = true;
 	}
-	str_add(&out, "version: 1\nlisteners:\n");
+	str_add(&out, "version: 1\nnode: { region: near }\nlisteners:\n");
 	add_listener(sim, "nat", &out);
 	add_listener(sim, "dsr", &out);
 	text = str_take(&out);
@@ -137,7 +158,7 @@ static void disturb(struct sim *sim)
 {
 	struct member *member = &sim->pool[random_below(sim, POOL)];
 
-	switch (random_below(sim, 8)) {
+	switch (random_below(sim, 9)) {
 	case 0:
 	case 1:
 		if (!member->configured) {
@@ -157,6 +178,14 @@ static void disturb(struct sim *sim)
 		break;
 	case 4: /* maintenance of all of them, and its end */
 		for (unsigned i = 0; i < POOL; i++)
+			sim->pool[i].drained = sim->pool[i].configured && !member->drained;
+		break;
+	case 5:
+		for (unsigned i = 0; i < 2; i++)
+			sim->percentage[i] = 1 + random_below(sim, 100);
+		break;
+	case 6: /* a place goes down, or comes up */
+		for (unsigned i = random_below(sim, 2); i < POOL; i += 2)
 			sim->pool[i].drained = sim->pool[i].configured && !member->drained;
 		break;
 	default:
@@ -333,6 +362,7 @@ static void begin(struct sim *sim, uint64_t seed, bool eager)
 	memset(sim, 0, sizeof(*sim));
 	sim->random = seed;
 	sim->eager = eager;
+	sim->percentage[0] = sim->percentage[1] = 100;
 	sim->world = support_begin();
 	for (unsigned i = 0; i < 2 + random_below(sim, 4); i++) {
 		sim->pool[i].configured = true;

@@ -14,7 +14,8 @@ const struct verb verbs[] = {
 	{ "drain", "LISTENER[/GROUP[/ENDPOINT]]", "no new connections; keep those there are",
 	  cli_drain, "LISTENER[/GROUP[/ENDPOINT]] [--for T] [--reason TEXT]" },
 	{ "undrain", "LISTENER[/GROUP[/ENDPOINT]]", "take new connections again", cli_undrain },
-	{ "show", "listeners|endpoints|flows|latency|drops|overrides|decap [SELECTOR]",
+	{ "show",
+	  "listeners|endpoints|groups|checks|flows|latency|drops|overrides|decap [SELECTOR]",
 	  "what is in force, with or without a daemon", cli_show,
 	  "flows [--client ADDRESS[/N]] [--port N] [--protocol tcp|udp]\n"
 	  "       [--state opening|open|closing|reset] [--limit N] [--count]" },
