@@ -104,14 +104,23 @@ for mode in nat dsr; do
 	settle
 	cell_shares "$mode: it returned:" 20 60 0
 
-	region_config $mode 50 100 >"$LAB_DIR/weir.yaml"
-	check "$mode: another percentage" weir apply "$LAB_DIR/weir.yaml"
+	if [[ $mode == nat ]]; then
+		region_config $mode 50 100 >"$LAB_DIR/weir.yaml"
+		check "$mode: another percentage" weir apply "$LAB_DIR/weir.yaml"
+	else
+		check "$mode: another percentage" weir set '*/near' traffic_percentage=50
+		check "... which is remembered" \
+			bash -c "weir show overrides | grep -q 'names/near *traffic_percentage 50 (file: 100)'"
+		daemon_kill9
+		daemon_start "$LAB_DIR/weir.yaml"
+	fi
 	settle
 	cell_shares "$mode: 50/100, half and half:" 12.5 37.5 50
 	for vip in $VIP4 $VIP6; do
 		hold_check "$mode-tcp-$vip"
 		hold_check "$mode-udp-$vip"
 	done
+	weir set '*/near' traffic_percentage=100 >/dev/null # or it would outlive `weir down`
 	daemon_stop
 	check "$mode: weir down" weir down
 done

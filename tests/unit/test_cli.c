@@ -230,7 +230,8 @@ Test(cli, arguments)
 		{ "set web/main/a", 64, NULL, "weir: set: name an endpoint and its weight" },
 		{ "set web/main/a weight=1 b", 64, NULL, "usage: weir set" },
 		{ "set web/main/a wieght=1", 64, NULL,
-		  "weir: set: only 'weight=N' can be set, not 'wieght=1'" },
+		  "weir: set: only 'weight=N' and 'traffic_percentage=N' can be set, not "
+		  "'wieght=1'" },
 		{ "set -x web/main/a weight=1", 64, NULL, "weir: set: unexpected '-x'" },
 		{ "drain", 64, NULL, "weir: drain: name what to drain" },
 		{ "drain a b", 64, NULL, "usage: weir drain" },

@@ -241,3 +241,25 @@ Test(override, expire)
 	left = list_of(&overrides);
 	cr_expect_str_eq(left, "a:; b: weight 6 of 100 drained", "%s", left);
 }
+
+/* 8: of a group: its traffic_percentage, beside its endpoints' weights, and as long as the file's.
+ */
+Test(override, groups)
+{
+	_cleanup_(model_freep) struct model *model = support_parse(FILE_OF(A("100")));
+	_cleanup_(overrides_fini) struct overrides overrides = {};
+	const struct listener *web = &model->listeners.items[0];
+	struct endpoint_group *group = &web->groups.items[0];
+
+	cr_expect_eq(overrides_percentage(&overrides, web, group), 100);
+	set(&overrides, "", 0, 100, false);
+	set(&overrides, "a", 7, 100, false);
+	cr_expect_eq(overrides_percentage(&overrides, web, group), 0);
+	cr_expect_eq(overrides_weight(&overrides, web, group, &group->endpoints.items[0]), 7);
+	cr_expect_eq(overrides_prune(&overrides, model), 0);
+	cr_expect_eq(overrides_percentage(&overrides, web, group), 0);
+	group->traffic_percentage = 90;
+	cr_expect_eq(overrides_prune(&overrides, model), 1);
+	cr_expect_eq(overrides_percentage(&overrides, web, group), 90);
+	cr_expect_eq(overrides_weight(&overrides, web, group, &group->endpoints.items[0]), 7);
+}

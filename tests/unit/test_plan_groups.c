@@ -269,6 +269,18 @@ Test(plan_groups, reweigh)
 	expect_wants(&world, "0.00 0.00 50.00 50.00", "reweighed");
 	support_build(&world, TWO);
 	cr_expect_eq(support_listener(&world, "web")->table[PLAN_IP4].change.moved, 0);
+
+	drain(&world, "a", "10.0.0.1", false);
+	drain(&world, "a", "10.0.0.2", false);
+	set_weight(&world, "a", "", 40); /* its traffic_percentage */
+	cr_assert_eq(plan_reweigh(&listener, 1, &world.overrides, &world.facts, world.plan, &part,
+				  &world.err),
+		     0);
+	plan_merge(world.plan, part);
+	plan_free(part);
+	expect_wants(&world, "26.67 13.33 30.00 30.00", "dialled down");
+	support_build(&world, TWO);
+	cr_expect_eq(support_listener(&world, "web")->table[PLAN_IP4].change.moved, 0);
 	support_end(&world);
 }
 

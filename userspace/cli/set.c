@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* set, drain, undrain: changes to endpoints that leave the file alone. */
+/* set, drain, undrain: changes to endpoints and groups that leave the file alone. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +15,15 @@ static void print_changes(json_t *answer)
 	json_t *changed = json_object_get(answer, "changed"), *one;
 	size_t i;
 
-	json_array_foreach(changed, i, one)
-		printf("%s: weight %d -> %d\n", json_string_value(json_object_get(one, "endpoint")),
+	json_array_foreach(changed, i, one) {
+		const char *group = json_string_value(json_object_get(one, "group"));
+		const char *what = group ? "traffic_percentage" : "weight";
+
+		printf("%s: %s %d -> %d\n",
+		       group ?: json_string_value(json_object_get(one, "endpoint")), what,
 		       (int)json_integer_value(json_object_get(one, "before")),
-		       (int)json_integer_value(json_object_get(one, "weight")));
+		       (int)json_integer_value(json_object_get(one, what)));
+	}
 	printf("%.1f %% of slots moved\n", slots ? 100.0 * moved / slots : 0.0);
 }
 
@@ -36,19 +41,19 @@ static int call(const struct cli *cli, json_t *request, struct err *err)
 	return 0;
 }
 
-/* Strict: digits only, 0 to 255. */
-static int parse_weight(const char *text, int *ret)
+/* Strict: digits only. */
+static int parse_value(const char *text, long most, int *ret)
 {
 	char *end;
-	long weight;
+	long value;
 
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	errno = 0;
-	weight = strtol(text, &end, 10);
-	if (*end || errno || weight > 255)
+	value = strtol(text, &end, 10);
+	if (*end || errno || value > most)
 		return -EINVAL;
-	*ret = weight;
+	*ret = value;
 	return 0;
 }
 
@@ -94,24 +99,34 @@ static int take_options(const struct cli *cli, json_t *request, const char **ret
 
 int cli_set(const struct cli *cli, struct err *err)
 {
+	static const struct {
+		const char *name;
+		int most;
+	} keys[] = { { "weight", 255 }, { "traffic_percentage", 100 } };
 	_cleanup_(json_decrefp) json_t *request = json_pack("{s:s}", "call", "set");
-	static const char key[] = "weight=";
 	const char *arguments[2];
-	int weight, r;
+	int r = take_options(cli, request, arguments, 2, err);
 
-	r = take_options(cli, request, arguments, 2, err);
 	if (r)
 		return r;
-	if (strncmp(arguments[1], key, strlen(key)))
-		return err_set(err, CLI_USAGE, "set: only 'weight=N' can be set, not '%.40s'",
-			       arguments[1]);
-	if (parse_weight(arguments[1] + strlen(key), &weight))
-		return err_set(err, CLI_USAGE,
-			       "set: '%.40s' is no weight: a whole number from 0 to 255",
-			       arguments[1] + strlen(key));
-	json_object_set_new(request, "selector", json_string(arguments[0]));
-	json_object_set_new(request, "weight", json_integer(weight));
-	return call(cli, take_ptr(request), err);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		size_t size = strlen(keys[i].name);
+		const char *text = arguments[1] + size + 1;
+		int value;
+
+		if (strncmp(arguments[1], keys[i].name, size) || arguments[1][size] != '=')
+			continue;
+		if (parse_value(text, keys[i].most, &value))
+			return err_set(err, CLI_USAGE,
+				       "set: '%.40s' is no %s: a whole number from 0 to %d", text,
+				       keys[i].name, keys[i].most);
+		json_object_set_new(request, "selector", json_string(arguments[0]));
+		json_object_set_new(request, keys[i].name, json_integer(value));
+		return call(cli, take_ptr(request), err);
+	}
+	return err_set(err, CLI_USAGE,
+		       "set: only 'weight=N' and 'traffic_percentage=N' can be set, not '%.40s'",
+		       arguments[1]);
 }
 
 static int drain(const struct cli *cli, const char *verb, struct err *err)

@@ -22,6 +22,13 @@ static void add_origin(struct table *table, const struct override_origin *origin
 
 static void add_override(struct table *table, const struct override *override)
 {
+	if (!override->endpoint[0]) {
+		table_add(table, "%s/%s", override->listener, override->group);
+		table_add(table, "traffic_percentage %d (file: %u)", override->weight,
+			  override->file_weight);
+		add_origin(table, &override->weight_origin);
+		return;
+	}
 	if (override->weight >= 0) {
 		table_add(table, "%s/%s/%s", override->listener, override->group,
 			  override->endpoint);
@@ -43,9 +50,21 @@ static json_t *origin_json(const struct override_origin *origin)
 			 origin->why);
 }
 
+static json_t *group_json(const struct override *override)
+{
+	return json_pack("{s:o, s:i, s:o}", "group",
+			 json_sprintf("%s/%s", override->listener, override->group),
+			 "traffic_percentage", override->weight, "origin",
+			 origin_json(&override->weight_origin));
+}
+
 static json_t *override_json(const struct override *override)
 {
-	json_t *json = json_pack(
+	json_t *json;
+
+	if (!override->endpoint[0])
+		return group_json(override);
+	json = json_pack(
 		"{s:o, s:o, s:b}", "endpoint",
 		json_sprintf("%s/%s/%s", override->listener, override->group, override->endpoint),
 		"weight", override->weight < 0 ? json_null() : json_integer(override->weight),

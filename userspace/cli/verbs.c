@@ -9,8 +9,10 @@ const struct verb verbs[] = {
 	{ "confirm", "", "keep what 'apply --confirm' takes back after T otherwise", cli_confirm },
 	{ "history", "[N]", "the configurations that were in force; the text of one", cli_history },
 	{ "rollback", "[N]", "put one of them in force again: N, or the one before", cli_rollback },
-	{ "set", "LISTENER/GROUP/ENDPOINT weight=N", "change a weight", cli_set,
-	  "LISTENER/GROUP/ENDPOINT weight=N [--for T] [--reason TEXT]" },
+	{ "set", "LISTENER/GROUP/ENDPOINT weight=N | LISTENER/GROUP traffic_percentage=N",
+	  "change a weight, or how much a group takes", cli_set,
+	  "LISTENER/GROUP/ENDPOINT weight=N [--for T] [--reason TEXT]\n"
+	  "LISTENER/GROUP traffic_percentage=N [--for T] [--reason TEXT]" },
 	{ "drain", "LISTENER[/GROUP[/ENDPOINT]]", "no new connections; keep those there are",
 	  cli_drain, "LISTENER[/GROUP[/ENDPOINT]] [--for T] [--reason TEXT]" },
 	{ "undrain", "LISTENER[/GROUP[/ENDPOINT]]", "take new connections again", cli_undrain },

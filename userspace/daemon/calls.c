@@ -14,11 +14,12 @@
 
 #define FOR_MAX (366 * 86400) /* s */
 
-/* What an endpoint-changing call does to one endpoint's override. */
+/* What a call does to the overrides of endpoints, or of groups. */
 struct wish {
 	const char *verb;
-	int weight; /* -1: not this */
-	int drain;  /* 1, 0; -1: not this */
+	bool of_groups; /* then the weight is a traffic_percentage */
+	int weight;	/* -1: not this */
+	int drain;	/* 1, 0; -1: not this */
 	struct override_origin origin;
 };
 
@@ -59,6 +60,24 @@ static int change_endpoint(struct call *call, const struct wish *wish,
 	return 0;
 }
 
+static int change_group(struct call *call, const struct wish *wish, const struct listener *listener,
+			const struct endpoint_group *group, struct overrides *overrides)
+{
+	struct override *override = overrides_get(overrides, listener->name, group->name, "");
+	int before = overrides_percentage(overrides, listener, group);
+
+	if (!override)
+		return -ENOMEM;
+	override->weight = wish->weight == group->traffic_percentage ? -1 : wish->weight;
+	override->file_weight = group->traffic_percentage;
+	override->weight_origin = override->weight < 0 ? (struct override_origin){} : wish->origin;
+	json_array_append_new(json_object_get(call->answer, "changed"),
+			      json_pack("{s:o, s:i, s:i}", "group",
+					json_sprintf("%s/%s", listener->name, group->name),
+					"before", before, "traffic_percentage", wish->weight));
+	return 0;
+}
+
 /* The endpoint whose path is nearest to a selector that matches nothing. */
 static int no_match(const struct model *model, const char *selector, struct err *err)
 {
@@ -94,6 +113,42 @@ static int touch(struct change_listeners *touched, const struct listener *listen
 	return vec_push(&touched->list, listener);
 }
 
+static int check_parts(const struct wish *wish, const struct selector *selector, struct err *err)
+{
+	if (wish->of_groups && selector->parts != SELECTOR_PARTS - 1)
+		return err_set(err, -EINVAL,
+			       "traffic_percentage= needs a group: LISTENER/GROUP, for example "
+			       "%s/*",
+			       selector->part[0]);
+	if (!wish->of_groups && wish->weight >= 0 && selector->parts < SELECTOR_PARTS)
+		return err_set(err, -EINVAL,
+			       "weight= needs an endpoint: LISTENER/GROUP/ENDPOINT, "
+			       "for example %s/*/*",
+			       selector->part[0]);
+	return 0;
+}
+
+static int change_in_group(struct call *call, const struct wish *wish,
+			   const struct selector *selector, const struct listener *listener,
+			   const struct endpoint_group *group, struct overrides *overrides,
+			   struct change_listeners *touched)
+{
+	if (wish->of_groups) {
+		if (!selector_matches(selector, listener->name, group->name, ""))
+			return 0;
+		return touch(touched, listener)
+			       ?: change_group(call, wish, listener, group, overrides);
+	}
+	vec_foreach(endpoint, &group->endpoints) {
+		if (!selector_matches(selector, listener->name, group->name, endpoint->name))
+			continue;
+		if (touch(touched, listener) ||
+		    change_endpoint(call, wish, listener, group, endpoint, overrides))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int change_matching(struct call *call, const struct wish *wish, const char *text,
 			   struct overrides *overrides, struct change_listeners *touched,
 			   struct err *err)
@@ -102,26 +157,16 @@ static int change_matching(struct call *call, const struct wish *wish, const cha
 	struct selector selector;
 	int r = selector_parse(text, &selector, err);
 
+	r = r ?: check_parts(wish, &selector, err);
 	if (r < 0)
 		return r;
-	if (wish->weight >= 0 && selector.parts < SELECTOR_PARTS)
-		return err_set(err, -EINVAL,
-			       "weight= needs an endpoint: LISTENER/GROUP/ENDPOINT, "
-			       "for example %s/*/*",
-			       selector.part[0]);
-	vec_foreach(listener, &model->listeners) {
-		vec_foreach(group, &listener->groups) {
-			vec_foreach(endpoint, &group->endpoints) {
-				if (!selector_matches(&selector, listener->name, group->name,
-						      endpoint->name))
-					continue;
-				if (touch(touched, listener) ||
-				    change_endpoint(call, wish, listener, group, endpoint,
-						    overrides))
-					return err_set(err, -ENOMEM, "out of memory");
-			}
-		}
-	}
+	vec_foreach(listener, &model->listeners)
+		vec_foreach(group, &listener->groups)
+			r = r
+				    ?: change_in_group(call, wish, &selector, listener, group,
+						       overrides, touched);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
 	if (!json_array_size(json_object_get(call->answer, "changed")))
 		return no_match(model, text, err);
 	return 0;
@@ -176,26 +221,30 @@ static int change_endpoints(struct call *call, struct wish *wish, struct err *er
 
 static int call_set(struct call *call, struct err *err)
 {
-	json_t *weight = json_object_get(call->request, "weight");
-	struct wish wish = { .weight = json_integer_value(weight), .drain = -1 };
+	json_t *percentage = json_object_get(call->request, "traffic_percentage");
+	json_t *value = percentage ?: json_object_get(call->request, "weight");
+	const char *what = percentage ? "traffic_percentage" : "weight";
+	struct wish wish = { .of_groups = percentage, .drain = -1 };
+	int most = percentage ? 100 : 255;
 	char verb[32];
 
-	if (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
-	    json_integer_value(weight) > 255)
-		return err_set(err, -EINVAL, "set: 'weight' must be a number from 0 to 255");
-	snprintf(verb, sizeof(verb), "weight %d", wish.weight);
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+	    json_integer_value(value) > most)
+		return err_set(err, -EINVAL, "set: '%s' must be a number from 0 to %d", what, most);
+	wish.weight = json_integer_value(value);
+	snprintf(verb, sizeof(verb), "%s %d", what, wish.weight);
 	wish.verb = verb;
 	return change_endpoints(call, &wish, err);
 }
 
 static int call_drain(struct call *call, struct err *err)
 {
-	return change_endpoints(call, &(struct wish){ "drained", -1, 1 }, err);
+	return change_endpoints(call, &(struct wish){ "drained", false, -1, 1 }, err);
 }
 
 static int call_undrain(struct call *call, struct err *err)
 {
-	return change_endpoints(call, &(struct wish){ "undrained", -1, 0 }, err);
+	return change_endpoints(call, &(struct wish){ "undrained", false, -1, 0 }, err);
 }
 
 static int call_interface(struct call *call, bool attached, struct err *err)

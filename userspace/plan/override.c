@@ -78,21 +78,23 @@ struct override *overrides_get(struct overrides *overrides, const char *listener
 	return &overrides->list.items[overrides->list.count - 1];
 }
 
-static const struct endpoint *find_endpoint(const struct model *model,
-					    const struct override *override)
+/* What the file says in its place; -1: it does not have what the override is about. */
+static int file_value(const struct model *model, const struct override *override)
 {
 	const struct listener *listener = model_find_listener(model, override->listener);
 
 	if (!listener)
-		return NULL;
+		return -1;
 	vec_foreach(group, &listener->groups) {
 		if (strcmp(group->name, override->group))
 			continue;
+		if (!override->endpoint[0])
+			return group->traffic_percentage;
 		vec_foreach(endpoint, &group->endpoints)
 			if (!strcmp(endpoint->name, override->endpoint))
-				return endpoint;
+				return endpoint->weight;
 	}
-	return NULL;
+	return -1;
 }
 
 /* The places of the list have changed; without memory, what is in it is found slowly. */
@@ -114,11 +116,11 @@ unsigned overrides_prune(struct overrides *overrides, const struct model *model)
 	size_t kept = 0;
 
 	vec_foreach(override, &overrides->list) {
-		const struct endpoint *endpoint = find_endpoint(model, override);
+		int value = file_value(model, override);
 
-		if (!endpoint)
+		if (value < 0)
 			continue;
-		if (override->weight >= 0 && endpoint->weight != override->file_weight) {
+		if (override->weight >= 0 && value != override->file_weight) {
 			override->weight = -1;
 			override->weight_origin = (struct override_origin){};
 			cleared++;
@@ -198,6 +200,15 @@ int overrides_restore(struct overrides *overrides, const struct overrides *lost)
 		}
 	}
 	return 0;
+}
+
+uint8_t overrides_percentage(const struct overrides *overrides, const struct listener *listener,
+			     const struct endpoint_group *group)
+{
+	const struct override *override =
+		overrides_find(overrides, listener->name, group->name, "");
+
+	return override && override->weight >= 0 ? override->weight : group->traffic_percentage;
 }
 
 uint8_t overrides_weight(const struct overrides *overrides, const struct listener *listener,

@@ -26,12 +26,13 @@ struct override_origin {
 	char why[OVERRIDE_WHY_MAX];
 };
 
+/* Of an endpoint; or of a group, whose traffic_percentage stands for the weight. */
 struct override {
 	char listener[WEIR_NAME_MAX];
 	char group[WEIR_NAME_MAX];
-	char endpoint[WEIR_NAME_MAX];
-	int weight;	     /* -1: the file's */
-	uint8_t file_weight; /* what the file said when the weight was set */
+	char endpoint[WEIR_NAME_MAX]; /* "": of the group */
+	int weight;		      /* -1: the file's */
+	uint8_t file_weight;	      /* what the file said when the weight was set */
 	bool drained;
 	struct override_origin
 		weight_origin; /* zero without a weight, as the other without a drain */
@@ -76,6 +77,10 @@ int overrides_restore(struct overrides *overrides, const struct overrides *lost)
  */
 int overrides_lost(const struct overrides *overrides, const struct model *model,
 		   struct overrides *ret);
+
+/* The traffic_percentage in force of a group: the override's or the file's. */
+uint8_t overrides_percentage(const struct overrides *overrides, const struct listener *listener,
+			     const struct endpoint_group *group);
 
 /* The weight in force: the override's or the file's; 0 while drained. */
 uint8_t overrides_weight(const struct overrides *overrides, const struct listener *listener,

@@ -472,7 +472,7 @@ static int build_listener(struct plan_places *places, const struct listener *fro
 	r = plan_access_listener(access, from, to, err);
 	if (r < 0)
 		return r;
-	r = plan_groups_fill(model, from, to);
+	r = plan_groups_fill(model, overrides, from, to);
 	vec_foreach(group, &to->groups)
 		r = r ?: plan_groups_region(places->plan, group->region, err);
 	r = r ?: build_endpoints(places, to, from, model, overrides, facts, err);
@@ -594,6 +594,11 @@ static int reweigh(const struct plan_listener *before, struct plan_listener *to,
 		   const struct facts *facts)
 {
 	vec_foreach(group, &from->groups) {
+		uint16_t place = plan_groups_place(to, group->name);
+
+		if (place < to->groups.count)
+			to->groups.items[place].traffic_percentage =
+				overrides_percentage(overrides, from, group);
 		vec_foreach(endpoint, &group->endpoints) {
 			struct plan_endpoint content = {
 				.address = endpoint->address,

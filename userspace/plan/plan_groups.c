@@ -24,12 +24,14 @@ static bool is_nearer(const struct model *model, const struct plan_group *a,
 	return distance(model, a) < distance(model, b);
 }
 
-int plan_groups_fill(const struct model *model, const struct listener *from,
-		     struct plan_listener *to)
+int plan_groups_fill(const struct model *model, const struct overrides *overrides,
+		     const struct listener *from, struct plan_listener *to)
 {
 	to->groups.count = 0;
 	vec_foreach(group, &from->groups) {
-		struct plan_group fresh = { .traffic_percentage = group->traffic_percentage };
+		struct plan_group fresh = {
+			.traffic_percentage = overrides_percentage(overrides, from, group),
+		};
 		size_t place = to->groups.count;
 
 		if (group->is_virtual)

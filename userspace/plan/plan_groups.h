@@ -10,8 +10,8 @@
  * Sets to->groups: those in the node's own region first, the others by their latency, those of
  * which none is known last; the file's order decides where that is the same. 0 or -ENOMEM.
  */
-int plan_groups_fill(const struct model *model, const struct listener *from,
-		     struct plan_listener *to);
+int plan_groups_fill(const struct model *model, const struct overrides *overrides,
+		     const struct listener *from, struct plan_listener *to);
 
 /*
  * Numbers for the regions of the plan: those of the one in force keep theirs, and none is given
