@@ -27,6 +27,8 @@ static void print_text(const char *text, FILE *out)
 			fputs("\\(dq", out);
 		else if (*text == '\'')
 			fputs("\\(aq", out);
+		else if (*text == '|' && isalpha((unsigned char)text[1]))
+			fputs("|\\:", out); /* a list may go on in the next line */
 		else
 			fputc(*text, out);
 	}
