@@ -199,6 +199,7 @@ Test(listener, all_ports_cost_a_few_cells)
 
 	for (int own = 0; own < 2; own++) {
 		rig_configure("version: 1\n"
+			      "limits: {ports_per_listener: 65535}\n"
 			      "listeners:\n"
 			      "- {name: all, protocol: udp, address: " VIP4 ", port: 1-65535, "
 			      "endpoint_groups: [{name: all, endpoints: ['10.0.0.11%s']}]}\n",

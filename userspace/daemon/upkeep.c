@@ -207,25 +207,33 @@ static uint64_t now_ms(void)
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
+/* Is the time over of anything that was said of the listener? NULL: of any. */
+static bool has_expired(const struct overrides *overrides, const char *listener, int64_t now)
+{
+	vec_foreach(override, &overrides->list)
+		if (override_has_expired(override, now) &&
+		    (!listener || !strcmp(override->listener, listener)))
+			return true;
+	return false;
+}
+
 /* Overrides whose time is over: the file's word again. */
 static void expire_overrides(struct daemon *daemon)
 {
 	_cleanup_(overrides_fini) struct overrides overrides = {};
 	_cleanup_(change_listeners_fini) struct change_listeners touched = {};
 	_cleanup_(change_fini) struct change change = {};
-	const struct listener *listener;
 	int64_t now = time(NULL);
 	struct err err = {};
 	unsigned expired;
-	int r = 0;
+	int r;
 
-	vec_foreach(override, &daemon->state.overrides.list) {
-		if (!override_has_expired(override, now))
-			continue;
-		listener = model_find_listener(daemon->model, override->listener);
-		if (listener && vec_push(&touched.list, listener))
+	if (!has_expired(&daemon->state.overrides, NULL, now))
+		return;
+	vec_foreach(listener, &daemon->model->listeners)
+		if (has_expired(&daemon->state.overrides, listener->name, now) &&
+		    vec_push(&touched.list, listener))
 			return; /* in the next second, perhaps */
-	}
 	if (!touched.list.count || overrides_copy(&daemon->state.overrides, &overrides))
 		return;
 	expired = overrides_expire(&overrides, now);
