@@ -162,9 +162,10 @@ $(O)/tests/bench/control/control: $(O)/tests/bench/control/control.o $(O)/libwei
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-bench-control: $(O)/weir $(O)/tests/bench/control/control ## what configuration costs: 10 000 listeners (ROUNDS=n)
+bench-control: $(O)/weir $(O)/tests/bench/control/control $(PEERS) $(TEST_BPF) ## what configuration costs: 10 000 listeners (ROUNDS=n)
 	$(Q)mkdir -p $(O)/bench
 	$(Q)$(O)/tests/bench/control/control $(O)/weir '$(ROUNDS)' $(O)/bench/control.jsonl
+	$(Q)BUILD=$(O) tests/bench/control/health | tee -a $(O)/bench/control.jsonl
 
 # What is only checked now and then, since it takes so long: other compilers, other kernels.
 $(O)/tests/kernels/load: $(O)/tests/kernels/load.o

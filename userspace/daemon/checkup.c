@@ -17,10 +17,19 @@
 struct checkup {
 	struct daemon *daemon;
 	struct health *health;
-	struct loop_source *timer;	 /* runs while something is to be put in force */
+	uint64_t decided;	   /* us: when the first of the changes was; 0: there is none */
+	struct loop_source *timer; /* runs while something is to be put in force */
 	struct change_listeners changed; /* of the daemon's model */
 	bool all;			 /* ... and more than the list can say */
 };
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+}
 
 /* Whose verdicts the plan in force does not know yet. */
 static void note_change(struct checkup *checkup, const struct verdict *verdict)
@@ -30,6 +39,7 @@ static void note_change(struct checkup *checkup, const struct verdict *verdict)
 
 	if (!listener)
 		return;
+	checkup->decided = checkup->decided ?: now_us();
 	loop_set_timer(checkup->timer, 0, 0);
 	vec_foreach(noted, &checkup->changed.list)
 		if (*noted == listener)
@@ -89,9 +99,10 @@ static void on_changed(void *user, uint32_t expirations)
 		checkup->all = false;
 		checkup->changed.list.count = 0;
 		if (change.moved)
-			log_info("health checks: %llu of %llu slots moved",
-				 (unsigned long long)change.moved,
-				 (unsigned long long)change.slots);
+			log_info("health checks: %llu of %llu slots moved, %.1f ms after the probe",
+				 (unsigned long long)change.moved, (unsigned long long)change.slots,
+				 (now_us() - checkup->decided) / 1e3);
+		checkup->decided = 0;
 	}
 	change_fini(&change);
 }
@@ -147,6 +158,7 @@ void checkup_follow(struct checkup *checkup)
 	/* Its listeners are in force with the verdicts there are. */
 	checkup->changed.list.count = 0;
 	checkup->all = false;
+	checkup->decided = 0;
 	loop_stop_timer(checkup->timer);
 	if (health_follow(checkup->health, daemon_model(checkup->daemon)) < 0)
 		log_error("health checks: out of memory; endpoints are checked as before");
