@@ -279,6 +279,28 @@ Test(config_hostile, bombs)
 	try_repeated("version: 1", " ", 100000, "\n---\nversion: 1\n", "a second document");
 }
 
+/* Two megabytes of groups, each in a region of its own, the last two in one: asked of each with
+ * each, that takes a minute, in a daemon that does nothing else meanwhile. */
+Test(config_hostile, many_groups, .timeout = 30)
+{
+	_cleanup_(findings_fini) struct findings findings = {};
+	_cleanup_(str_fini) struct str text = {};
+	struct model *model = NULL;
+
+	str_add(&text, "version: 1\nlisteners:\n- {name: a, protocol: tcp, address: [192.0.2.1], "
+		       "port: 80, endpoint_groups: [");
+	for (unsigned i = 0; i < 40000; i++)
+		str_add(&text, "{name: g%u, region: r%u, endpoints: [10.0.%u.%u]}, ", i,
+			i < 39999 ? i : 39998, i >> 8, i & 255);
+	str_add(&text, "]}\n");
+	cr_expect_eq(config_parse(text.text, text.size, &model, &findings), -EINVAL);
+	cr_assert_eq(findings.errors, 2, "too many, and two in one region");
+	cr_expect_str_eq(findings.list.items[1].message,
+			 "group 'g39998' is in region 'r39998', too; the default groups of a "
+			 "listener lie in different regions: put the endpoints into one group, or "
+			 "name another region");
+}
+
 Test(config_hostile, bytes)
 {
 	static const struct {

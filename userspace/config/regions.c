@@ -375,25 +375,46 @@ static bool is_default(const struct tree_node *group)
 	return fields_known(group, GROUP_TYPE) && !fields_number(group, GROUP_TYPE);
 }
 
-static void check_same_region(struct report *report, const struct tree_node *root,
-			      const struct node_list *groups, size_t index)
+/* A default group and where it is. */
+struct placed {
+	const char *region;
+	struct tree_node *group;
+};
+
+struct placed_list {
+	VEC(struct placed) list;
+};
+
+static void placed_fini(struct placed_list *placed)
 {
-	struct tree_node *group = groups->nodes.items[index];
-	struct tree_node *place = fields_get(group, GROUP_REGION) ?: group;
-	const char *own = region_of(root, group);
+	vec_free(&placed->list);
+}
 
-	for (size_t i = 0; own && i < index; i++) {
-		const struct tree_node *other = groups->nodes.items[i];
-		const char *region = is_default(other) ? region_of(root, other) : NULL;
+static int compare_placed(const void *left, const void *right)
+{
+	const struct placed *a = left, *b = right;
 
-		if (!region || strcmp(region, own))
+	return strcmp(a->region, b->region) ?: (a->group->index < b->group->index ? -1 : 1);
+}
+
+/* The default groups of a listener, of which there may be very many. Sorts. */
+static void check_same_region(struct report *report, struct placed_list *placed)
+{
+	const struct placed *first = placed->list.items;
+
+	if (placed->list.count)
+		qsort(placed->list.items, placed->list.count, sizeof(*placed->list.items),
+		      compare_placed);
+	vec_foreach(it, &placed->list) {
+		if (it == first || strcmp(it->region, first->region)) {
+			first = it;
 			continue;
-		tree_error(report, place,
+		}
+		tree_error(report, fields_get(it->group, GROUP_REGION) ?: it->group,
 			   "group '%s' is in region '%s', too; the default groups of a listener "
 			   "lie in different regions: put the endpoints into one group, or name "
 			   "another region",
-			   fields_text(other, GROUP_NAME), own);
-		return;
+			   fields_text(first->group, GROUP_NAME), first->region);
 	}
 }
 
@@ -401,20 +422,25 @@ static void check_groups(struct report *report, const struct tree_node *root,
 			 const struct tree_node *listener)
 {
 	_cleanup_(fields_items_fini) struct node_list groups = {};
+	_cleanup_(placed_fini) struct placed_list placed = {};
 	struct tree_node *list = fields_get(listener, LISTENER_GROUPS);
 	bool any = false;
 
 	if (fields_items(listener, LISTENER_GROUPS, &groups) < 0)
 		report->error = -ENOMEM;
-	for (size_t i = 0; i < groups.nodes.count; i++) {
-		const struct tree_node *group = groups.nodes.items[i];
+	vec_foreach(item, &groups.nodes) {
+		struct tree_node *group = *item;
+		const char *region;
 
 		if (!is_default(group))
 			continue;
 		any |= !fields_known(group, GROUP_TRAFFIC_PERCENTAGE) ||
 		       fields_number(group, GROUP_TRAFFIC_PERCENTAGE);
-		check_same_region(report, root, &groups, i);
+		region = region_of(root, group);
+		if (region && vec_push(&placed.list, ((struct placed){ region, group })) < 0)
+			report->error = -ENOMEM;
 	}
+	check_same_region(report, &placed);
 	if (list && !any && groups.nodes.count && !(list->flags & TREE_TAINTED))
 		tree_warning(report, list,
 			     "no group has a traffic_percentage above 0, so new flows are refused");
