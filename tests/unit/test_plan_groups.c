@@ -250,6 +250,84 @@ Test(plan_groups, health)
 	support_end(&world);
 }
 
+#define CHECKED_ONE WEB("    fail_open: true\n", CHECKED("a", "here", "10.0.0.1, 10.0.0.2"))
+
+/* Fails open to both endpoints when the second dies after the first: unrecorded flows of the second
+ * stay with it, in the window that every other change has; so do those of rows left behind. */
+Test(plan_groups, open_keeps_flows)
+{
+	_cleanup_(verdicts_fini) struct verdicts verdicts = {};
+	struct support_world world = support_begin();
+	const struct plan_listener *web;
+	const struct plan_table *table;
+
+	world.facts.verdicts = &verdicts;
+	judge(&verdicts, "a", "10.0.0.1", false);
+	support_build(&world, CHECKED_ONE);
+	expect_wants(&world, "0.00 100.00", "the other one");
+	judge(&verdicts, "a", "10.0.0.2", false);
+	support_build(&world, CHECKED_ONE);
+	expect_wants(&world, "50.00 50.00", "open");
+	web = support_listener(&world, "web");
+	table = &web->table[PLAN_IP4];
+	cr_assert_gt(table->change.moved, 0);
+	cr_expect_eq(table->change.moving, table->change.moved, "%u", table->change.moving);
+	cr_expect_eq(table->change.pinned, 0);
+	for (uint32_t i = 0; i < table->size; i++)
+		cr_assert_eq(table->slots[i].previous + web->block,
+			     support_endpoint(web, "10.0.0.2")->row, "slot %u", i);
+	support_build(&world, CHECKED_ONE);
+	table = &support_listener(&world, "web")->table[PLAN_IP4];
+	cr_expect_eq(table->change.moved, 0, "the same again");
+
+	/* Whom nobody opens is gone, and its flows are. */
+	judge(&verdicts, "a", "10.0.0.1", true);
+	support_build(&world, CHECKED_ONE);
+	table = &support_listener(&world, "web")->table[PLAN_IP4];
+	expect_wants(&world, "100.00 0.00", "one is back");
+	cr_expect_eq(table->change.moving, 0);
+	support_end(&world);
+}
+
+#define CHECKED_MANY                                                                               \
+	WEB("    fail_open: true\n",                                                               \
+	    CHECKED("a", "here",                                                                   \
+		    "10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5, 10.0.0.6, 10.0.0.7, "       \
+		    "10.0.0.8, 10.0.0.9, 10.0.0.10, 10.0.0.11, 10.0.0.12, 10.0.0.13, 10.0.0.14, "  \
+		    "10.0.0.15, 10.0.0.16, 10.0.0.17, 10.0.0.18, 10.0.0.19, 10.0.0.20")            \
+		    CHECKED("b", "far", "10.0.1.1"))
+
+/* The rows that a block left behind when it grew go with their endpoint. */
+Test(plan_groups, open_left_behind)
+{
+	_cleanup_(verdicts_fini) struct verdicts verdicts = {};
+	struct support_world world = support_begin();
+	const struct plan_listener *web;
+	char address[32];
+	unsigned behind = 0;
+
+	world.facts.verdicts = &verdicts;
+	support_build(&world, CHECKED_ONE);
+	for (unsigned i = 1; i <= 20; i++) {
+		snprintf(address, sizeof(address), "10.0.0.%u", i);
+		judge(&verdicts, "a", address, false);
+	}
+	judge(&verdicts, "b", "10.0.1.1", false);
+	support_build(&world, CHECKED_MANY);
+	web = support_listener(&world, "web");
+	vec_foreach(endpoint, &web->endpoints) {
+		bool left = !plan_in_block(web, endpoint->row);
+		bool nearest = !strcmp(endpoint->group, "a");
+
+		behind += left;
+		cr_expect_eq(endpoint->state, left	? WEIR_ENDPOINT_DRAINING
+					      : nearest ? WEIR_ENDPOINT_ACTIVE
+							: WEIR_ENDPOINT_DEAD);
+	}
+	cr_expect_eq(behind, 2, "the block has grown: %u", behind);
+	support_end(&world);
+}
+
 /* The same plan by plan_build() and by plan_reweigh(), which `weir drain` uses. */
 Test(plan_groups, reweigh)
 {

@@ -188,12 +188,26 @@ static void set_want(struct plan_listener *listener, enum plan_family family,
 	}
 }
 
-/* Where a listener fails open, what health checks found does not keep flows from its endpoints. */
-static void open_up(struct plan_listener *listener)
+/* Rows that the block left behind keep their flows as long as their endpoint does. */
+static void open_left_behind(struct plan_listener *listener, const struct plan_endpoint *opened)
 {
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->named && endpoint->state == WEIR_ENDPOINT_DEAD)
-			endpoint->state = WEIR_ENDPOINT_ACTIVE;
+		if (endpoint->state == WEIR_ENDPOINT_DEAD && endpoint->port == opened->port &&
+		    !plan_in_block(listener, endpoint->row) &&
+		    addr_equal(&endpoint->address, &opened->address))
+			endpoint->state = WEIR_ENDPOINT_DRAINING;
+}
+
+/* Where a listener fails open, what health checks found does not keep flows from its endpoints, nor
+ * end those that they have. */
+static void open_up(struct plan_listener *listener)
+{
+	vec_foreach(endpoint, &listener->endpoints) {
+		if (!endpoint->named || endpoint->state != WEIR_ENDPOINT_DEAD)
+			continue;
+		endpoint->state = WEIR_ENDPOINT_ACTIVE;
+		open_left_behind(listener, endpoint);
+	}
 }
 
 /* Which places of the block carry no flow any more: free, gone or dead. */
@@ -263,6 +277,11 @@ static bool same_groups(const struct plan_listener *a, const struct plan_listene
 	return true;
 }
 
+static bool is_abnormal(const struct plan_endpoint *endpoint)
+{
+	return endpoint->health.state == WEIR_HEALTH_ABNORMAL;
+}
+
 /* What plan_build() chose last, it would choose again: slots and candidates are the same. */
 static bool is_same_choice(const struct plan_listener *before, const struct plan_listener *now,
 			   enum plan_family family)
@@ -275,7 +294,8 @@ static bool is_same_choice(const struct plan_listener *before, const struct plan
 		const struct plan_endpoint *a = &before->endpoints.items[i];
 		const struct plan_endpoint *b = &now->endpoints.items[i];
 
-		if (i >= before->endpoints.count || a->state != b->state || a->mode != b->mode ||
+		if (i >= before->endpoints.count || a->state != b->state ||
+		    is_abnormal(a) != is_abnormal(b) || a->mode != b->mode ||
 		    a->weight != b->weight || a->undrained_weight != b->undrained_weight ||
 		    a->sharers != b->sharers || a->group_place != b->group_place ||
 		    a->reachable != b->reachable)
@@ -368,43 +388,47 @@ static int build_table(const struct plan_listener *before, struct plan_listener 
 	return 0;
 }
 
-static int build_family(const struct plan_listener *before, struct plan_listener *listener,
-			enum plan_family family, uint32_t now)
+static int fold_family(struct plan_listener *listener, enum plan_family family,
+		       struct plan_shares *ret)
 {
 	_cleanup_(freep) uint16_t *order = calloc(listener->groups.count + 1, sizeof(*order));
-	_cleanup_(plan_shares_fini) struct plan_shares shares = {};
 	int r;
 
 	if (!order)
 		return -ENOMEM;
 	for (size_t i = 0; i < listener->groups.count; i++)
 		order[i] = i;
-	r = plan_shares_fold(listener, family, order, &shares);
-	if (r < 0)
-		return r;
-	set_want(listener, family, &shares);
-	return build_table(before, listener, family, &shares, now);
+	r = plan_shares_fold(listener, family, order, ret);
+	if (!r)
+		set_want(listener, family, ret);
+	return r;
 }
 
+/* Who is opened is known when the shares of both families are, and no table is built before: it
+ * has to know whose flows go on. */
 static int build_tables(const struct plan_listener *before, struct plan_listener *listener,
 			uint32_t now)
 {
+	struct plan_shares shares[PLAN_FAMILIES] = {};
 	bool has[PLAN_FAMILIES] = {};
-	int r;
+	int r = 0;
 
 	vec_foreach(address, &listener->addresses)
 		has[plan_family_of(address)] = true;
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		if (!has[family]) {
+	for (int family = 0; !r && family < PLAN_FAMILIES; family++)
+		if (has[family])
+			r = fold_family(listener, family, &shares[family]);
+	if (!r)
+		open_up(listener);
+	for (int family = 0; !r && family < PLAN_FAMILIES; family++) {
+		if (has[family])
+			r = build_table(before, listener, family, &shares[family], now);
+		else
 			drop_table(&listener->table[family]);
-			continue;
-		}
-		r = build_family(before, listener, family, now);
-		if (r < 0)
-			return r;
 	}
-	open_up(listener);
-	return 0;
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		plan_shares_fini(&shares[family]);
+	return r;
 }
 
 /* Flows may be idle for longer from now on, and so they may since the change. */
