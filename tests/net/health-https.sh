@@ -98,6 +98,7 @@ ca="ca_file: $LAB_DIR/tls/ca.pem"
 	listener server 9003 "$ca, host: x.example, server_name: else.example" good 9443 else 9446
 	listener other 9004 "ca_file: $LAB_DIR/tls/other.pem" good 9443
 	listener system 9005 "path: /" good 9443
+	listener early 9007 "$ca, path: /early" good 9443
 	listener anybody 9006 "verify: false" good 9443 old 9444 else 9446 own 9447 plain 9007
 } >"$LAB_DIR/weir.yaml"
 daemon_start "$LAB_DIR/weir.yaml"
@@ -115,6 +116,7 @@ verdict_check name/main/else abnormal name
 verdict_check server/main/good abnormal name
 verdict_check server/main/else normal
 verdict_check other/main/good abnormal untrusted
+verdict_check early/main/good normal
 verdict_check system/main/good abnormal untrusted
 for name in good old else own; do verdict_check anybody/main/$name normal; done
 verdict_check anybody/main/plain abnormal tls

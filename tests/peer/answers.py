@@ -10,7 +10,8 @@ What a health check may meet: one odd server per TCP port, on all addresses.
   9004 right, but a byte at a time    9009 100 and 103 before its 200
   9005 closes at once
 
-With each CERTIFICATE and KEY, an HTTPS server that answers 200 at PORT.
+With each CERTIFICATE and KEY, an HTTPS server that answers 200 at PORT; for /early after a 103 with
+4 KiB of headers, all in one record, and without closing the connection.
 """
 import socket
 import ssl
@@ -88,8 +89,12 @@ def serve(port, how, folder, context=None):
 
 
 def fine(peer, folder):
-    peer.recv(65536)
-    peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    if not peer.recv(65536).startswith(b"GET /early "):
+        peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        return
+    hints = b"Link: </style.css>; rel=preload\r\n" * 128
+    peer.sendall(b"HTTP/1.1 103 Early Hints\r\n" + hints + b"\r\nHTTP/1.1 200 OK\r\n\r\n")
+    time.sleep(5)
 
 
 def main():

@@ -208,8 +208,7 @@ static int take_answer(struct probe *probe, int r)
 	return PROBE_DONE;
 }
 
-/* One piece at a time: whoever sends without end does not keep the others waiting. */
-static int receive_answer(struct probe *probe)
+static int receive_piece(struct probe *probe)
 {
 	char bytes[PIECE];
 	int wait;
@@ -222,6 +221,18 @@ static int receive_answer(struct probe *probe)
 		return PROBE_DONE;
 	}
 	return take_answer(probe, http_answer_read(&probe->answer, bytes, size));
+}
+
+/* One piece at a time, or what came with it in a record of TLS, of which the socket says nothing
+ * any more: whoever sends without end does not keep the others waiting. */
+static int receive_answer(struct probe *probe)
+{
+	int waits;
+
+	do
+		waits = receive_piece(probe);
+	while (waits == PROBE_READ && probe->tls && tls_has_more(probe->tls));
+	return waits;
 }
 
 static int refuse(struct probe *probe)

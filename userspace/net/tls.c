@@ -156,6 +156,11 @@ ssize_t tls_receive(struct tls *tls, void *bytes, size_t size)
 	return r == 1 ? (ssize_t)received : result_of(tls, r, errno);
 }
 
+bool tls_has_more(const struct tls *tls)
+{
+	return SSL_pending(tls->ssl) > 0;
+}
+
 enum tls_wait tls_wait(const struct tls *tls)
 {
 	return tls->wait;

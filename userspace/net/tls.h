@@ -44,6 +44,9 @@ int tls_handshake(struct tls *tls);
 ssize_t tls_send(struct tls *tls, const void *bytes, size_t size);
 ssize_t tls_receive(struct tls *tls, void *bytes, size_t size);
 
+/* Is there something to receive that the socket does not tell of, since it has been decrypted? */
+bool tls_has_more(const struct tls *tls);
+
 /* What the last call that could not go on waits for. */
 enum tls_wait tls_wait(const struct tls *tls);
 
