@@ -18,7 +18,7 @@
 #include <weir/counters.h>
 #include <weir/health.h>
 
-#define WEIR_ABI_VERSION 2
+#define WEIR_ABI_VERSION 3
 
 #define WEIR_NAME_MAX	 64 /* with the final NUL */
 
