@@ -71,8 +71,9 @@ static json_t *endpoint_of(const struct schema_key *key)
 	_cleanup_(str_fini) struct str pattern = {};
 
 	schema_pattern_endpoint(key->object, &pattern);
-	return either(json_pack("{s:s, s:s}", "type", "string", "pattern", pattern.text ?: ""),
-		      object_of(key->object));
+	return json_pack("{s:[o,o,o]}", "anyOf", json_pack("{s:s}", "type", "boolean"),
+			 json_pack("{s:s, s:s}", "type", "string", "pattern", pattern.text ?: ""),
+			 object_of(key->object));
 }
 
 /* Of a key that is no list, or of an item of one. */
@@ -101,6 +102,8 @@ static json_t *item_of(const struct schema_key *key)
 			json_pack("{s:[o,o]}", "anyOf", integer_of(200, 299), integer_of(400, 599)),
 			text_of(key));
 	case SCHEMA_NAME:
+	case SCHEMA_SERVER:
+	case SCHEMA_ENDPOINT_ADDRESS:
 		return either(json_pack("{s:s}", "type", "boolean"), text_of(key));
 	case SCHEMA_INTERFACE:
 	case SCHEMA_HOST:

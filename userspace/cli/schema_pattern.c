@@ -225,6 +225,7 @@ static void add_type(const struct schema_key *key, struct str *out)
 	case SCHEMA_TARGET:
 		str_add(out, "/[!\"$-~]{0,1023}");
 		break;
+	case SCHEMA_ENDPOINT_ADDRESS:
 	case SCHEMA_SERVER:
 		str_add(out, "(" IPV4 "|" IPV6 "|" DOMAIN ")");
 		break;
