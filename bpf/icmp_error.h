@@ -24,6 +24,7 @@
 #include "mtu.h"
 #include "nat.h"
 #include "select.h"
+#include "tunnel.h"
 
 /* Turned round, to the end that is the turn's `dst`. */
 static __always_inline enum weir_reason icmp_send(struct pkt *pkt, struct icmp_turn *turn,
@@ -112,39 +113,80 @@ static __always_inline void icmp_flow_inside(struct pkt *pkt, const struct icmp_
 }
 
 /*
+ * Is it the outer header that a packet of this flow gets? All of it is the endpoint's or the
+ * flow's: so nobody who has not seen one can make it up.
+ */
+static __always_inline bool icmp_is_our_outer(const struct pkt *pkt,
+					      const struct weir_endpoint *endpoint,
+					      const struct icmp_outer *outer)
+{
+	const __be32 *source = (const __be32 *)endpoint->source;
+	const __be32 *src = (const __be32 *)outer->src;
+
+	if (endpoint->mode != (outer->gue ? WEIR_MODE_GUE : WEIR_MODE_IPIP) ||
+	    !addr_same(endpoint->addr, outer->dst))
+		return false;
+	if (src[0] != source[0] || src[1] != source[1] || src[2] != source[2] ||
+	    src[3] != tunnel_source(pkt, endpoint))
+		return false;
+	if (outer->gue && (outer->dport != endpoint->gue_port || outer->sport != tunnel_port(pkt)))
+		return false;
+	return outer->version == 4 || outer->label == tunnel_label(pkt);
+}
+
+/* The endpoint of the flow whose packet is quoted inside the outer header, or NULL: that is not of
+ * ours. */
+static __always_inline struct weir_endpoint *icmp_outer_endpoint(struct pkt *pkt,
+								 const struct weir_half *half,
+								 struct icmp_turn *turn, __u32 *id)
+{
+	const struct weir_listener *address, *listener;
+	struct weir_endpoint *endpoint;
+
+	turn->inner.icmp = turn->outer.inner - ICMP_HEADER;
+	turn->inner.version = turn->outer.inner_version;
+	if (icmp_read_quote(pkt->ctx, &turn->inner))
+		return NULL;
+	icmp_flow_inside(pkt, &turn->inner);
+	address = listener_cell(half, pkt->flow.dst, 0, 0);
+	if (!address || !(address->flags & WEIR_CELL_HAS_LISTENERS))
+		return NULL;
+	listener = listener_of(half, address, &pkt->flow);
+	if (!listener || select_endpoint(pkt, listener, &pkt->endpoint) != GO_ON)
+		return NULL;
+	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
+	if (!endpoint || !icmp_is_our_outer(pkt, endpoint, &turn->outer))
+		return NULL;
+	EXPLAIN(QUOTE, 0, &pkt->flow);
+	EXPLAIN(ENDPOINT, pkt->endpoint, endpoint);
+	*id = listener->id;
+	return endpoint;
+}
+
+/*
  * A too-big about an outer packet of ours, on the way to an endpoint: that has another MTU now. The
  * packet inside tells whose row it is: a quote that ends before its ports does not, but routers
- * quote so little only where they are older than RFC 1812. GO_ON: it is about no such packet.
+ * quote so little only where they are older than RFC 1812. GO_ON: it is about no such packet, and
+ * `pkt` is as it was.
  */
 static __always_inline enum weir_reason icmp_learn_mtu(struct pkt *pkt,
 						       const struct weir_half *half,
 						       struct icmp_turn *turn, __u32 *id)
 {
-	const struct weir_listener *address, *listener;
 	struct weir_endpoint *endpoint;
 	__u32 mtu = icmp_mtu(pkt);
 
-	if (!mtu || icmp_read_outer(pkt->ctx, &turn->outer))
+	if (!mtu || listener_bad_source(pkt) || icmp_read_outer(pkt->ctx, &turn->outer) ||
+	    !addr_same(turn->outer.src, pkt->flow.dst))
 		return GO_ON;
-	turn->quote.icmp = turn->outer.inner - ICMP_HEADER;
-	turn->quote.version = turn->outer.inner_version;
-	if (icmp_read_quote(pkt->ctx, &turn->quote))
-		return WEIR_R_ICMP_UNKNOWN;
-	icmp_flow_inside(pkt, &turn->quote);
-	EXPLAIN(QUOTE, 0, &pkt->flow);
-	address = listener_cell(half, pkt->flow.dst, 0, 0);
-	if (!address || !(address->flags & WEIR_CELL_HAS_LISTENERS))
-		return WEIR_R_ICMP_UNKNOWN;
-	listener = listener_of(half, address, &pkt->flow);
-	if (!listener || select_endpoint(pkt, listener, &pkt->endpoint) != GO_ON)
-		return WEIR_R_ICMP_UNKNOWN;
-	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
-	EXPLAIN(ENDPOINT, pkt->endpoint, endpoint);
-	if (!endpoint || !addr_same(endpoint->addr, turn->outer.dst) ||
-	    !mtu_learn(pkt, endpoint, mtu))
-		return WEIR_R_ICMP_UNKNOWN;
-	*id = listener->id;
-	return WEIR_R_MTU_LEARNED;
+	endpoint = icmp_outer_endpoint(pkt, half, turn, id);
+	if (!endpoint) {
+		pkt->flow = turn->flow;
+		pkt->flags &= ~PKT_QUOTED;
+		pkt->endpoint = 0;
+		return GO_ON;
+	}
+	return mtu_learn(pkt, endpoint, mtu) ? WEIR_R_MTU_LEARNED : WEIR_R_ICMP_UNKNOWN;
 }
 
 #endif

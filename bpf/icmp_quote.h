@@ -84,47 +84,70 @@ __noinline int icmp_read_quote(struct xdp_md *ctx, struct icmp_quote *quote)
 	return 0;
 }
 
-/* An outer header of ours that is quoted. Offsets count from the frame's start. */
+/* An outer header that is quoted, perhaps of ours. Offsets count from the frame's start. */
 struct icmp_outer {
+	__u8 src[16];
 	__u8 dst[16];
 	__u32 at;
 	__u32 version;
+	__u32 label;	     /* flow label of IPv6; 0 of IPv4 */
 	__u32 inner;	     /* offset of the packet inside */
 	__u32 inner_version; /* 4 or 6 */
+	bool gue;
+	__u16 sport; /* gue */
+	__u16 dport;
 };
 
-/* Reads it, `at` and `version` are given: 0, or -1: it is no tunnel's. */
+/* Sets the addresses, `label` and `inner`; returns what follows the IP header, or -1. */
+static __always_inline int icmp_outer_ip4(struct xdp_md *ctx, struct icmp_outer *outer)
+{
+	struct iphdr ip;
+
+	if (bpf_xdp_load_bytes(ctx, outer->at, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl != 5 ||
+	    ip.frag_off & bpf_htons(IP4_FRAGMENT_OFFSET))
+		return -1;
+	addr_from_ip4(outer->src, ip.saddr);
+	addr_from_ip4(outer->dst, ip.daddr);
+	outer->label = 0;
+	outer->inner = outer->at + sizeof(ip);
+	return ip.protocol;
+}
+
+static __always_inline int icmp_outer_ip6(struct xdp_md *ctx, struct icmp_outer *outer)
+{
+	struct ipv6hdr ip;
+
+	if (bpf_xdp_load_bytes(ctx, outer->at, &ip, sizeof(ip)) || ip.version != 6)
+		return -1;
+	addr_copy_ip6(outer->src, &ip.saddr);
+	addr_copy_ip6(outer->dst, &ip.daddr);
+	outer->label = (ip.flow_lbl[0] & 0xfu) << 16 | (__u32)ip.flow_lbl[1] << 8 | ip.flow_lbl[2];
+	outer->inner = outer->at + sizeof(ip);
+	return ip.nexthdr;
+}
+
+/* Reads it, `at` and `version` are given: 0, or -1: it is no tunnel's. A function of its own, as
+ * parse_extensions(). */
 __noinline int icmp_read_outer(struct xdp_md *ctx, struct icmp_outer *outer)
 {
-	__u8 protocol;
+	struct {
+		struct udphdr udp;
+		struct gue_header gue;
+	} headers;
+	int protocol;
 
 	if (!outer)
 		return -1;
-	if (outer->version == 4) {
-		struct iphdr ip;
-
-		if (bpf_xdp_load_bytes(ctx, outer->at, &ip, sizeof(ip)))
+	protocol = outer->version == 4 ? icmp_outer_ip4(ctx, outer) : icmp_outer_ip6(ctx, outer);
+	outer->gue = protocol == IPPROTO_UDP;
+	if (outer->gue) {
+		if (bpf_xdp_load_bytes(ctx, outer->inner, &headers, sizeof(headers)) ||
+		    headers.gue.version_length || headers.gue.flags)
 			return -1;
-		addr_from_ip4(outer->dst, ip.daddr);
-		protocol = ip.protocol;
-		outer->inner = outer->at + sizeof(ip);
-	} else {
-		struct ipv6hdr ip;
-
-		if (bpf_xdp_load_bytes(ctx, outer->at, &ip, sizeof(ip)))
-			return -1;
-		addr_copy_ip6(outer->dst, &ip.daddr);
-		protocol = ip.nexthdr;
-		outer->inner = outer->at + sizeof(ip);
-	}
-	if (protocol == IPPROTO_UDP) {
-		struct gue_header gue;
-
-		if (bpf_xdp_load_bytes(ctx, outer->inner + sizeof(struct udphdr), &gue,
-				       sizeof(gue)))
-			return -1;
-		protocol = gue.protocol;
-		outer->inner += sizeof(struct udphdr) + sizeof(gue);
+		outer->sport = bpf_ntohs(headers.udp.source);
+		outer->dport = bpf_ntohs(headers.udp.dest);
+		protocol = headers.gue.protocol;
+		outer->inner += sizeof(headers);
 	}
 	if (protocol != IPPROTO_IPIP && protocol != IPPROTO_IPV6)
 		return -1;

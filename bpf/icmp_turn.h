@@ -13,8 +13,10 @@
 struct icmp_turn {
 	struct icmp_quote quote;
 	struct icmp_outer outer;
-	__u8 router[16]; /* who has sent it */
-	__u8 src[16];	 /* as whom it goes on, and so the quoted packet's destination */
+	struct icmp_quote inner; /* what is quoted inside `outer` */
+	struct weir_flow flow;	 /* of the error itself */
+	__u8 router[16];	 /* who has sent it */
+	__u8 src[16];		 /* as whom it goes on, and so the quoted packet's destination */
 	__u8 dst[16];
 	__u16 sport; /* of the quoted packet, with `src` and `dst` */
 	__u16 dport;
@@ -45,6 +47,7 @@ static __always_inline struct icmp_turn *icmp_begin(const struct pkt *pkt)
 	turn = bpf_map_lookup_elem(&icmp_scratch, &zero);
 	if (!turn || !within(end, icmp, sizeof(*icmp)) || !within(end, word, sizeof(struct iphdr)))
 		return NULL;
+	turn->flow = pkt->flow;
 	addr_copy(turn->router, pkt->flow.src);
 	turn->type = icmp->type;
 	turn->code = icmp->code;
@@ -57,6 +60,7 @@ static __always_inline struct icmp_turn *icmp_begin(const struct pkt *pkt)
 	turn->quote.version = pkt->version;
 	turn->outer.at = turn->quote.icmp + ICMP_HEADER;
 	turn->outer.version = pkt->version;
+	turn->inner.end = turn->quote.end;
 	return turn;
 }
 

@@ -152,13 +152,23 @@ static __always_inline __be32 tunnel_source(const struct pkt *pkt,
 	return last;
 }
 
+/* Source port and flow label, by which routers tell flows apart, are the flow's. */
+static __always_inline __u32 tunnel_port(const struct pkt *pkt)
+{
+	return TUNNEL_PORT_FIRST | pkt->hash >> TUNNEL_PORT_SHIFT;
+}
+
+static __always_inline __u32 tunnel_label(const struct pkt *pkt)
+{
+	return pkt->hash >> TUNNEL_LABEL_SHIFT;
+}
+
 /* UDP and GUE headers; `pseudo` is what the outer IP header adds to the sum. */
 static __always_inline void tunnel_put_gue(void *at, const struct pkt *pkt,
 					   const struct weir_endpoint *endpoint,
 					   const struct tunnel *tunnel, __u64 pseudo)
 {
-	__u32 ports =
-		(TUNNEL_PORT_FIRST | pkt->hash >> TUNNEL_PORT_SHIFT) << 16 | endpoint->gue_port;
+	__u32 ports = tunnel_port(pkt) << 16 | endpoint->gue_port;
 	__be16 length = bpf_htons(pkt->l3_length + GUE_SIZE);
 	__be32 *word = at;
 	__be16 *half = at;
@@ -210,8 +220,7 @@ static __always_inline bool tunnel_put_ip6(struct pkt *pkt, const struct weir_en
 
 	if (!word)
 		return false;
-	word[0] = bpf_htonl(IP6_FIRST | (tunnel->ip4 & IP4_TOS_MASK) << 4 |
-			    pkt->hash >> TUNNEL_LABEL_SHIFT);
+	word[0] = bpf_htonl(IP6_FIRST | (tunnel->ip4 & IP4_TOS_MASK) << 4 | tunnel_label(pkt));
 	word[1] = bpf_htonl(length << 16 | (__u32)protocol << 8 | TUNNEL_TTL);
 	for (int i = 0; i < 3; i++)
 		word[2 + i] = source[i];

@@ -117,6 +117,46 @@ Test(icmp, errors_follow_the_flow_in_mode_dsr)
 	cr_assert_eq(rig_traffic("tcp").packets, 32); /* errors are not a flow's traffic */
 }
 
+/*
+ * An endpoint's datagram may look like a tunnel's inside: it begins as GUE does, and goes to GUE's
+ * port, and carries a packet to the listener. The error about it is still the endpoint's.
+ */
+Test(icmp, errors_about_what_looks_like_a_tunnel)
+{
+	static const uint8_t protocols[] = { IPPROTO_IPIP, IPPROTO_IPV6 };
+
+	configure("dsr");
+	for (size_t i = 0; i < 16; i++) {
+		bool ip6 = i & 1, inner6 = i & 2;
+		struct packet inner = TCP(.src = inner6 ? CLIENT6 : CLIENT4,
+					  .dst = inner6 ? VIP6 : VIP4, .sport = 40000, .dport = 80);
+		struct packet_spec spec = { .protocol = IPPROTO_UDP,
+					    .src = ip6 ? VIP6 : VIP4,
+					    .dst = ip6 ? CLIENT6 : CLIENT4,
+					    .sport = 80,
+					    .dport = i & 4 ? 6080 : 2000,
+					    .payload = 1200 };
+		struct packet quote = packet_build(&spec), error, request;
+		struct rig_result straight, result;
+
+		memset(quote.bytes + quote.data, 0, 4);
+		quote.bytes[quote.data + 1] = protocols[inner6];
+		if (i & 8)
+			memcpy(quote.bytes + quote.data + 4, inner.bytes + inner.l3,
+			       inner.size - inner.l3);
+		packet_sum(&quote);
+		error = error_about(&quote, ip6 ? VIP6 : VIP4, &kinds[0], 0, SPEC(0));
+		request = UDP(.src = spec.dst, .dst = spec.src, .sport = spec.dport, .dport = 80);
+		straight = rig_send(&request);
+		result = rig_send(&error);
+		cr_assert_eq(result.reason, WEIR_R_ICMP_ERROR, "%zu: %s", i,
+			     rig_reason(result.reason));
+		cr_assert_eq(memcmp(result.out.bytes, straight.out.bytes, 12), 0, "%zu", i);
+		memcpy(error.bytes, result.out.bytes, 12);
+		cr_assert_eq(packet_difference(&result.out, &error), -1);
+	}
+}
+
 /* Ports of a range, and one that the address's own cell does not speak for. */
 Test(icmp, errors_about_any_port_of_a_listener)
 {

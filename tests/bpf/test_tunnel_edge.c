@@ -178,14 +178,83 @@ Test(tunnel_edge, lies_about_the_mtu_are_not_learned)
 	error = too_big(&sent.out, big.l3, 0, 0, 0); /* a router older than RFC 1191 */
 	cr_assert_eq(rig_send(&error).verdict, XDP_PASS);
 	error = too_big(&sent.out, big.l3, 0, 1300, 28);
-	EXPECT_PASS(error, ICMP_UNKNOWN);
-	forged = sent.out;
-	forged.bytes[14 + 19] = 99; /* to another than the flow's endpoint */
-	error = too_big(&forged, big.l3, 0, 1300, 0);
-	EXPECT_PASS(error, ICMP_UNKNOWN);
+	EXPECT_PASS(error, NOT_OURS);
 	forged = sent.out;
 	memcpy(forged.bytes + 34, closed.bytes + 14, closed.size - 14);
 	error = too_big(&forged, big.l3, 0, 1300, 0);
-	EXPECT_PASS(error, ICMP_UNKNOWN);
+	EXPECT_PASS(error, NOT_OURS);
+	cr_assert_eq(row->mtu, RIG_MTU);
+}
+
+/* The bytes of an outer header that say who has sent it, to whom, and of which flow; of IPv4, IPv6
+ * and their GUE. One that is wrong, and it is not ours. */
+static const struct forgery {
+	size_t tunnel;
+	size_t at; /* from the outer header's start */
+	uint8_t bits;
+} forgeries[] = {
+	{ 0, 0, 0x03 },			  /* a header with options */
+	{ 0, 7, 0x01 },			  /* a later fragment */
+	{ 0, 9, 0x2d },			  /* IPv6 inside */
+	{ 0, 15, 0x01 },		  /* another source */
+	{ 0, 19, 0x01 },		  /* another endpoint */
+	{ 1, 1, 0x01 },			  /* another label, at its high bits */
+	{ 1, 3, 0x01 },			  /* ... and its low ones */
+	{ 1, 8, 0x01 },			  /* another source, at both ends */
+	{ 1, 23, 0x01 }, { 1, 39, 0x01 }, /* another endpoint */
+	{ 2, 21, 0x01 },		  /* another source port */
+	{ 2, 23, 0x01 },		  /* another destination port */
+	{ 2, 28, 0x20 },		  /* not GUE as weir sends it */
+	{ 2, 31, 0x01 }, { 3, 1, 0x08 },  { 3, 41, 0x01 }, { 3, 43, 0x01 }, { 3, 48, 0x40 },
+};
+
+Test(tunnel_edge, an_outer_header_of_nobody_teaches_nothing)
+{
+	struct packet big =
+		TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK, .payload = 1360);
+
+	for (size_t i = 0; i < COUNT(forgeries); i++) {
+		const struct forgery *forgery = &forgeries[i];
+		size_t tunnel = forgery->tunnel;
+		struct weir_endpoint *row;
+		struct rig_result sent;
+		struct packet error;
+		size_t before;
+
+		configure(tunnel);
+		row = &rig.object->endpoints[rig_endpoint("web", tunnels[tunnel].endpoint)->row];
+		before = row->mtu;
+		sent = rig_send(&big);
+		sent.out.bytes[big.l3 + forgery->at] ^= forgery->bits;
+		error = too_big(&sent.out, big.l3, tunnel, 1300, 120);
+		cr_assert_eq(rig_send(&error).reason, WEIR_R_NOT_OURS, "%zu", i);
+		cr_assert_eq(row->mtu, before, "%zu", i);
+		sent.out.bytes[big.l3 + forgery->at] ^= forgery->bits;
+		error = too_big(&sent.out, big.l3, tunnel, 1300, 120);
+		EXPECT_PASS(error, MTU_LEARNED);
+	}
+}
+
+/* All that it quotes is right, but it came to another address than the one that has sent it; or
+ * from where nobody is. */
+Test(tunnel_edge, an_error_to_another_address_teaches_nothing)
+{
+	struct packet big =
+		TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK, .payload = 1360);
+	struct weir_endpoint *row;
+	struct rig_result sent;
+	struct packet error;
+
+	configure(0);
+	row = &rig.object->endpoints[rig_endpoint("web", E4)->row];
+	sent = rig_send(&big);
+	error = too_big(&sent.out, big.l3, 0, 1300, 120);
+	error.bytes[error.l3 + 19]++;
+	packet_sum(&error);
+	EXPECT_PASS(error, NOT_OURS);
+	error = too_big(&sent.out, big.l3, 0, 1300, 120);
+	error.bytes[error.l3 + 12] = 127;
+	packet_sum(&error);
+	EXPECT_PASS(error, NOT_OURS);
 	cr_assert_eq(row->mtu, RIG_MTU);
 }
