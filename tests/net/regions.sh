@@ -166,6 +166,8 @@ check "... a new connection is refused" exit_status 7 on client curl -sm 5 "http
 FAIL_OPEN=true
 region_config nat 100 100 >"$LAB_DIR/weir.yaml"
 check "... unless the listener fails open" weir apply "$LAB_DIR/weir.yaml"
+check "... which is abnormal still, and not usable" bash -c "weir -j show groups '*/near' |
+	jq -e 'all(.[]; .health == \"abnormal\" and .usable == 0 and .state == \"serving\")'"
 check "... with the nearest" bash -c "weir -j show groups '*/near' | jq -e 'all(.[]; .want_ip4 > 0.99)'"
 count_flows tcp $VIP4 53 10000 && share_check "... tcp4" "$COUNTED" 20 60 0
 for node in ep3; do nginx_start $node; done

@@ -11,7 +11,15 @@ struct sum {
 	unsigned usable;
 	double want[PLAN_FAMILIES]; /* of the family's new flows, 0..1 */
 	uint64_t flows;		    /* tracked at the moment */
+	struct verdict_sum health;
 };
+
+/* Who is abnormal stays so where its listener fails open. */
+static bool is_usable(const struct plan_endpoint *endpoint)
+{
+	return endpoint->weight && endpoint->reachable && plan_is_usable(endpoint) &&
+	       endpoint->health.state != WEIR_HEALTH_ABNORMAL;
+}
 
 static struct sum sum_of(const struct report_listener *listener, const struct plan_group *group)
 {
@@ -23,7 +31,8 @@ static struct sum sum_of(const struct report_listener *listener, const struct pl
 		if (strcmp(plan->group, group->name))
 			continue;
 		sum.endpoints++;
-		sum.usable += plan->weight && plan_is_usable(plan) && plan->reachable;
+		sum.usable += is_usable(plan);
+		verdict_sum_add(&sum.health, &plan->health);
 		sum.flows += endpoint->flows;
 		for (int family = 0; family < PLAN_FAMILIES; family++)
 			sum.want[family] += plan->want[family] / 1e6;
@@ -58,6 +67,7 @@ static void add_group(struct table *table, const struct report_listener *listene
 	table_add(table, "%s", group->region);
 	table_add(table, "%u", group->traffic_percentage);
 	table_add(table, "%s", state_of(&sum));
+	table_add(table, "%s", verdict_sum_name(&sum.health));
 	table_add(table, "%u of %u", sum.usable, sum.endpoints);
 	add_want(table, listener, &sum, PLAN_IP4);
 	add_want(table, listener, &sum, PLAN_IP6);
@@ -66,10 +76,10 @@ static void add_group(struct table *table, const struct report_listener *listene
 
 void show_groups_print(const struct report *report)
 {
-	static const char *const head[] = { "LISTENER/GROUP", "REGION", "PERCENT",
-					    "STATE",	      "USABLE", "WANT4",
-					    "WANT6",	      "FLOWS",	NULL };
-	struct table table = { .align = "llrlrrrr" };
+	static const char *const head[] = { "LISTENER/GROUP", "REGION", "PERCENT", "STATE",
+					    "HEALTH",	      "USABLE", "WANT4",   "WANT6",
+					    "FLOWS",	      NULL };
+	struct table table = { .align = "llrllrrrr" };
 
 	for (const char *const *name = head; *name; name++)
 		table_add(&table, "%s", *name);
@@ -98,13 +108,14 @@ json_t *show_groups_json(const struct report *report)
 				continue;
 			json_array_append_new(
 				list,
-				json_pack("{s:s, s:s, s:s, s:i, s:s, s:i, s:i, s:o, s:o, s:I}",
+				json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:o, s:o, s:I}",
 					  "listener", listener->plan->name, "group", group->name,
 					  "region", group->region, "traffic_percentage",
 					  group->traffic_percentage, "state", state_of(&sum),
-					  "endpoints", sum.endpoints, "usable", sum.usable,
-					  "want_ip4", want_json(listener, &sum, PLAN_IP4),
-					  "want_ip6", want_json(listener, &sum, PLAN_IP6), "flows",
+					  "health", verdict_sum_name(&sum.health), "endpoints",
+					  sum.endpoints, "usable", sum.usable, "want_ip4",
+					  want_json(listener, &sum, PLAN_IP4), "want_ip6",
+					  want_json(listener, &sum, PLAN_IP6), "flows",
 					  (json_int_t)sum.flows));
 		}
 	}

@@ -386,7 +386,8 @@ static const struct schema_key listener_keys[] = {
 		.type = SCHEMA_BOOL,
 		.fallback = false,
 		.absent = "false",
-		.help = "true: when no group is usable, all endpoints of the nearest one are used",
+		.help = "true: when no group is usable, those endpoints of the nearest that have a "
+			"weight are used",
 	},
 	[LISTENER_REQUEST_TIMEOUT] = {
 		.name = "request_timeout",
