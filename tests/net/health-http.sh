@@ -71,6 +71,16 @@ echo 400 >"$LAB_DIR/status"
 verdict_check status abnormal status
 check "nothing piles up" test "$(find "/proc/$DAEMON/fd" -mindepth 1 | wc -l)" -lt 300
 
+# A timeout takes longer than until the next change, and has its result all the same.
+odd_listener "$check, timeout: 1s" late 9001 |
+	sed 's/name: odd/name: late/; s/port: 9000/port: 9500/' >>"$LAB_DIR/weir.yaml"
+for ((i = 0; i < 20; i++)); do
+	weir apply >/dev/null || break
+	sleep 0.4
+done
+check "frequent changes do not keep checks from their results" \
+	test "$(weir -j show checks late | jq -r '.[].health.reason' | uniq)" = answer_timeout
+
 # The states outlive a change of how they are found.
 sed -i "s|path: '/health?x=1'|path: /|" "$LAB_DIR/weir.yaml"
 check "apply" weir apply

@@ -12,6 +12,7 @@
 #include "health/schedule.h"
 #include "health/trusts.h"
 
+#define NOT_BEFORE  SIZE_MAX
 #define HINDERED_MS 60000 /* between two words about it */
 
 struct check {
@@ -20,6 +21,7 @@ struct check {
 	size_t verdict;		     /* in health->verdicts */
 	uint32_t interval, timeout;  /* ms */
 	uint8_t threshold;
+	size_t before; /* in health->checks, while they are made anew; NOT_BEFORE: there was none */
 	struct probe_question question;
 	struct probe probe;
 	struct loop_source *source; /* NULL: no probe is running */
@@ -306,14 +308,16 @@ static int add_check(struct health *health, const struct listener *listener,
 		.interval = group->health_check->interval,
 		.timeout = group->health_check->timeout,
 		.threshold = group->health_check->threshold,
+		.before = NOT_BEFORE,
 		.probe.fd = -1,
 	};
 	set_names(&verdict, listener->name, group->name, endpoint->name);
 	before = verdicts_find(&health->verdicts, verdict.listener, verdict.group, verdict.endpoint,
 			       &verdict.address);
-	if (before && health->checks.list.count)
-		check->begun =
-			health->checks.list.items[before - health->verdicts.list.items]->begun;
+	if (before && health->checks.list.count) {
+		check->before = before - health->verdicts.list.items;
+		check->begun = health->checks.list.items[check->before]->begun;
+	}
 	verdict.health = verdicts_health(&health->verdicts, listener, group, endpoint);
 	verdict.health.threshold = group->health_check->threshold;
 	return verdicts_add(verdicts, &verdict)
@@ -351,6 +355,39 @@ static int schedule_all(struct health *health, const struct checks *checks)
 	return 0;
 }
 
+static bool is_same(const struct check *a, const struct check *b)
+{
+	return a->interval == b->interval && a->timeout == b->timeout &&
+	       probe_question_equal(&a->question, &b->question);
+}
+
+/*
+ * Who is asked the same as before goes on as it was, with the probe that runs and the time of the
+ * next: changes that come faster than a timeout would keep everybody from having a result. Only
+ * whom to trust is new, from the next probe on.
+ */
+static void keep_checks(struct checks *from, struct checks *to)
+{
+	vec_foreach(item, &to->list) {
+		struct check *fresh = *item, **place, *kept;
+		struct probe_question question;
+
+		if (fresh->before == NOT_BEFORE)
+			continue;
+		place = &from->list.items[fresh->before];
+		kept = *place;
+		if (!is_same(kept, fresh))
+			continue;
+		question = kept->question;
+		kept->question = fresh->question;
+		fresh->question = question;
+		kept->verdict = fresh->verdict;
+		kept->threshold = fresh->threshold;
+		*item = kept;
+		*place = fresh;
+	}
+}
+
 int health_follow(struct health *health, const struct model *model)
 {
 	struct verdicts verdicts = {};
@@ -363,6 +400,7 @@ int health_follow(struct health *health, const struct model *model)
 		verdicts_fini(&verdicts);
 		return r;
 	}
+	keep_checks(&health->checks, &checks);
 	checks_fini(&health->checks);
 	verdicts_fini(&health->verdicts);
 	health->checks = checks;

@@ -35,6 +35,9 @@ int probe_question_init(struct probe_question *question, const struct health_che
 			const struct addr *address, uint16_t port);
 void probe_question_fini(struct probe_question *question);
 
+/* The same to the same, whoever is trusted. */
+bool probe_question_equal(const struct probe_question *a, const struct probe_question *b);
+
 enum probe_wait {
 	PROBE_DONE = 0,	 /* probe->result is there, but for the latency */
 	PROBE_READ = 1,	 /* go on when there is something to read */
