@@ -128,6 +128,15 @@ sed "s|ca_file: .*/other.pem|ca_file: $LAB_DIR/weir.yaml|" "$LAB_DIR/weir.yaml" 
 weir apply "$LAB_DIR/none.yaml" >"$LAB_DIR/refused" 2>&1 || true
 check "no certificates: refused with the file's name" grep -q \
 	"listener other: .*weir.yaml: .*certificates in PEM" "$LAB_DIR/refused"
+mkfifo "$LAB_DIR/tls/pipe"
+for odd in "$LAB_DIR/tls/pipe" /dev/zero; do
+	sed "s|ca_file: .*/other.pem|ca_file: $odd|" "$LAB_DIR/weir.yaml" >"$LAB_DIR/none.yaml"
+	on "$BALANCER" env WEIR_INSTANCE="$(instance)" timeout 10 "$WEIR" apply "$LAB_DIR/none.yaml" \
+		>"$LAB_DIR/refused" 2>&1 || true
+	check "$odd: refused without waiting for its end" grep -q \
+		"$odd: .*not a regular file" "$LAB_DIR/refused"
+done
+check "a configuration may come by a pipe" bash -c "'$WEIR' check <(cat '$LAB_DIR/weir.yaml')"
 check "nothing has changed" verdict_is address/main/good normal
 
 # Whoever is trusted can change: the file is read again with the configuration.

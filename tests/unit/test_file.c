@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -48,6 +49,36 @@ static void write_file(const char *name, const char *data, size_t size)
 }
 
 TestSuite(file, .init = begin, .fini = end);
+
+/* What is no regular file may have no end, and a pipe no writer. */
+Test(file, read_regular_only, .timeout = 10)
+{
+	char *text = NULL;
+
+	cr_assert_eq(mkfifo(path_of("pipe"), 0600), 0);
+	cr_expect_eq(file_read(path_of("pipe"), 100, &text, NULL), -EINVAL);
+	cr_expect_eq(file_read("/dev/zero", 100, &text, NULL), -EINVAL);
+	cr_expect_eq(file_read(folder, 100, &text, NULL), -EISDIR);
+	cr_expect_null(text);
+	cr_expect_str_eq(file_error(-EINVAL), "not a regular file");
+}
+
+Test(file, read_stream, .timeout = 10)
+{
+	_cleanup_(freep) char *text = NULL;
+	char path[32];
+	size_t size;
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(write(ends[1], "version: 1", 10), 10);
+	close(ends[1]);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+	cr_assert_eq(file_read_stream(path, 100, &text, &size), 0);
+	cr_expect_eq(size, 10);
+	cr_expect_str_eq(text, "version: 1");
+	close(ends[0]);
+}
 
 /* 1: sizes around the buffer's and the limit. */
 Test(file, read_sizes)
@@ -95,9 +126,9 @@ Test(file, read_errors)
 	cr_expect_eq(file_read(path_of("absent/deeper"), 100, &text, NULL), -ENOENT);
 	write_file("plain", "x", 1);
 	cr_expect_eq(file_read(path_of("plain/deeper"), 100, &text, NULL), -ENOTDIR);
-	cr_expect_eq(file_read("/dev/zero", 10000, &text, NULL), -EFBIG);
+	cr_expect_eq(file_read_stream("/dev/zero", 10000, &text, NULL), -EFBIG);
 	cr_expect_null(text);
-	cr_expect_eq(file_read("/dev/null", 0, &text, NULL), 0);
+	cr_expect_eq(file_read_stream("/dev/null", 0, &text, NULL), 0);
 	cr_expect_str_eq(text, "");
 	free(text);
 }

@@ -74,7 +74,7 @@ static int build_request(const struct apply *apply, json_t **ret, struct err *er
 	if (apply->confirm)
 		json_object_set_new(request, "confirm", json_integer(apply->confirm));
 	if (apply->path) {
-		r = file_read(apply->path, FILE_MAX, &text, &size);
+		r = file_read_stream(apply->path, FILE_MAX, &text, &size);
 		if (r < 0)
 			return err_set(err, r, "%s: %s", apply->path, strerror(-r));
 		json_object_set_new(request, "name", json_string(apply->path));

@@ -42,7 +42,7 @@ int cli_check(const struct cli *cli, struct err *err)
 
 	if (cli->argc != 2)
 		return err_set(err, CLI_USAGE, "check: name one file");
-	r = file_read(path, FILE_MAX, &text, &size);
+	r = file_read_stream(path, FILE_MAX, &text, &size);
 	if (r < 0)
 		return err_set(err, r, "%s: %s", path,
 			       r == -EFBIG ? "larger than any configuration (64 MiB)"

@@ -40,7 +40,7 @@ static int read_text(struct call *call, const char **ret_name, char **ret, size_
 	}
 	*ret_name = call->daemon->options->config;
 	r = file_read(*ret_name, FILE_MAX, ret, ret_size);
-	return r < 0 ? err_set(err, r, "%s: %s", *ret_name, strerror(-r)) : 0;
+	return r < 0 ? err_set(err, r, "%s: %s", *ret_name, file_error(r)) : 0;
 }
 
 /* 0: the change is not to be confirmed. */

@@ -84,7 +84,7 @@ static int load_configuration(const struct daemon_options *options, struct model
 
 	r = file_read(options->config, FILE_MAX, &text, &size);
 	if (r < 0)
-		err_set(err, r, "%s: %s", options->config, strerror(-r));
+		err_set(err, r, "%s: %s", options->config, file_error(r));
 	else
 		r = change_parse(options->config, text, size, ret_model, &change, err);
 	if (change.report)
@@ -135,7 +135,7 @@ static void reload(struct daemon *daemon)
 	if (!r) {
 		r = file_read(config, FILE_MAX, &text, &size);
 		if (r < 0)
-			err_set(&err, r, "%s: %s", config, strerror(-r));
+			err_set(&err, r, "%s: %s", config, file_error(r));
 	}
 	r = r ?: change_parse(config, text, size, &model, &change, &err);
 	r = r ?: change_configuration(daemon, &model, &text, false, &origin, &change, &err);

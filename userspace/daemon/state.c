@@ -208,7 +208,7 @@ int state_read_text(const char *instance, const char *file, char **ret, struct e
 
 	state_path(instance, file, path);
 	r = file_read(path, FILE_MAX, ret, NULL);
-	return r < 0 ? err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? err_set(err, r, "%s: %s", path, file_error(r)) : 0;
 }
 
 static int damaged(const char *instance, const char *file, int code, struct err *err)

@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
 #include "net/addr.h"
+#include "util/file.h"
+
+#define CA_FILE_MAX (4u << 20) /* bytes: twenty times what a system trusts */
 
 struct tls_trust {
 	SSL_CTX *context;
@@ -18,20 +22,57 @@ struct tls {
 	enum tls_wait wait;
 };
 
+static void free_infos(STACK_OF(X509_INFO) * *infos)
+{
+	sk_X509_INFO_pop_free(*infos, X509_INFO_free);
+}
+
+static void free_bio(BIO **bio)
+{
+	BIO_free(*bio);
+}
+
+/* All of a text, with its lists of what was revoked; at least one. */
+static int trust_certificates(X509_STORE *store, const char *text, size_t size)
+{
+	_cleanup_(free_bio) BIO *bio = BIO_new_mem_buf(text, (int)size);
+	_cleanup_(free_infos) STACK_OF(X509_INFO) *infos = NULL;
+	int count = 0;
+
+	infos = bio ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL) : NULL;
+	for (int i = 0; infos && i < sk_X509_INFO_num(infos); i++) {
+		const X509_INFO *info = sk_X509_INFO_value(infos, i);
+
+		if ((info->x509 && !X509_STORE_add_cert(store, info->x509)) ||
+		    (info->crl && !X509_STORE_add_crl(store, info->crl)))
+			return -EINVAL;
+		count += info->x509 != NULL;
+	}
+	return count ? 0 : -EINVAL;
+}
+
 static int trust_whom(SSL_CTX *context, const char *ca_file, struct err *err)
 {
+	_cleanup_(freep) char *text = NULL;
+	size_t size;
+	int r;
+
 	ERR_clear_error();
 	if (!ca_file)
 		return SSL_CTX_set_default_verify_paths(context)
 			       ? 0
 			       : err_set(err, -EINVAL, "this system's certificates: %s",
 					 ERR_reason_error_string(ERR_peek_last_error()));
-	if (SSL_CTX_load_verify_file(context, ca_file))
-		return 0;
-	return err_set(err, -EINVAL, "%s: no certificate can be read from it: %s", ca_file,
-		       ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SYS
-			       ? strerror(ERR_GET_REASON(ERR_peek_error()))
-			       : "it must hold certificates in PEM");
+	r = file_read(ca_file, CA_FILE_MAX, &text, &size);
+	if (r < 0)
+		return err_set(err, -EINVAL, "%s: no certificate can be read from it: %s", ca_file,
+			       file_error(r));
+	if (trust_certificates(SSL_CTX_get_cert_store(context), text, size) < 0)
+		return err_set(err, -EINVAL,
+			       "%s: no certificate can be read from it: it must hold certificates "
+			       "in PEM",
+			       ca_file);
+	return 0;
 }
 
 int tls_trust_new(const char *ca_file, bool verify, struct tls_trust **ret, struct err *err)

@@ -6,18 +6,17 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 
-int file_read(const char *path, size_t max, char **ret, size_t *ret_size)
+static int read_all(int fd, size_t max, char **ret, size_t *ret_size)
 {
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_(freep) char *data = NULL;
 	size_t size = 0, room = 0;
 
-	if (fd < 0)
-		return -errno;
 	for (;;) {
 		ssize_t count;
 
@@ -44,6 +43,30 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_size)
 	if (ret_size)
 		*ret_size = size;
 	return 0;
+}
+
+int file_read(const char *path, size_t max, char **ret, size_t *ret_size)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status))
+		return -errno;
+	if (S_ISDIR(status.st_mode))
+		return -EISDIR;
+	return S_ISREG(status.st_mode) ? read_all(fd, max, ret, ret_size) : -EINVAL;
+}
+
+int file_read_stream(const char *path, size_t max, char **ret, size_t *ret_size)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : read_all(fd, max, ret, ret_size);
+}
+
+const char *file_error(int code)
+{
+	return code == -EINVAL ? "not a regular file" : strerror(-code);
 }
 
 static int write_all(int fd, const char *data, size_t size)

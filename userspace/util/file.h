@@ -9,9 +9,16 @@
 
 /*
  * Reads a file of at most `max` bytes; *ret gets a final NUL and is the caller's, *ret_size (may be
- * NULL) does not count it. -EFBIG: larger. -EISDIR and whatever open(2) and read(2) say.
+ * NULL) does not count it. -EFBIG: larger. -EINVAL: not a regular file, so that no pipe keeps the
+ * caller waiting. -EISDIR and whatever open(2) and read(2) say.
  */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* The same of whatever has an end, also a pipe, for which it waits: not for a daemon. */
+int file_read_stream(const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* What file_read() has returned, in words. */
+const char *file_error(int code);
 
 /* Replaces directory/name by a new file of mode 0640: written, synced, renamed, synced. */
 int file_replace(const char *directory, const char *name, const char *data, size_t size);
