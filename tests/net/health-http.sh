@@ -27,16 +27,6 @@ odd_listener() {
 	done
 }
 
-# verdict_is ENDPOINT STATE [REASON]: of both families.
-verdict_is() {
-	weir -j show checks "odd/main/$1*" | jq -e --arg state "$2" --arg reason "${3-}" \
-		'length == 2 and all(.[]; .health.state == $state
-			and (.health.reason // "") == $reason)'
-}
-verdict_check() {
-	check "$1 is $2${3:+: $3}" wait_for "verdict_is $1 $2 ${3-}" 10
-}
-
 lab_up
 echo 503 >"$LAB_DIR/status"
 spawn "$LAB_DIR/answers.log" ep1 python3 "$ROOT/tests/peer/answers.py" "$LAB_DIR"
@@ -49,16 +39,16 @@ check="protocol: http, path: '/health?x=1', host: 'check.example:81', interval: 
 } >"$LAB_DIR/weir.yaml"
 daemon_start "$LAB_DIR/weir.yaml"
 
-verdict_check silent abnormal answer_timeout
-verdict_check garbage abnormal not_http
-verdict_check endless abnormal too_long
-verdict_check slow abnormal answer_timeout
-verdict_check closing abnormal closed
-verdict_check resetting abnormal reset
-verdict_check status abnormal status
-verdict_check nobody abnormal refused
-verdict_check particular normal
-verdict_check interim normal
+verdict_check odd/main/silent abnormal answer_timeout
+verdict_check odd/main/garbage abnormal not_http
+verdict_check odd/main/endless abnormal too_long
+verdict_check odd/main/slow abnormal answer_timeout
+verdict_check odd/main/closing abnormal closed
+verdict_check odd/main/resetting abnormal reset
+verdict_check odd/main/status abnormal status
+verdict_check odd/main/nobody abnormal refused
+verdict_check odd/main/particular normal
+verdict_check odd/main/interim normal
 check "the status is told" grep -q "HTTP status 503" <(weir show checks odd)
 check "the log says it, too" grep -q "odd/main/status: abnormal: HTTP status 503" "$DAEMON_LOG"
 check "nginx is normal at all endpoints" wait_for \
@@ -66,9 +56,9 @@ check "nginx is normal at all endpoints" wait_for \
 count_flows http $VIP4 80 6000 && share_check "the other listener is served" "$COUNTED" 1 1 1
 
 echo 204 >"$LAB_DIR/status"
-verdict_check status normal
+verdict_check odd/main/status normal
 echo 400 >"$LAB_DIR/status"
-verdict_check status abnormal status
+verdict_check odd/main/status abnormal status
 check "nothing piles up" test "$(find "/proc/$DAEMON/fd" -mindepth 1 | wc -l)" -lt 300
 
 # A timeout takes longer than until the next change, and has its result all the same.
@@ -84,7 +74,7 @@ check "frequent changes do not keep checks from their results" \
 # The states outlive a change of how they are found.
 sed -i "s|path: '/health?x=1'|path: /|" "$LAB_DIR/weir.yaml"
 check "apply" weir apply
-verdict_check particular abnormal status
+verdict_check odd/main/particular abnormal status
 check "it was normal until then" \
 	test "$(weir -j show checks odd/main/particular | jq '.[0].health.changes')" = 1
 daemon_stop

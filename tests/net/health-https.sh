@@ -67,15 +67,6 @@ listener() {
 	done
 }
 
-verdict_is() {
-	weir -j show checks "$1*" | jq -e --arg state "$2" --arg reason "${3-}" \
-		'length == 2 and all(.[]; .health.state == $state
-			and (.health.reason // "") == $reason)'
-}
-verdict_check() {
-	check "$1 is $2${3:+: $3}" wait_for "verdict_is $1 $2 ${3-}" 10
-}
-
 lab_up
 mkdir -p "$LAB_DIR/tls"
 certificates >"$LAB_DIR/tls/log" 2>&1 || die "no certificates: $(tail -n 3 "$LAB_DIR/tls/log")"

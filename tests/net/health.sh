@@ -22,13 +22,6 @@ health_config() {
 	} | sed "s/^\( *\)- name: main\$/&\n\1  health_check: $check/"
 }
 
-# nginx_stop NODE, nginx_start NODE: what the health checks ask.
-nginx_stop() { kill "$(<"$LAB_DIR/$1/pid")"; }
-nginx_start() {
-	local dir=$LAB_DIR/$1
-	spawn "$dir/nginx.log" "$1" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
-}
-
 # state_is STATE SELECTOR: of all endpoints that the selector names.
 state_is() {
 	weir -j show checks "$2" | jq -e --arg state "$1" \

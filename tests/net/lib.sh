@@ -235,6 +235,13 @@ decap_count() {
 		'[.[].reasons[] | select(.reason == $reason) | .packets] | add'
 }
 
+# nginx_start ENDPOINT, nginx_stop ENDPOINT: lab_up starts it.
+nginx_start() {
+	local dir=$LAB_DIR/$1
+	spawn "$dir/nginx.log" "$1" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
+}
+nginx_stop() { kill "$(<"$LAB_DIR/$1/pid")"; }
+
 # nginx_config NAME DIR
 nginx_config() {
 	local locations="location / { return 200 '$1\\n'; } location = /big { root $2; }
@@ -275,7 +282,7 @@ endpoint_start() {
 	mkdir -p "$dir"
 	truncate -s 64M "$dir/big"
 	nginx_config "$node" "$dir" >"$dir/nginx.conf"
-	spawn "$dir/nginx.log" "$node" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
+	nginx_start "$node"
 	spawn "$dir/serve.log" "$node" "$BUILD/tests/peer/serve" "$node" --tcp 53 --tcp 54 --udp 53
 }
 
@@ -452,6 +459,18 @@ instance() { [[ $BALANCER == lb ]] && echo "$LAB" || echo "$LAB-$BALANCER"; }
 
 # weir ARGS...: the CLI, in the balancer's namespace, of its instance.
 weir() { on "$BALANCER" env WEIR_INSTANCE="$(instance)" "$WEIR" "$@"; }
+
+# verdict_is LISTENER/GROUP/ENDPOINT STATE [REASON]: of its health checks, in both families.
+verdict_is() {
+	weir -j show checks "$1*" | jq -e --arg state "$2" --arg reason "${3-}" \
+		'length == 2 and all(.[]; .health.state == $state
+			and (.health.reason // "") == $reason)'
+}
+
+# The same, waited for, as a check.
+verdict_check() {
+	check "$1 is $2${3:+: $3}" wait_for "verdict_is $1 $2 ${3-}" 10
+}
 
 # lab_listener NAME PROTOCOL PORT MODE WEIGHT...: one listener on both VIPs; the first weight is
 # ep1's and ep1-v6's, and so on. IDLE_TIMEOUT (s) if it is set.

@@ -71,13 +71,6 @@ group_is() {
 			and (.state != "serving" or .usable == .endpoints))' >/dev/null
 }
 
-# nginx_stop NODE, nginx_start NODE: what the health checks ask.
-nginx_stop() { kill "$(<"$LAB_DIR/$1/pid")"; }
-nginx_start() {
-	local dir=$LAB_DIR/$1
-	spawn "$dir/nginx.log" "$1" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
-}
-
 lab_up --dsr
 export -f instance on weir
 export BALANCER LAB WEIR

@@ -35,19 +35,10 @@ int pattern_new(const char *text, struct pattern *ret)
 	return 0;
 }
 
-/* Characters of UTF-8. */
-static size_t count_characters(const char *text)
-{
-	size_t count = 0;
-
-	for (; *text; text++)
-		count += (*text & 0xc0) != 0x80;
-	return count;
-}
-
 static int check_length(const char *what, const char *text, size_t min, size_t max, struct err *err)
 {
-	size_t count = count_characters(text + (text[0] == '~'));
+	const char *written = text + (text[0] == '~');
+	size_t count = str_characters(written, strlen(written));
 
 	if (count >= min && count <= max)
 		return 0;

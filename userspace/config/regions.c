@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/fields.h"
+#include "util/str.h"
 
 static void region_fini(struct region *region)
 {
@@ -229,10 +230,9 @@ static void print_path(struct str *out, const char *key, const char *path)
 {
 	if (!path)
 		return;
-	str_add(out, "  %s: \"", key);
-	for (; *path; path++)
-		str_add(out, "%s%c", strchr("\"\\", *path) ? "\\" : "", *path);
-	str_add(out, "\"\n");
+	str_add(out, "  %s: ", key);
+	str_add_quoted(out, path);
+	str_add(out, "\n");
 }
 
 void regions_print(const struct model *model, struct str *out)

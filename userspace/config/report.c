@@ -102,14 +102,10 @@ void report_whole(struct report *report, const char *format, ...)
 	va_end(arguments);
 }
 
-/* Characters in `size` bytes: those that do not continue one. Stray bytes are at least one. */
+/* Stray bytes are at least one. */
 static unsigned count_characters(const char *text, size_t size)
 {
-	unsigned count = 0;
-
-	for (size_t i = 0; i < size; i++)
-		count += (text[i] & 0xc0) != 0x80;
-	return count ? count : 1;
+	return str_characters(text, size) ?: 1;
 }
 
 static size_t line_end(const struct report *report, size_t offset)

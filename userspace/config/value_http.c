@@ -18,18 +18,9 @@ struct text {
 	struct err *err;
 };
 
-static size_t count_characters(const char *text)
-{
-	size_t count = 0;
-
-	for (; *text; text++)
-		count += (*text & 0xc0) != 0x80;
-	return count;
-}
-
 static int check_length(const struct text *text)
 {
-	size_t count = count_characters(text->text);
+	size_t count = str_characters(text->text, strlen(text->text));
 
 	if (count >= (size_t)text->key->min && count <= (size_t)text->key->max)
 		return 0;

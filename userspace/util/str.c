@@ -114,6 +114,15 @@ size_t str_utf8(const char *text, size_t size, unsigned *ret)
 	return length;
 }
 
+size_t str_characters(const char *text, size_t size)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < size; i++)
+		count += (text[i] & 0xc0) != 0x80;
+	return count;
+}
+
 static bool is_control(unsigned point)
 {
 	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 ||

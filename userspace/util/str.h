@@ -40,6 +40,9 @@ const char *str_quote(const char *text, size_t size, char ret[STR_QUOTE_MAX]);
  * `ret`, its code point is stored there. */
 size_t str_utf8(const char *text, size_t size, unsigned *ret);
 
+/* How many of them `size` bytes have: those that do not continue one. */
+size_t str_characters(const char *text, size_t size);
+
 /* Looks for the candidate nearest to a mistyped word: set `word`, offer all, read `best`. */
 struct str_nearest {
 	const char *word;
