@@ -10,7 +10,10 @@
  * The outer family is the endpoint's, the inner one the client's. The outer header:
  *
  *   DSCP, ECN    copied (RFC 6040, normal mode)
- *   DF           copied; set around IPv6, which routers do not fragment
+ *   DF           copied; set around IPv6, which routers do not fragment, unless it needs no more
+ *                room than IPv6 has everywhere
+ *   identity     random where it may be fragmented: the fragments of a packet, which all have the
+ *                same one, are outer packets of their own
  *   TTL          64; the inner one stays, since the endpoint is the listener: no hop was made
  *   flow label   of the flow's hash (RFC 6438)
  *   UDP sum      zero over IPv4, whose own header has a sum; computed over IPv6, where many
@@ -39,6 +42,12 @@ struct tunnel {
 	bool has_sum;  /* `sum` is known */
 	__be16 sum;    /* of its 16-bit words */
 };
+
+/* Of an outer packet that routers may fragment (RFC 6864): second word of its header. */
+static __always_inline __be32 tunnel_id(void)
+{
+	return bpf_htonl(bpf_get_prandom_u32() & IP4_ID_MASK);
+}
 
 static __always_inline void tunnel_sum_icmp(const struct pkt *pkt, const __be16 *half,
 					    struct tunnel *tunnel)
@@ -109,8 +118,7 @@ static __always_inline bool tunnel_read(const struct pkt *pkt, bool sum, struct 
 		tunnel->protocol = IPPROTO_IPV6;
 	} else {
 		tunnel->ip4 = (bpf_ntohl(word[0]) & IP4_TOS_MASK) | IP4_FIRST;
-		/* Who may be fragmented is told apart by the identification (RFC 6864). */
-		tunnel->id = word[1] & bpf_htonl(IP4_DF) ?: word[1] & bpf_htonl(IP4_ID_MASK);
+		tunnel->id = word[1] & bpf_htonl(IP4_DF) ?: tunnel_id();
 		tunnel->protocol = IPPROTO_IPIP;
 	}
 	if (sum)
@@ -233,6 +241,22 @@ static __always_inline bool tunnel_put_ip6(struct pkt *pkt, const struct weir_en
 	return true;
 }
 
+/*
+ * Of a packet that is larger than the path takes: GO_ON, or what becomes of it. That less than 1280
+ * bytes have room no sender of IPv6 believes (RFC 8201, 4): so nothing smaller is ever too big, and
+ * around it IPv4 gets no DF (RFC 4213, 3.2.2).
+ */
+static __always_inline enum weir_reason tunnel_too_big(struct pkt *pkt, __u32 room,
+						       struct tunnel *tunnel)
+{
+	if (pkt->version == 6 && pkt->l3_length <= MTU_MIN_IP6) {
+		tunnel->id = tunnel_id();
+		return GO_ON;
+	}
+	pkt->room = pkt->version == 6 && room < MTU_MIN_IP6 ? MTU_MIN_IP6 : room;
+	return tunnel->id & bpf_htonl(IP4_DF) ? WEIR_R_TOO_BIG : WEIR_R_TOO_BIG_NO_DF;
+}
+
 static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
 						       const struct weir_endpoint *endpoint,
 						       bool gue)
@@ -240,14 +264,16 @@ static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
 	bool ip4 = addr_is_ip4(endpoint->addr), room;
 	__u32 outer = (ip4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + (gue ? GUE_SIZE : 0);
 	struct tunnel tunnel = {};
+	enum weir_reason reason;
 
 	if (!tunnel_read(pkt, gue && !ip4, &tunnel))
 		return WEIR_R_INTERNAL;
 	EXPLAIN_NUMBER(TUNNEL, outer);
 	if (pkt->l3_length + outer > endpoint->mtu &&
 	    !mtu_recovers(pkt->endpoint, pkt->l3_length + outer, clock_now(pkt->control))) {
-		pkt->room = endpoint->mtu - outer;
-		return tunnel.id & bpf_htonl(IP4_DF) ? WEIR_R_TOO_BIG : WEIR_R_TOO_BIG_NO_DF;
+		reason = tunnel_too_big(pkt, endpoint->mtu - outer, &tunnel);
+		if (reason != GO_ON)
+			return reason;
 	}
 	room = ip4 ? tunnel_put_ip4(pkt, endpoint, &tunnel, gue)
 		   : tunnel_put_ip6(pkt, endpoint, &tunnel, gue);

@@ -104,6 +104,64 @@ Test(tunnel_edge, later_fragments_take_the_tunnel_of_the_first_one)
 	}
 }
 
+/* A router may fragment the outer packets of two fragments; whoever joins them must not mix them.
+ */
+Test(tunnel_edge, outer_packets_of_fragments_differ)
+{
+	struct packet first =
+		UDP(.src = CLIENT4, .dst = VIP4, .dport = 80, .payload = 72, .fragment = 0x2000);
+	struct packet later = UDP(.src = CLIENT4, .dst = VIP4, .payload = 8, .fragment = 10);
+
+	for (size_t i = 0; i < COUNT(tunnels); i += 2) { /* in IPv4 */
+		uint16_t ids[2];
+		unsigned same = 0;
+
+		rig_configure("version: 1\nlisteners:\n- {name: dns, protocol: udp, address: " VIP4
+			      ", port: 80, mode: %s, endpoint_groups: [{name: all, endpoints: "
+			      "['%s']}]}\n",
+			      tunnels[i].mode, tunnels[i].endpoint);
+		for (unsigned k = 0; k < 8; k++) {
+			struct rig_result a = rig_send(&first), b = rig_send(&later);
+
+			cr_assert_eq(b.reason, WEIR_R_FORWARDED, "%s", rig_reason(b.reason));
+			ids[0] = packet_get16(&a.out, 18);
+			ids[1] = packet_get16(&b.out, 18);
+			cr_assert_eq(packet_get16(&a.out, 20), 0, "no DF");
+			same += ids[0] == ids[1];
+		}
+		cr_assert_lt(same, 3);
+	}
+}
+
+/* No sender of IPv6 makes its packets smaller than that (RFC 8201, 4). */
+Test(tunnel_edge, ipv6_has_1280_bytes_of_room)
+{
+	for (size_t i = 0; i < COUNT(tunnels); i++) {
+		struct packet fits = TCP(.src = CLIENT6, .dst = VIP6, .dport = 80, .flags = TH_ACK,
+					 .payload = 1220);
+		struct packet big = TCP(.src = CLIENT6, .dst = VIP6, .dport = 80, .flags = TH_ACK,
+					.payload = 1221);
+		struct packet told = packet_icmp_error(&big, 2, 0, 1280);
+		struct weir_endpoint *row;
+		struct rig_result sent;
+
+		configure(i);
+		row = &rig.object->endpoints[rig_endpoint("web", tunnels[i].endpoint)->row];
+		row->mtu = 1290;
+		EXPECT_ANSWER(big, TOO_BIG, told);
+		sent = rig_send(&fits);
+		cr_assert_eq(sent.reason, WEIR_R_FORWARDED, "%s", rig_reason(sent.reason));
+		expect_inside(&fits, i, &sent.out);
+		if (strchr(tunnels[i].endpoint, '.'))
+			cr_assert_eq(packet_get16(&sent.out, 20), 0, "no DF");
+		row->mtu = (uint16_t)(1280 + tunnels[i].outer);
+		sent = rig_send(&fits); /* it has room */
+		cr_assert_eq(sent.reason, WEIR_R_FORWARDED);
+		if (strchr(tunnels[i].endpoint, '.'))
+			cr_assert_eq(packet_get16(&sent.out, 20), 0x4000);
+	}
+}
+
 /* What a router has to say of an outer packet. */
 static struct packet too_big(const struct packet *outer, size_t l3, size_t tunnel, uint32_t mtu,
 			     uint16_t quoted)
@@ -134,6 +192,7 @@ Test(tunnel_edge, the_mtu_of_a_path_is_learned)
 		struct packet error, told;
 		struct weir_endpoint *row;
 		struct rig_result sent;
+		uint32_t room = 1300 - (uint32_t)tunnels[i / 2].outer;
 		uint16_t route;
 
 		configure(i / 2);
@@ -144,8 +203,9 @@ Test(tunnel_edge, the_mtu_of_a_path_is_learned)
 		error = too_big(&sent.out, big.l3, i / 2, 1300, 120);
 		EXPECT_PASS(error, MTU_LEARNED);
 		cr_assert_eq(row->mtu, 1300);
-		told = packet_icmp_error(&big, ip6 ? 2 : 3, ip6 ? 0 : 4,
-					 (uint32_t)(1300 - tunnels[i / 2].outer));
+		if (ip6) /* of less its sender would hear nothing (RFC 8201, 4) */
+			room = 1280;
+		told = packet_icmp_error(&big, ip6 ? 2 : 3, ip6 ? 0 : 4, room);
 		EXPECT_ANSWER(big, TOO_BIG, told);
 		error = too_big(&sent.out, big.l3, i / 2, 1290, 120); /* and a smaller one behind */
 		EXPECT_PASS(error, MTU_LEARNED);
