@@ -84,12 +84,14 @@ static __always_inline __sum16 icmp_check_of_reply(__sum16 check, bool ip4)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Where an error's quote, or its layer 4, may begin: behind the longest headers that are read. */
+/* Where an error's quote, or its layer 4, may begin: behind the longest headers that are read; and
+ * how long it may be, though RFC 1812 and RFC 4443 want less. */
 #define ICMP_SUM_AT_MAX 8191
+#define ICMP_SUM_MAX	1500
 
 /*
- * The 16-bit words of `size` bytes from `at` on, summed up and folded; -1: they are not there. A
- * function of its own, as parse_extensions().
+ * The 16-bit words of `size` bytes from `at` on, summed up and folded; -1: they are not there,
+ * or too many. A function of its own, as parse_extensions().
  */
 __noinline int icmp_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 {
@@ -99,10 +101,10 @@ __noinline int icmp_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 	__u64 sum = 0;
 	__u32 i;
 
-	if (at > ICMP_SUM_AT_MAX)
+	if (at > ICMP_SUM_AT_MAX || size > ICMP_SUM_MAX)
 		return -1;
 	half = data + at;
-	for (i = 0; i < ICMP6_ERROR_MAX / 2 && 2 * i + 1 < size; i++) {
+	for (i = 0; i < ICMP_SUM_MAX / 2 && 2 * i + 1 < size; i++) {
 		if (!within(end, half + i, sizeof(*half)))
 			return -1;
 		sum += half[i];

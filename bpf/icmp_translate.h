@@ -206,6 +206,21 @@ static __always_inline bool icmp_put_ip6(struct xdp_md *ctx, const struct icmp_t
 	return true;
 }
 
+/* Is the checksum right? It will be made anew, and what is damaged must not become right by it. */
+static __always_inline bool icmp_is_intact(struct xdp_md *ctx, const struct icmp_turn *turn)
+{
+	__u32 length = turn->quote.end - turn->quote.icmp;
+	__u64 pseudo = 0;
+	int sum = icmp_sum(ctx, turn->quote.icmp, length);
+
+	if (sum < 0)
+		return false;
+	if (turn->quote.version == 6)
+		pseudo = csum_addr(turn->router) + csum_addr(turn->quote.flow.dst) +
+			 bpf_htonl(length + IPPROTO_ICMPV6);
+	return !csum_apply(0xffff, pseudo + (__u32)sum);
+}
+
 /* To the end of the other family: 0, ICMP_UNTRANSLATABLE, or -1: the packet is no longer what it
  * was. A function of its own, as parse_extensions(). */
 __noinline int icmp_translate(struct xdp_md *ctx, struct icmp_turn *turn)
@@ -218,6 +233,8 @@ __noinline int icmp_translate(struct xdp_md *ctx, struct icmp_turn *turn)
 	if (!turn)
 		return ICMP_UNTRANSLATABLE;
 	to_ip4 = turn->quote.version == 6;
+	if (!icmp_is_intact(ctx, turn))
+		return ICMP_UNTRANSLATABLE;
 	stays = icmp_stays(turn, to_ip4 ? ICMP4_ERROR_MAX - ICMP4_HEADERS
 					: ICMP6_ERROR_MAX - ICMP6_HEADERS);
 	if (!(to_ip4 ? icmp_kind_to_ip4(turn) : icmp_kind_to_ip6(turn)))

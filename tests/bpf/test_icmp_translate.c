@@ -285,6 +285,27 @@ Test(icmp_translate, what_the_other_family_lacks_passes)
 	}
 }
 
+/* The checksum is made anew: what was damaged on the way must not become right by it. */
+Test(icmp_translate, what_is_damaged_stays_behind)
+{
+	open_talks();
+	for (size_t i = 0; i < COUNT(talks) * 2; i++) {
+		struct way way = way_of(&talks[i % 4], i & 4, SPEC(.flags = TH_ACK, .payload = 33));
+		bool ip4 = strchr(way.at, '.');
+		struct packet error = error_of(
+			&way.sent, 4000,
+			SPEC(.dst = way.at, .icmp_type = ip4 ? 3 : 1, .icmp_code = ip4 ? 1 : 0));
+		size_t last = error.size - 1, check = error.l4 + 2;
+
+		cr_assert_eq(rig_send(&error).reason, WEIR_R_ICMP_ERROR);
+		error.bytes[last] ^= 1;
+		EXPECT_PASS(error, ICMP_UNKNOWN);
+		error.bytes[last] ^= 1;
+		error.bytes[check] ^= 0x40;
+		EXPECT_PASS(error, ICMP_UNKNOWN);
+	}
+}
+
 Test(icmp_translate, the_last_hop_is_not_made)
 {
 	struct way way;
