@@ -105,7 +105,8 @@ __noinline int fragment_store(struct xdp_md *ctx)
 	new->way.generation = endpoint->generation;
 	if (new->way.reply && !fragment_read_mac(ctx, &new->way))
 		return 0;
-	if ((new->way.reply || endpoint->mode == WEIR_MODE_NAT) && !fragment_read(ctx, new))
+	new->way.nat = new->way.reply || endpoint->mode == WEIR_MODE_NAT;
+	if (new->way.nat && !fragment_read(ctx, new))
 		return 0;
 	if (EXPLAINING)
 		EXPLAIN_WITHHELD(REMEMBER, row);
@@ -134,6 +135,17 @@ static __always_inline void fragment_remember(const struct pkt *pkt, __u64 l2, _
 	new->way.hash = pkt->hash;
 	new->way.reply = reason == WEIR_R_REPLIED;
 	fragment_store(pkt->ctx);
+}
+
+/* Is the way still good? A reply's endpoint need not be fit to be sent to, as with all replies; and
+ * what has left through mode nat has not left through another, whatever the row says since. */
+static __always_inline bool fragment_goes_on(const struct fragment_way *way,
+					     const struct weir_endpoint *endpoint)
+{
+	if (way->reply)
+		return endpoint && endpoint->generation == way->generation;
+	return endpoint_keeps(endpoint, way->generation, false) &&
+	       way->nat == (endpoint->mode == WEIR_MODE_NAT);
 }
 
 /* Like nat_rewrite(), of a packet without ports. */

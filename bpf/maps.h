@@ -135,7 +135,7 @@ struct fragment_way {
 	__u32 hash; /* of the flow */
 	__be16 id;  /* nat, IPv4 */
 	__u8 reply; /* from endpoint to client */
-	__u8 pad;
+	__u8 nat;   /* through mode nat: src and dst are set, and id */
 };
 
 struct {

@@ -208,9 +208,9 @@ static __always_inline enum weir_reason follow(struct pkt *pkt, const struct wei
 	pkt->hash = way->hash;
 	endpoint = bpf_map_lookup_elem(&endpoints, &pkt->endpoint);
 	EXPLAIN(ENDPOINT, pkt->endpoint, endpoint);
-	if (!endpoint_keeps(endpoint, way->generation, false))
+	if (!fragment_goes_on(way, endpoint))
 		return WEIR_R_FRAGMENT;
-	if (!way->reply && endpoint->mode != WEIR_MODE_NAT) {
+	if (!way->nat) {
 		*to = endpoint;
 		return GO_ON;
 	}
@@ -280,6 +280,15 @@ static __always_inline enum weir_reason handle_icmp_error(struct pkt *pkt,
 	if (reason != GO_ON)
 		return reason;
 	return address ? icmp_error(pkt, half, address, id, turn, to) : WEIR_R_NOT_OURS;
+}
+
+/* Is a packet without ports of no concern to weir_portless? `weir explain` has it called all the
+ * same, so that the address is looked up in one place; it says the same of it. */
+static __always_inline bool is_for_others(const struct pkt *pkt)
+{
+	const struct weir_half *half = listener_half(pkt->control);
+
+	return !EXPLAINING && !icmp_is(pkt) && !listener_cell(half, pkt->flow.dst, 0, 0);
 }
 
 /* What has no ports: by the address alone it may be ours. */
@@ -433,6 +442,8 @@ int weir_unusual(struct xdp_md *ctx)
 		return XDP_PASS;
 	reason = parse_all(&pkt);
 	if (reason == WEIR_R_FRAGMENT_PASSED || reason == WEIR_R_NOT_TCP_UDP) {
+		if (is_for_others(&pkt))
+			return finish(&pkt, id, WEIR_R_NOT_OURS);
 		bpf_tail_call(ctx, &stages, STAGE_PORTLESS);
 		return XDP_PASS; /* there is no such program; Linux 6.12 has forgotten pkt */
 	}

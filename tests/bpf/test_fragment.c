@@ -6,6 +6,7 @@
  */
 #include <bpf/bpf.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rig_suite.h"
 #include "talk.h"
@@ -286,6 +287,56 @@ Test(fragment, do_not_follow_where_nobody_is)
 	EXPECT_PASS(more.part[1], FRAGMENT_PASSED);
 }
 
+static struct weir_endpoint *row_of(const char *listener, const char *endpoint)
+{
+	return &rig.object->endpoints[rig_endpoint(listener, endpoint)->row];
+}
+
+/* An answer that is under way goes on to its client, whatever its endpoint has become, as it does
+ * in one piece. */
+Test(fragment, of_an_answer_follow_after_its_endpoint_has_failed)
+{
+	struct talk talk = TALK4(IPPROTO_UDP);
+	struct packet request, reply;
+	struct parts there, back;
+
+	talk_configure(0);
+	talk_open(&talk);
+	request = talk_request(&talk, SPEC(.payload = 2000));
+	reply = talk_reply(&talk, SPEC(.payload = 2000));
+	there = cut(&request, 7);
+	back = cut(&reply, 8);
+	cr_assert_eq(rig_send(&there.part[0]).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(rig_send(&back.part[0]).reason, WEIR_R_REPLIED);
+	row_of("udp", A4)->state = WEIR_ENDPOINT_DEAD;
+	cr_assert_eq(rig_send(&back.part[1]).reason, WEIR_R_REPLIED);
+	EXPECT_DROP(there.part[1], FRAGMENT);
+	row_of("udp", A4)->generation++;
+	EXPECT_DROP(back.part[1], FRAGMENT);
+}
+
+/* A mode may change in place, between two fragments: the addresses of one are not the other's. */
+Test(fragment, do_not_follow_into_another_mode)
+{
+	static const uint8_t modes[] = { WEIR_MODE_NAT, WEIR_MODE_DSR };
+
+	for (uint16_t i = 0; i < 2; i++) {
+		struct packet whole =
+			UDP(.src = CLIENT4, .dst = VIP4, .dport = 80, .payload = 2000);
+		struct parts parts = cut(&whole, 100u + i);
+
+		rig_configure("version: 1\nlisteners:\n- {name: udp, protocol: udp, address: " VIP4
+			      ", port: 80, mode: %s, endpoint_groups: [{name: all, endpoints: [" A4
+			      "]}]}\n",
+			      i ? "nat" : "dsr");
+		cr_assert_eq(rig_send(&parts.part[0]).reason, WEIR_R_FORWARDED);
+		row_of("udp", A4)->mode = modes[i];
+		EXPECT_DROP(parts.part[1], FRAGMENT);
+		row_of("udp", A4)->mode = modes[!i];
+		cr_assert_eq(rig_send(&parts.part[1]).reason, WEIR_R_FORWARDED);
+	}
+}
+
 /* The kernel would send on what is for no address of its own, perhaps in a circle. */
 Test(fragment, unknown_ones_are_the_kernels_only_if_for_it)
 {
@@ -313,6 +364,45 @@ Test(fragment, unknown_ones_are_the_kernels_only_if_for_it)
 	EXPECT_PASS(parts4.part[1], FRAGMENT_PASSED);
 	EXPECT_PASS(parts6.part[1], FRAGMENT_PASSED);
 	cr_assert_eq(rig_counted(NULL, WEIR_R_FRAGMENT), 2);
+}
+
+/* The stage that calls the program of this name; *program is opened. */
+static uint32_t stage_of(const char *name, int *program)
+{
+	for (uint32_t stage = 0; stage < 4; stage++) {
+		struct bpf_prog_info info = {};
+		__u32 id, size = sizeof(info);
+
+		cr_assert_eq(bpf_map_lookup_elem(rig.object->stages, &stage, &id), 0);
+		*program = bpf_prog_get_fd_by_id(id);
+		cr_assert_geq(*program, 0);
+		cr_assert_eq(bpf_obj_get_info_by_fd(*program, &info, &size), 0);
+		if (!strcmp(info.name, name))
+			return stage;
+		close(*program);
+	}
+	cr_assert(false, "no stage calls %s", name);
+	return 0;
+}
+
+/* A router's other traffic is not handed from program to program: only what may be ours is. */
+Test(fragment, of_others_are_not_handed_on)
+{
+	struct packet later = UDP(.src = CLIENT4, .dst = "192.0.2.9", .fragment = 5);
+	struct packet other = packet_build(&(struct packet_spec){
+		.protocol = IPPROTO_ESP, .src = CLIENT6, .dst = "2001:db8::99", .payload = 40 });
+	struct packet ours = UDP(.src = CLIENT4, .dst = VIP4, .fragment = 5);
+	uint32_t stage;
+	int program;
+
+	configure("dsr");
+	stage = stage_of("weir_portless", &program);
+	cr_assert_eq(bpf_map_delete_elem(rig.object->stages, &stage), 0);
+	EXPECT_PASS(later, NOT_OURS);
+	EXPECT_PASS(other, NOT_OURS);
+	cr_assert_eq(bpf_map_update_elem(rig.object->stages, &stage, &program, BPF_ANY), 0);
+	EXPECT_PASS(ours, FRAGMENT_PASSED);
+	close(program);
 }
 
 /* Never answered: who gets the answer may not have sent the packet's ports. */
