@@ -93,9 +93,10 @@ struct icmp_outer {
 	__u32 label;	     /* flow label of IPv6; 0 of IPv4 */
 	__u32 inner;	     /* offset of the packet inside */
 	__u32 inner_version; /* 4 or 6 */
-	bool gue;
-	__u16 sport; /* gue */
+	__u16 sport;	     /* gue */
 	__u16 dport;
+	bool gue;
+	__u8 pad[7];
 };
 
 /* Sets the addresses, `label` and `inner`; returns what follows the IP header, or -1. */
