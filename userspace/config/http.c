@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "util/str.h"
+
 static void patterns_fini(struct http_condition *condition)
 {
 	vec_foreach(value, &condition->values)
@@ -56,13 +58,6 @@ void http_free(struct http *http)
 	free(http);
 }
 
-/* Copies a text that may be NULL. */
-static int copy_text(char *const from, char **ret)
-{
-	*ret = from ? strdup(from) : NULL;
-	return from && !*ret ? -ENOMEM : 0;
-}
-
 static int copy_prefixes(const struct addr_prefixes *from, struct addr_prefixes *to)
 {
 	*to = (struct addr_prefixes){};
@@ -76,7 +71,7 @@ static int copy_prefixes(const struct addr_prefixes *from, struct addr_prefixes 
 static int copy_condition(const struct http_condition *from, struct http_condition *to)
 {
 	to->field = from->field;
-	if (copy_text(from->key, &to->key) < 0 ||
+	if (str_copy(from->key, &to->key) < 0 ||
 	    copy_prefixes(&from->addresses, &to->addresses) < 0)
 		return -ENOMEM;
 	vec_foreach(value, &from->values) {
@@ -85,7 +80,7 @@ static int copy_condition(const struct http_condition *from, struct http_conditi
 		if (vec_push(&to->values, (struct pattern){ .kind = value->kind }) < 0)
 			return -ENOMEM;
 		copy = &to->values.items[to->values.count - 1];
-		if (copy_text(value->text, &copy->text) < 0)
+		if (str_copy(value->text, &copy->text) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -99,13 +94,13 @@ static int copy_headers(const struct http_rule *from, struct http_rule *to)
 		if (vec_push(&to->add_headers, (struct http_header){}) < 0)
 			return -ENOMEM;
 		copy = &to->add_headers.items[to->add_headers.count - 1];
-		if (copy_text(header->name, &copy->name) < 0 ||
-		    copy_text(header->value, &copy->value) < 0)
+		if (str_copy(header->name, &copy->name) < 0 ||
+		    str_copy(header->value, &copy->value) < 0)
 			return -ENOMEM;
 	}
 	vec_foreach(name, &from->remove_headers) {
 		if (vec_push(&to->remove_headers, NULL) < 0 ||
-		    copy_text(*name, &to->remove_headers.items[to->remove_headers.count - 1]) < 0)
+		    str_copy(*name, &to->remove_headers.items[to->remove_headers.count - 1]) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -125,10 +120,10 @@ static int copy_rule(const struct http_rule *from, struct http_rule *to)
 		    copy_condition(condition, &to->conditions.items[to->conditions.count - 1]) < 0)
 			return -ENOMEM;
 	}
-	if (copy_text(from->url, &to->url) < 0 ||
-	    copy_text(from->content_type, &to->content_type) < 0 ||
-	    copy_text(from->body, &to->body) < 0 || copy_text(from->host, &to->host) < 0 ||
-	    copy_text(from->path, &to->path) < 0 || copy_text(from->query, &to->query) < 0)
+	if (str_copy(from->url, &to->url) < 0 ||
+	    str_copy(from->content_type, &to->content_type) < 0 ||
+	    str_copy(from->body, &to->body) < 0 || str_copy(from->host, &to->host) < 0 ||
+	    str_copy(from->path, &to->path) < 0 || str_copy(from->query, &to->query) < 0)
 		return -ENOMEM;
 	return copy_headers(from, to);
 }
@@ -141,8 +136,8 @@ static int copy_lists(const struct http *from, struct http *to)
 		if (vec_push(&to->certificates, (struct http_certificate){}) < 0)
 			return -ENOMEM;
 		copy = &to->certificates.items[to->certificates.count - 1];
-		if (copy_text(pair->certificate, &copy->certificate) < 0 ||
-		    copy_text(pair->key, &copy->key) < 0)
+		if (str_copy(pair->certificate, &copy->certificate) < 0 ||
+		    str_copy(pair->key, &copy->key) < 0)
 			return -ENOMEM;
 	}
 	vec_foreach(rule, &from->rules) {
@@ -165,7 +160,7 @@ struct http *http_copy(const struct http *http)
 	copy->tls_minimum = http->tls_minimum;
 	copy->request_timeout = http->request_timeout;
 	copy->upgrade_idle_timeout = http->upgrade_idle_timeout;
-	if (copy_text(http->client_ca, &copy->client_ca) < 0 ||
+	if (str_copy(http->client_ca, &copy->client_ca) < 0 ||
 	    copy_prefixes(&http->trusted_proxies, &copy->trusted_proxies) < 0 ||
 	    copy_prefixes(&http->proxy_sources, &copy->proxy_sources) < 0 ||
 	    copy_lists(http, copy) < 0)
@@ -173,40 +168,35 @@ struct http *http_copy(const struct http *http)
 	return take_ptr(copy);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 static bool same_name(char *const *a, char *const *b)
 {
-	return same_text(*a, *b);
+	return str_equal(*a, *b);
 }
 
 static bool same_pattern(const struct pattern *a, const struct pattern *b)
 {
-	return a->kind == b->kind && same_text(a->text, b->text);
+	return a->kind == b->kind && str_equal(a->text, b->text);
 }
 
 static bool same_condition(const struct http_condition *a, const struct http_condition *b)
 {
-	return a->field == b->field && same_text(a->key, b->key) &&
+	return a->field == b->field && str_equal(a->key, b->key) &&
 	       vec_equal(&a->values, &b->values, same_pattern) &&
 	       vec_equal(&a->addresses, &b->addresses, addr_prefix_equal);
 }
 
 static bool same_header(const struct http_header *a, const struct http_header *b)
 {
-	return same_text(a->name, b->name) && same_text(a->value, b->value);
+	return str_equal(a->name, b->name) && str_equal(a->value, b->value);
 }
 
 static bool same_rule(const struct http_rule *a, const struct http_rule *b)
 {
 	return !strcmp(a->name, b->name) && a->priority == b->priority && a->action == b->action &&
-	       a->code == b->code && a->group == b->group && same_text(a->url, b->url) &&
-	       same_text(a->content_type, b->content_type) && same_text(a->body, b->body) &&
-	       same_text(a->host, b->host) && same_text(a->path, b->path) &&
-	       same_text(a->query, b->query) &&
+	       a->code == b->code && a->group == b->group && str_equal(a->url, b->url) &&
+	       str_equal(a->content_type, b->content_type) && str_equal(a->body, b->body) &&
+	       str_equal(a->host, b->host) && str_equal(a->path, b->path) &&
+	       str_equal(a->query, b->query) &&
 	       vec_equal(&a->conditions, &b->conditions, same_condition) &&
 	       vec_equal(&a->add_headers, &b->add_headers, same_header) &&
 	       vec_equal(&a->remove_headers, &b->remove_headers, same_name);
@@ -214,7 +204,7 @@ static bool same_rule(const struct http_rule *a, const struct http_rule *b)
 
 static bool same_certificate(const struct http_certificate *a, const struct http_certificate *b)
 {
-	return same_text(a->certificate, b->certificate) && same_text(a->key, b->key);
+	return str_equal(a->certificate, b->certificate) && str_equal(a->key, b->key);
 }
 
 bool http_equal(const struct http *a, const struct http *b)
@@ -225,7 +215,7 @@ bool http_equal(const struct http *a, const struct http *b)
 	       a->x_forwarded == b->x_forwarded && a->tls_minimum == b->tls_minimum &&
 	       a->request_timeout == b->request_timeout &&
 	       a->upgrade_idle_timeout == b->upgrade_idle_timeout &&
-	       same_text(a->client_ca, b->client_ca) &&
+	       str_equal(a->client_ca, b->client_ca) &&
 	       vec_equal(&a->certificates, &b->certificates, same_certificate) &&
 	       vec_equal(&a->trusted_proxies, &b->trusted_proxies, addr_prefix_equal) &&
 	       vec_equal(&a->proxy_sources, &b->proxy_sources, addr_prefix_equal) &&

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/regions.h"
+#include "util/str.h"
 
 static void group_fini(struct endpoint_group *group)
 {
@@ -127,12 +128,6 @@ const struct listener *model_find_listener(const struct model *model, const char
 		_r;                                                                                \
 	})
 
-static int copy_text(const char *from, char **ret)
-{
-	*ret = from ? strdup(from) : NULL;
-	return from && !*ret ? -ENOMEM : 0;
-}
-
 static int copy_health_check(const struct health_check *from, struct endpoint_group *to)
 {
 	struct health_check *copy;
@@ -144,9 +139,9 @@ static int copy_health_check(const struct health_check *from, struct endpoint_gr
 		return -ENOMEM;
 	*copy = *from;
 	copy->path = copy->host = copy->ca_file = copy->server_name = NULL;
-	if (copy_text(from->path, &copy->path) < 0 || copy_text(from->host, &copy->host) < 0 ||
-	    copy_text(from->ca_file, &copy->ca_file) < 0 ||
-	    copy_text(from->server_name, &copy->server_name) < 0)
+	if (str_copy(from->path, &copy->path) < 0 || str_copy(from->host, &copy->host) < 0 ||
+	    str_copy(from->ca_file, &copy->ca_file) < 0 ||
+	    str_copy(from->server_name, &copy->server_name) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -161,7 +156,7 @@ static int copy_group(const struct endpoint_group *from, struct endpoint_group *
 	vec_foreach(endpoint, &from->endpoints) {
 		struct endpoint copy = *endpoint;
 
-		if (copy_text(endpoint->domain, &copy.domain) < 0 ||
+		if (str_copy(endpoint->domain, &copy.domain) < 0 ||
 		    vec_push(&to->endpoints, copy) < 0) {
 			free(copy.domain);
 			return -ENOMEM;

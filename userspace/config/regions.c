@@ -113,22 +113,14 @@ static int copy_region(const struct region *from, struct region *to)
 	return 0;
 }
 
-static int copy_text(const char *from, char **to)
-{
-	if (!from)
-		return 0;
-	*to = strdup(from);
-	return *to ? 0 : -ENOMEM;
-}
-
 int regions_copy(const struct model *from, struct model *to)
 {
 	vec_foreach(region, &from->regions)
 		if (vec_push(&to->regions, (struct region){}) < 0 ||
 		    copy_region(region, &to->regions.items[to->regions.count - 1]) < 0)
 			return -ENOMEM;
-	if (copy_text(from->clients_file, &to->clients_file) < 0 ||
-	    copy_text(from->clients_maxmind, &to->clients_maxmind) < 0)
+	if (str_copy(from->clients_file, &to->clients_file) < 0 ||
+	    str_copy(from->clients_maxmind, &to->clients_maxmind) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -151,16 +143,11 @@ static bool same_region(const struct region *a, const struct region *b)
 	       vec_equal(&a->continents, &b->continents, same_code);
 }
 
-static bool same_path(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 bool regions_equal(const struct model *a, const struct model *b)
 {
 	return vec_equal(&a->regions, &b->regions, same_region) &&
-	       same_path(a->clients_file, b->clients_file) &&
-	       same_path(a->clients_maxmind, b->clients_maxmind);
+	       str_equal(a->clients_file, b->clients_file) &&
+	       str_equal(a->clients_maxmind, b->clients_maxmind);
 }
 
 /* ---- questions ---- */

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "util/str.h"
+
 #define HTTP_PORT  80
 #define HTTPS_PORT 443
 #define PIECE	   2048 /* bytes read at once */
@@ -145,16 +147,11 @@ void probe_question_fini(struct probe_question *question)
 	*question = (struct probe_question){};
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 bool probe_question_equal(const struct probe_question *a, const struct probe_question *b)
 {
 	return a->to_size == b->to_size && !memcmp(&a->to, &b->to, a->to_size) &&
-	       a->error == b->error && same_text(a->request, b->request) &&
-	       same_text(a->server_name, b->server_name);
+	       a->error == b->error && str_equal(a->request, b->request) &&
+	       str_equal(a->server_name, b->server_name);
 }
 
 /* Of the probe's request: bytes, or -EAGAIN with what it waits for. */

@@ -2,6 +2,7 @@
 #include "util/str.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,17 @@ char *str_take(struct str *str)
 	text = str->text;
 	*str = (struct str){};
 	return text;
+}
+
+int str_copy(const char *text, char **ret)
+{
+	*ret = text ? strdup(text) : NULL;
+	return text && !*ret ? -ENOMEM : 0;
+}
+
+bool str_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
 }
 
 size_t str_utf8(const char *text, size_t size, unsigned *ret)

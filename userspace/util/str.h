@@ -30,6 +30,10 @@ void str_add_quoted(struct str *str, const char *text);
 /* The text ("" if nothing was added), owned by the caller; NULL if memory ran out. */
 char *str_take(struct str *str);
 
+/* Of texts that may be NULL: a copy on the heap (0 or -ENOMEM), and whether they say the same. */
+int str_copy(const char *text, char **ret);
+bool str_equal(const char *a, const char *b);
+
 #define STR_QUOTE_MAX 192 /* 40 characters of 4 bytes, "...", NUL */
 
 /* The first 40 characters (UTF-8) of user text for a message on one line: control characters
