@@ -167,7 +167,8 @@ struct {
 	__type(value, struct fragment_new);
 } fragment_new SEC(".maps");
 
-/* An MTU that a router has told, in endpoints[row].mtu meanwhile. */
+/* An MTU that a router has told, in endpoints[row].mtu meanwhile. None may be forgotten, since the
+ * route's could not be put back: so the map is no LRU. */
 struct learned_mtu {
 	__u32 generation; /* of the row */
 	__u32 seen;	  /* s */
@@ -177,7 +178,7 @@ struct learned_mtu {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, WEIR_MAX_LEARNED_MTUS);
 	__type(key, __u32); /* row */
 	__type(value, struct learned_mtu);

@@ -22,24 +22,26 @@
 static __always_inline bool mtu_learn(const struct pkt *pkt, struct weir_endpoint *endpoint,
 				      __u32 mtu)
 {
+	/* Read before it is looked for: if another CPU has lowered it, its entry is found. */
+	__u16 now = *(const volatile __u16 *)&endpoint->mtu;
 	struct learned_mtu *before = bpf_map_lookup_elem(&learned_mtus, &pkt->endpoint);
 	struct learned_mtu learned = {
 		.generation = endpoint->generation,
 		.seen = clock_now(pkt->control),
 		.mtu = mtu,
-		.route = endpoint->mtu,
+		.route = now,
 	};
 
-	if (mtu >= endpoint->mtu || mtu < (addr_is_ip4(endpoint->addr) ? MTU_MIN_IP4 : MTU_MIN_IP6))
+	if (mtu >= now || mtu < (addr_is_ip4(endpoint->addr) ? MTU_MIN_IP4 : MTU_MIN_IP6))
 		return false;
 	if (EXPLAINING) {
 		EXPLAIN_WITHHELD(MTU, mtu);
 		return true;
 	}
-	if (before && before->generation == learned.generation && before->mtu == endpoint->mtu)
+	if (before && before->generation == learned.generation)
 		learned.route = before->route;
 	if (bpf_map_update_elem(&learned_mtus, &pkt->endpoint, &learned, BPF_ANY))
-		return false; /* it could not be taken back */
+		return false; /* the map is full: it could not be taken back */
 	endpoint->mtu = mtu;
 	return true;
 }
@@ -54,11 +56,9 @@ __noinline bool mtu_recovers(__u32 row, __u32 length, __u32 now)
 
 	if (!learned || !endpoint || !weir_is_over(now, learned->seen, WEIR_TIMEOUT_MTU))
 		return false;
-	/* Unless the daemon has written another, or the row is somebody else's. */
-	if (learned->generation != endpoint->generation || learned->mtu != endpoint->mtu)
-		route = endpoint->mtu;
-	else
-		route = learned->route;
+	/* Unless the row is somebody else's. When the daemon writes another MTU, it removes what
+	 * was learned. */
+	route = learned->generation == endpoint->generation ? learned->route : endpoint->mtu;
 	if (EXPLAINING) {
 		EXPLAIN_WITHHELD(MTU, route);
 		return length <= route;

@@ -388,8 +388,8 @@ struct weir_endpoint_info {
 	__u8 traffic_percentage; /* of its group */
 	__u8 region;		 /* of its group, in region_info */
 	__u32 want[2];		 /* share of new flows in millionths, of IPv4 and of IPv6 clients */
-	__u16 group_place; /* of its group among the listener's: 0 is the nearest to the node */
-	__u16 pad;
+	__u16 group_place;    /* of its group among the listener's: 0 is the nearest to the node */
+	__u16 route_mtu;      /* ipip, gue: what the daemon has written as the endpoint's MTU */
 	__u64 flows_before;   /* the endpoint's counters when its listener's shares last changed: */
 	__u64 packets_before; /* what came since then is what was got of what is wanted */
 	struct weir_endpoint_stats carried; /* counted in smaller maps, before these; to be added */

@@ -4,6 +4,8 @@
  * fragments arrive inside, untouched, at the endpoint of the flow. And what a router says of an
  * outer packet is learned for that endpoint, and tried again after ten minutes. Needs root.
  */
+#include <bpf/bpf.h>
+#include <errno.h>
 #include <string.h>
 
 #include "rig_suite.h"
@@ -217,6 +219,67 @@ Test(tunnel_edge, the_mtu_of_a_path_is_learned)
 	}
 }
 
+/* Writing the configuration anew does not make the path wider; another route is another path. */
+Test(tunnel_edge, what_was_learned_outlives_a_reload)
+{
+	struct packet big = TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK,
+				.payload = 1360, .fragment = 0x4000);
+	struct packet error;
+	struct weir_endpoint *row;
+	struct rig_result sent;
+
+	configure(0);
+	row = &rig.object->endpoints[rig_endpoint("web", E4)->row];
+	sent = rig_send(&big);
+	error = too_big(&sent.out, big.l3, 0, 1300, 120);
+	EXPECT_PASS(error, MTU_LEARNED);
+	configure(0);
+	cr_assert_eq(row->mtu, 1300);
+	rig_advance(WEIR_TIMEOUT_MTU + 2);
+	cr_assert_eq(rig_send(&big).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(row->mtu, RIG_MTU);
+	EXPECT_PASS(error, MTU_LEARNED);
+	rig_endpoint("web", E4)->tunnel.mtu = 1280; /* as if the route's had been that, ... */
+	rig.object->endpoint_info[rig_endpoint("web", E4)->row].route_mtu = 1280;
+	configure(0); /* ... and is another now */
+	cr_assert_eq(row->mtu, RIG_MTU);
+	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 0);
+}
+
+/* More paths than are remembered: what cannot be taken back is not learned. */
+Test(tunnel_edge, no_mtu_is_learned_for_good)
+{
+	struct packet big = TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK,
+				.payload = 1360, .fragment = 0x4000);
+	uint32_t mine, none[8] = {}; /* as large as an entry, and larger */
+	struct weir_endpoint *row;
+	struct rig_result sent;
+	struct packet error;
+
+	configure(0);
+	mine = rig_endpoint("web", E4)->row;
+	row = &rig.object->endpoints[mine];
+	sent = rig_send(&big);
+	error = too_big(&sent.out, big.l3, 0, 1300, 120);
+	EXPECT_PASS(error, MTU_LEARNED);
+	for (uint32_t other = 1; other < WEIR_MAX_LEARNED_MTUS; other++) {
+		uint32_t key = 100000 + other;
+
+		cr_assert_eq(bpf_map_update_elem(rig.object->learned_mtus, &key, none, BPF_ANY), 0);
+	}
+	cr_assert_eq(
+		bpf_map_update_elem(rig.object->learned_mtus, &(uint32_t){ 99999 }, none, BPF_ANY),
+		-E2BIG);
+	rig_advance(WEIR_TIMEOUT_MTU + 2);
+	cr_assert_eq(rig_send(&big).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(row->mtu, RIG_MTU);
+	cr_assert_eq(
+		bpf_map_update_elem(rig.object->learned_mtus, &(uint32_t){ 99999 }, none, BPF_ANY),
+		0);
+	EXPECT_PASS(error, ICMP_UNKNOWN);
+	cr_assert_eq(row->mtu, RIG_MTU);
+}
+
 /* Nobody may make paths smaller than links are, or lower what he does not know. */
 Test(tunnel_edge, lies_about_the_mtu_are_not_learned)
 {
@@ -283,8 +346,8 @@ Test(tunnel_edge, an_outer_header_of_nobody_teaches_nothing)
 
 		configure(tunnel);
 		row = &rig.object->endpoints[rig_endpoint("web", tunnels[tunnel].endpoint)->row];
-		before = row->mtu;
 		sent = rig_send(&big);
+		before = row->mtu;
 		sent.out.bytes[big.l3 + forgery->at] ^= forgery->bits;
 		error = too_big(&sent.out, big.l3, tunnel, 1300, 120);
 		cr_assert_eq(rig_send(&error).reason, WEIR_R_NOT_OURS, "%zu", i);
@@ -292,6 +355,7 @@ Test(tunnel_edge, an_outer_header_of_nobody_teaches_nothing)
 		sent.out.bytes[big.l3 + forgery->at] ^= forgery->bits;
 		error = too_big(&sent.out, big.l3, tunnel, 1300, 120);
 		EXPECT_PASS(error, MTU_LEARNED);
+		rig_advance(WEIR_TIMEOUT_MTU + 2);
 	}
 }
 

@@ -146,6 +146,7 @@ static void clear_maps(void)
 	memset(object->region_info, 0, WEIR_MAX_REGIONS * sizeof(*object->region_info));
 	memset(object->nat_latency, 0, rows * sizeof(*object->nat_latency));
 	clear_map(object->fragments);
+	clear_map(object->learned_mtus);
 	for (uint32_t kind = 0; kind < WEIR_ANSWER_KINDS; kind++)
 		bpf_map_update_elem(object->answer_pace, &kind, &(uint64_t){ 0 }, BPF_ANY);
 	rig_clear_flows();

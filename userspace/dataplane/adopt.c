@@ -307,7 +307,7 @@ static int read_rows(const struct object *object, struct plan *plan)
 			.mode = row->mode,
 			.tunnel = {
 				.source_bits = row->source_bits,
-				.mtu = row->mtu,
+				.mtu = info->route_mtu,
 				.gue_port = row->gue_port,
 			},
 			.state = row->state,

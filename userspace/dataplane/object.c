@@ -71,6 +71,7 @@ static const struct map_place map_places[] = {
 	OPENED(tx_ports),
 	OPENED(exceptions),
 	OPENED(fragments),
+	OPENED(learned_mtus),
 	OPENED(answer_pace),
 	OPENED(listener_stats),
 	OPENED(endpoint_stats),

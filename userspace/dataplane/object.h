@@ -54,6 +54,7 @@ struct object {
 	int tx_ports;
 	int exceptions;
 	int fragments;
+	int learned_mtus;
 	int answer_pace;
 	int listener_stats;
 	int endpoint_stats;

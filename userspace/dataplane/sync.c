@@ -304,9 +304,21 @@ static void write_mode(struct weir_endpoint *row, const struct plan_endpoint *en
 	memcpy(source, tunnel->source.bytes, sizeof(source));
 	for (int i = 0; i < 2; i++)
 		__atomic_store_n((uint64_t *)row->source + i, source[i], __ATOMIC_RELAXED);
-	__atomic_store_n(&row->mtu, tunnel->mtu, __ATOMIC_RELAXED);
 	__atomic_store_n(&row->gue_port, tunnel->gue_port, __ATOMIC_RELAXED);
 	__atomic_store_n(&row->mode, endpoint->mode, __ATOMIC_RELEASE);
+}
+
+/* Only where the route's has changed: else what was learned of the path stays. */
+static void write_mtu(struct object *object, const struct plan_endpoint *endpoint)
+{
+	struct weir_endpoint_info *info = &object->endpoint_info[endpoint->row];
+
+	if (info->route_mtu == endpoint->tunnel.mtu)
+		return;
+	bpf_map_delete_elem(object->learned_mtus, &endpoint->row);
+	__atomic_store_n(&object->endpoints[endpoint->row].mtu, endpoint->tunnel.mtu,
+			 __ATOMIC_RELAXED);
+	info->route_mtu = endpoint->tunnel.mtu;
 }
 
 static void clear_stats(int map, uint32_t key, size_t size)
@@ -382,7 +394,9 @@ static void write_new_endpoint(struct object *object, const struct plan *plan,
 	write_mode(row, endpoint);
 	write_snat(row, endpoint);
 	write_nexthop(row, endpoint);
-	object->endpoint_info[endpoint->row] = (struct weir_endpoint_info){};
+	row->mtu = endpoint->tunnel.mtu;
+	object->endpoint_info[endpoint->row] =
+		(struct weir_endpoint_info){ .route_mtu = endpoint->tunnel.mtu };
 	write_endpoint_info(object, plan, listener, endpoint);
 	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
 }
@@ -402,6 +416,7 @@ static void write_known_endpoint(struct object *object, const struct plan *plan,
 	__atomic_store_n(&row->idle_timeout, listener->idle_timeout, __ATOMIC_RELAXED);
 	write_nexthop(row, endpoint);
 	write_snat(row, endpoint);
+	write_mtu(object, endpoint);
 	write_mode(row, endpoint);
 	__atomic_store_n(&row->state, endpoint->state, __ATOMIC_RELEASE);
 	write_endpoint_info(object, plan, listener, endpoint);
