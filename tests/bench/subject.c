@@ -133,7 +133,7 @@ static int add_listener(const struct subject *subject, struct model *model, uint
 		.idle_timeout = IDLE_TIMEOUT,
 	};
 	struct port_range port = { SUBJECT_PORT, SUBJECT_PORT };
-	struct endpoint_group group = { .name = "default" };
+	struct endpoint_group group = { .name = "default", .traffic_percentage = 100 };
 	int r = 0;
 
 	snprintf(listener.name, sizeof(listener.name), "listener-%u", index);

@@ -7,8 +7,8 @@
 
 #include <linux/types.h>
 
-#define WRAPPER_HEAD	 80	 /* bytes of a packet that are restored; every packet has them */
-#define WRAPPER_FLOWS	 8388608 /* of all rows */
+#define WRAPPER_HEAD	 80	  /* bytes of a packet that are restored; every packet has them */
+#define WRAPPER_FLOWS	 16777216 /* of all rows */
 #define WRAPPER_PROGRAMS 32
 #define WRAPPER_CONTROL	 0 /* index of the empty program */
 
