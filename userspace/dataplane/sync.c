@@ -9,235 +9,8 @@
 
 #include "dataplane/cells.h"
 #include "dataplane/counters.h"
-
-static uint32_t table_lines(uint32_t slots)
-{
-	return (slots + WEIR_SLOTS_PER_LINE - 1) / WEIR_SLOTS_PER_LINE;
-}
-
-static void take_lines(bool *taken, const struct plan *plan)
-{
-	vec_foreach(listener, &plan->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			const struct plan_table *table = &listener->table[family];
-
-			if (table->slots && table->line != PLAN_NO_LINE)
-				memset(taken + table->line, true, table_lines(table->size));
-		}
-	}
-}
-
-/* The lines that are taken while tables are placed. */
-struct lines {
-	bool *taken;
-	uint32_t
-		from[32]; /* by the logarithm of their number: no free run of lines begins before */
-};
-
-/* Takes the first free run of lines; PLAN_NO_LINE: there is none. Lines are only taken, so that the
- * next search for as many goes on from there. */
-static uint32_t take_run(struct lines *lines, uint32_t count)
-{
-	uint32_t *from = &lines->from[count > 1 ? 32 - __builtin_clz(count - 1) : 0];
-	uint32_t run = 0;
-
-	for (uint32_t line = *from; line < WEIR_MAX_SLOT_LINES; line++) {
-		run = lines->taken[line] ? 0 : run + 1;
-		if (run < count)
-			continue;
-		*from = line + 1 - count;
-		memset(lines->taken + *from, true, count);
-		return *from;
-	}
-	return PLAN_NO_LINE;
-}
-
-/*
- * Each slot is stored whole, since programs may be reading it; its `previous` before it says
- * MOVING, and only then: whoever has still read MOVING must not find the next owner there.
- */
-static void write_slots(struct object *object, const struct plan_table *table)
-{
-	uint16_t *previous = object->slots_previous[table->line].endpoint;
-	struct weir_slot *to = object->slots[table->line].slot;
-
-	for (uint32_t i = 0; i < table->size; i++) {
-		const struct slot *from = &table->slots[i];
-		struct weir_slot slot = { .current = from->current, .phase = from->phase };
-
-		if (from->phase == WEIR_MOVING)
-			__atomic_store_n(&previous[i], from->previous, __ATOMIC_RELAXED);
-		if (memcmp(&to[i], &slot, sizeof(slot)))
-			__atomic_store(&to[i], &slot, __ATOMIC_RELEASE);
-	}
-}
-
-/* Gives every table that has changed lines that nobody reads; *ret_lines is behind the last. */
-static int place_tables(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
-			struct err *err)
-{
-	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_SLOT_LINES, sizeof(*taken));
-	struct lines lines = { .taken = taken };
-	uint32_t end = 0;
-
-	if (!taken)
-		return err_set(err, -ENOMEM, "out of memory");
-	take_lines(taken, in_force);
-	take_lines(taken, next);
-	vec_foreach(listener, &next->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct plan_table *table = &listener->table[family];
-
-			if (!table->slots || table->line != PLAN_NO_LINE)
-				continue;
-			table->line = take_run(&lines, table_lines(table->size));
-			if (table->line == PLAN_NO_LINE)
-				return err_set(err, -ENOSPC,
-					       "listener %s: no room for its table of %u slots; "
-					       "use fewer listeners or less unequal weights",
-					       listener->name, table->size);
-			table->fresh = true;
-			if (table->line + table_lines(table->size) > end)
-				end = table->line + table_lines(table->size);
-		}
-	}
-	*ret_lines = end;
-	return 0;
-}
-
-static void write_tables(struct object *object, struct plan *next)
-{
-	vec_foreach(listener, &next->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct plan_table *table = &listener->table[family];
-
-			if (table->fresh)
-				write_slots(object, table);
-			table->fresh = false;
-		}
-	}
-}
-
-/* The first free run of lines among `lines`, or PLAN_NO_LINE. */
-static uint32_t free_lines(const bool *taken, uint32_t lines, uint32_t count)
-{
-	uint32_t run = 0;
-
-	for (uint32_t line = 0; line < lines; line++) {
-		run = taken[line] ? 0 : run + 1;
-		if (run == count)
-			return line + 1 - count;
-	}
-	return PLAN_NO_LINE;
-}
-
-static void take_bounds(bool *taken, const struct plan *plan)
-{
-	vec_foreach(listener, &plan->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			const struct bounds *ranges = listener->ranges[family];
-
-			if (ranges && ranges->line != BOUNDS_NO_LINE)
-				memset(taken + ranges->line, true, ranges->count);
-		}
-	}
-}
-
-/* Gives every new tree of ranges lines that nobody reads; *ret_lines is behind the last. */
-static int place_bounds(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
-			struct err *err)
-{
-	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_BOUND_LINES, sizeof(*taken));
-	uint32_t lines = 0;
-
-	if (!taken)
-		return err_set(err, -ENOMEM, "out of memory");
-	take_bounds(taken, in_force);
-	take_bounds(taken, next);
-	vec_foreach(listener, &next->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct bounds *ranges = listener->ranges[family];
-
-			if (!ranges || ranges->line != BOUNDS_NO_LINE)
-				continue;
-			ranges->line = free_lines(taken, WEIR_MAX_BOUND_LINES, ranges->count);
-			if (ranges->line == BOUNDS_NO_LINE)
-				return err_set(err, -ENOSPC,
-					       "listener %s: no room for the ranges of its acls; "
-					       "name fewer or larger prefixes",
-					       listener->name);
-			memset(taken + ranges->line, true, ranges->count);
-			ranges->fresh = true;
-			if (ranges->line + ranges->count > lines)
-				lines = ranges->line + ranges->count;
-		}
-	}
-	*ret_lines = lines;
-	return 0;
-}
-
-static void write_bounds(struct object *object, struct plan *next)
-{
-	vec_foreach(listener, &next->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct bounds *ranges = listener->ranges[family];
-
-			if (!ranges || !ranges->fresh)
-				continue;
-			memcpy(&object->bounds[ranges->line], ranges->lines,
-			       ranges->count * sizeof(*ranges->lines));
-			ranges->fresh = false;
-		}
-	}
-}
-
-/* Of a listener whose trees have their lines. */
-static struct weir_guard guard_of(const struct plan_listener *listener)
-{
-	const struct rate *limit = &listener->new_flows_per_source;
-	struct weir_guard guard = {
-		.access = listener->access,
-		.limit_count = limit->count,
-		.limit_seconds = limit->seconds,
-		.limit_burst = limit->burst,
-	};
-
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		const struct bounds *ranges = listener->ranges[family];
-
-		if (ranges)
-			guard.ranges[family] = (struct weir_ranges){ ranges->line, ranges->levels };
-	}
-	if (limit->count)
-		guard.limit_interval = limit->seconds * 1000000u / limit->count;
-	return guard;
-}
-
-/* The row in force, if it says what it should; else the listener's other one. */
-static void place_guards(const struct object *object, struct plan *next)
-{
-	vec_foreach(listener, &next->listeners) {
-		struct weir_guard guard = guard_of(listener);
-
-		if (listener->access == WEIR_ACCESS_ALL && !guard.limit_count)
-			listener->guard = 0;
-		else if (!listener->guard)
-			listener->guard = 2 * listener->id;
-		else if (memcmp(&object->guards[listener->guard], &guard, sizeof(guard)))
-			listener->guard ^= 1;
-	}
-}
-
-static void write_guards(struct object *object, const struct plan *next)
-{
-	vec_foreach(listener, &next->listeners) {
-		struct weir_guard guard = guard_of(listener);
-		struct weir_guard *row = &object->guards[listener->guard];
-
-		if (listener->guard && memcmp(row, &guard, sizeof(guard)))
-			*row = guard;
-	}
-}
+#include "dataplane/guards.h"
+#include "dataplane/tables.h"
 
 /* What the maps have to hold for the plan, beside what is in force. */
 static struct capacity needed(const struct plan *next, const struct weir_half *half)
@@ -595,11 +368,11 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	struct capacity need;
 	int r;
 
-	r = place_tables(in_force, next, &slot_lines, err);
-	r = r ?: place_bounds(in_force, next, &bound_lines, err);
+	r = tables_place(in_force, next, &slot_lines, err);
+	r = r ?: guards_place_ranges(in_force, next, &bound_lines, err);
 	if (r < 0)
 		return r;
-	place_guards(object, next);
+	guards_place(object, next);
 	r = cells_build(next, object->capacity.of[CAPACITY_CELLS], &half, &cells, err);
 	if (r < 0)
 		return r;
@@ -613,9 +386,8 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	half.first = idle_cells(object);
 	object->idle_follows = false;
 	begin_writing(object);
-	write_tables(object, next);
-	write_bounds(object, next);
-	write_guards(object, next);
+	tables_write(object, next);
+	guards_write(object, next);
 	memcpy(object->listeners + half.first, cells, cells_count(&half) * sizeof(*cells));
 	write_new(object, next);
 	flip(object, &half);
@@ -669,7 +441,7 @@ int sync_listeners(struct object *object, const struct plan *in_force, struct pl
 	struct weir_half half;
 	int r;
 
-	r = place_tables(in_force, part, &need.of[CAPACITY_LINES], err);
+	r = tables_place(in_force, part, &need.of[CAPACITY_LINES], err);
 	if (!r && capacity_exceeds(&need, &object->capacity))
 		r = object_grow(object, &need, err);
 	if (r < 0)
@@ -677,7 +449,7 @@ int sync_listeners(struct object *object, const struct plan *in_force, struct pl
 	begin_writing(object);
 	r = rewrite_cells(object, part, &half);
 	if (!r) {
-		write_tables(object, part);
+		tables_write(object, part);
 		flip(object, &half);
 		write_known(object, part);
 		object_wait();
@@ -699,7 +471,7 @@ void sync_phases(struct object *object, const struct plan_listener *listener,
 {
 	const struct plan_table *table = &listener->table[family];
 
-	write_slots(object, table);
+	tables_write_slots(object, table);
 	object->listener_info[listener->id].deadline[family] = table->deadline;
 }
 

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "dataplane/tables.h"
+
+#include <errno.h>
+#include <string.h>
+
+static uint32_t table_lines(uint32_t slots)
+{
+	return (slots + WEIR_SLOTS_PER_LINE - 1) / WEIR_SLOTS_PER_LINE;
+}
+
+static void take_lines(bool *taken, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			const struct plan_table *table = &listener->table[family];
+
+			if (table->slots && table->line != PLAN_NO_LINE)
+				memset(taken + table->line, true, table_lines(table->size));
+		}
+	}
+}
+
+/* The lines that are taken while tables are placed. */
+struct lines {
+	bool *taken;
+	uint32_t
+		from[32]; /* by the logarithm of their number: no free run of lines begins before */
+};
+
+/* Takes the first free run of lines; PLAN_NO_LINE: there is none. Lines are only taken, so that the
+ * next search for as many goes on from there. */
+static uint32_t take_run(struct lines *lines, uint32_t count)
+{
+	uint32_t *from = &lines->from[count > 1 ? 32 - __builtin_clz(count - 1) : 0];
+	uint32_t run = 0;
+
+	for (uint32_t line = *from; line < WEIR_MAX_SLOT_LINES; line++) {
+		run = lines->taken[line] ? 0 : run + 1;
+		if (run < count)
+			continue;
+		*from = line + 1 - count;
+		memset(lines->taken + *from, true, count);
+		return *from;
+	}
+	return PLAN_NO_LINE;
+}
+
+void tables_write_slots(struct object *object, const struct plan_table *table)
+{
+	uint16_t *previous = object->slots_previous[table->line].endpoint;
+	struct weir_slot *to = object->slots[table->line].slot;
+
+	for (uint32_t i = 0; i < table->size; i++) {
+		const struct slot *from = &table->slots[i];
+		struct weir_slot slot = { .current = from->current, .phase = from->phase };
+
+		if (from->phase == WEIR_MOVING)
+			__atomic_store_n(&previous[i], from->previous, __ATOMIC_RELAXED);
+		if (memcmp(&to[i], &slot, sizeof(slot)))
+			__atomic_store(&to[i], &slot, __ATOMIC_RELEASE);
+	}
+}
+
+int tables_place(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
+		 struct err *err)
+{
+	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_SLOT_LINES, sizeof(*taken));
+	struct lines lines = { .taken = taken };
+	uint32_t end = 0;
+
+	if (!taken)
+		return err_set(err, -ENOMEM, "out of memory");
+	take_lines(taken, in_force);
+	take_lines(taken, next);
+	vec_foreach(listener, &next->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct plan_table *table = &listener->table[family];
+
+			if (!table->slots || table->line != PLAN_NO_LINE)
+				continue;
+			table->line = take_run(&lines, table_lines(table->size));
+			if (table->line == PLAN_NO_LINE)
+				return err_set(err, -ENOSPC,
+					       "listener %s: no room for its table of %u slots; "
+					       "use fewer listeners or less unequal weights",
+					       listener->name, table->size);
+			table->fresh = true;
+			if (table->line + table_lines(table->size) > end)
+				end = table->line + table_lines(table->size);
+		}
+	}
+	*ret_lines = end;
+	return 0;
+}
+
+void tables_write(struct object *object, struct plan *next)
+{
+	vec_foreach(listener, &next->listeners) {
+		for (int family = 0; family < PLAN_FAMILIES; family++) {
+			struct plan_table *table = &listener->table[family];
+
+			if (table->fresh)
+				tables_write_slots(object, table);
+			table->fresh = false;
+		}
+	}
+}

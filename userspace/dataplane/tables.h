@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A plan's slot tables, into lines of the slots map. For sync.c alone. */
+#ifndef WEIR_DATAPLANE_TABLES_H
+#define WEIR_DATAPLANE_TABLES_H
+
+#include "dataplane/object.h"
+#include "plan/plan.h"
+
+/* Gives every table that has changed lines that nobody reads; *ret_lines is behind the last.
+ * -ENOSPC or -ENOMEM, with a text. */
+int tables_place(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
+		 struct err *err);
+
+/* Writes those that have just been given their lines; the object has to have them. */
+void tables_write(struct object *object, struct plan *next);
+
+/*
+ * Writes a table where it is. Each slot is stored whole, since programs may be reading it; its
+ * `previous` before it says MOVING, and only then: whoever has still read MOVING must not find the
+ * next owner there.
+ */
+void tables_write_slots(struct object *object, const struct plan_table *table);
+
+#endif
