@@ -14,7 +14,8 @@
 #define EVENT_BUFFER_SIZE (1 << 20) /* bytes of the event socket; the kernel caps it */
 #define EVENTS_AT_ONCE	  1024	    /* messages per nl_dispatch(), to keep the daemon responsive */
 #define DUMP_ATTEMPTS	  8
-#define ANSWER_TIMEOUT	  10 /* s; the kernel answers at once, this is against a hang */
+#define ANSWER_TIMEOUT	  10	    /* s; the kernel answers at once, this is against a hang */
+#define ANSWER_SIZE	  (1 << 18) /* bytes received at once; a link with 256 functions has most */
 
 enum {
 	ALL_EVENTS = NL_EVENT_LINK | NL_EVENT_ADDRESS | NL_EVENT_ROUTE | NL_EVENT_NEIGHBOUR,
@@ -24,6 +25,7 @@ enum {
 struct exchange {
 	uint32_t sequence;
 	struct nl_answer answer;
+	bool single; /* the one message that is asked for is the end, too: no ack comes */
 	bool done;
 	bool interrupted; /* a dump that saw a change underway: NLM_F_DUMP_INTR */
 	int error;	  /* the kernel's, or 0 */
@@ -68,6 +70,7 @@ static int open_request(struct nl_sock *socket, struct err *err)
 	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT };
 	int r;
 
+	nl_socket_disable_auto_ack(socket);
 	r = nl_connect(socket, NETLINK_ROUTE);
 	if (r < 0)
 		return err_set(err, library_errno(r), "cannot open netlink: %s", nl_geterror(r));
@@ -114,7 +117,8 @@ int nl_new(struct nl **ret, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	nl->request = nl_socket_alloc();
 	nl->events = nl_socket_alloc();
-	if (!nl->request || !nl->events)
+	nl->buffer = malloc(ANSWER_SIZE);
+	if (!nl->request || !nl->events || !nl->buffer)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = open_request(nl->request, err);
 	if (r == 0)
@@ -131,6 +135,7 @@ void nl_free(struct nl *nl)
 		return;
 	nl_socket_free(nl->request);
 	nl_socket_free(nl->events);
+	free(nl->buffer);
 	free(nl);
 }
 
@@ -278,25 +283,33 @@ static int take_message(struct exchange *x, struct nlmsghdr *message)
 		take_end(x, message, NLMSG_ALIGN(sizeof(int)));
 		return 0;
 	default:
+		x->done = x->single;
 		return append(&x->answer, message);
 	}
 }
 
-static int receive(struct nl_sock *socket, struct exchange *x, struct err *err)
+/* Not nl_recv(): it asks for the size first, and allocates, which doubles what an answer costs. */
+static int receive(struct nl *nl, struct exchange *x, struct err *err)
 {
 	while (!x->done) {
-		_cleanup_(freep) unsigned char *bytes = NULL;
+		struct nlmsghdr *message = (struct nlmsghdr *)nl->buffer;
 		struct sockaddr_nl from = {};
-		struct nlmsghdr *message;
-		int size = nl_recv(socket, &from, &bytes, NULL);
+		socklen_t from_size = sizeof(from);
+		ssize_t received = recvfrom(nl_socket_get_fd(nl->request), nl->buffer, ANSWER_SIZE,
+					    MSG_TRUNC, (struct sockaddr *)&from, &from_size);
+		int size = (int)received;
 
-		if (size <= 0)
-			return err_set(err, library_errno(size), "no answer from the kernel: %s",
-				       nl_geterror(size));
+		if (received < 0 && errno == EINTR)
+			continue;
+		if (received < 0 || received > ANSWER_SIZE) {
+			int error = received > 0 ? EMSGSIZE : errno == EAGAIN ? ETIMEDOUT : errno;
+
+			return err_set(err, -error, "no answer from the kernel: %s",
+				       strerror(error));
+		}
 		if (from.nl_pid != 0)
 			continue; /* not the kernel */
-		for (message = (struct nlmsghdr *)bytes; nlmsg_ok(message, size);
-		     message = nlmsg_next(message, &size))
+		for (; nlmsg_ok(message, size); message = nlmsg_next(message, &size))
 			if (take_message(x, message) < 0)
 				return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -317,13 +330,16 @@ static int exchange(struct nl *nl, struct nl_msg *msg, struct exchange *x, struc
 {
 	int r;
 
+	if (!x->single)
+		nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_ACK;
+
 	/* A new number for each attempt, so that no answer is taken for another's. */
 	x->sequence = nl_socket_use_seq(nl->request);
 	nlmsg_hdr(msg)->nlmsg_seq = x->sequence;
 	r = nl_send_auto(nl->request, msg);
 	if (r < 0)
 		return err_set(err, library_errno(r), "cannot ask the kernel: %s", nl_geterror(r));
-	r = receive(nl->request, x, err);
+	r = receive(nl, x, err);
 	if (r < 0)
 		return r;
 	if (x->error < 0)
@@ -334,7 +350,9 @@ static int exchange(struct nl *nl, struct nl_msg *msg, struct exchange *x, struc
 int nl_request(struct nl *nl, struct nl_msg *msg, struct nl_answer *ret, struct err *err)
 {
 	for (int i = 0; i < DUMP_ATTEMPTS; i++) {
-		struct exchange x = {};
+		struct exchange x = {
+			.single = ret && !(nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP),
+		};
 		int r = exchange(nl, msg, &x, err);
 
 		if (r == 0 && ret)

@@ -17,6 +17,7 @@
 struct nl {
 	struct nl_sock *request;
 	struct nl_sock *events;
+	void *buffer; /* of what is received */
 };
 
 /* The messages that came back, each at an aligned place, without the final ack. */
@@ -44,8 +45,9 @@ struct nl_msg *nl_message_new(int type, int flags, const void *header, size_t si
 /* Appends an address in its own family's size. 0 or -ENOMEM. */
 int nl_message_put_addr(struct nl_msg *msg, int attribute, const struct addr *addr);
 
-/* Sends a request and waits for its end; a dump that a change interrupted is repeated. `ret` may
- * be NULL. Fails with the kernel's errno and text; -EIO, -ETIMEDOUT, ... if the socket failed. */
+/* Sends a request and waits for its end: the one message that answers, or the last of a dump; where
+ * `ret` is NULL, the kernel's word that it is done. A dump that a change interrupted is repeated.
+ * Fails with the kernel's errno and text; -EIO, -ETIMEDOUT, ... if the socket failed. */
 int nl_request(struct nl *nl, struct nl_msg *msg, struct nl_answer *ret, struct err *err);
 
 /* The message at *offset, which moves on to the next; NULL after the last one. */
