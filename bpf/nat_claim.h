@@ -138,6 +138,23 @@ static __always_inline __u32 nat_snat_row(const struct nat_new *new)
 	return row;
 }
 
+/* Tries one port of an address; a function apart, as the verifier then walks it once. */
+__noinline int nat_try_port(struct nat_new *new, __u32 row, __u32 k)
+{
+	const struct weir_snat *from = bpf_map_lookup_elem(&snat, &row);
+	__u64 hash;
+
+	if (!new || !from)
+		return NAT_PORT_TAKEN;
+	new->back.dport = nat_port(from, k);
+	if (!new->back.dport)
+		return NAT_PORT_TAKEN;
+	addr_copy(new->back.dst, from->addr);
+	hash = nat_hash(&new->back);
+	return nat_claim_entry(nat_reply_bucket(hash), nat_reply_tag(hash) | (new->index + 1),
+			       nat_reply_home(hash));
+}
+
 /* Claims a SNAT address and port: completes new->back and new->client. An enum weir_reason. */
 __noinline int nat_claim_port(struct nat_new *new)
 {
@@ -156,20 +173,13 @@ __noinline int nat_claim_port(struct nat_new *new)
 	row = nat_snat_row(new);
 	for (int i = 0; i < NAT_PORT_PROBES; i++) {
 		const struct weir_snat *from;
-		__u64 hash;
 
 		if (i >= NAT_OWN_PROBES) /* perhaps that address has no port left */
 			row = nat_snat_row(new);
 		from = bpf_map_lookup_elem(&snat, &row);
 		if (!row || !from || !from->ports)
 			return WEIR_R_NAT_NO_PORT;
-		new->back.dport = nat_port(from, nat_candidate(cursor, from->ports, i));
-		if (!new->back.dport)
-			continue;
-		addr_copy(new->back.dst, from->addr);
-		hash = nat_hash(&new->back);
-		if (nat_claim_entry(nat_reply_bucket(hash), nat_reply_tag(hash) | (new->index + 1),
-				    nat_reply_home(hash)))
+		if (nat_try_port(new, row, nat_candidate(cursor, from->ports, i)))
 			continue;
 		new->client.snat = row;
 		return GO_ON;
