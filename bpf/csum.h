@@ -38,12 +38,13 @@ static __always_inline __u64 csum_addr(const __u8 addr[16])
 static __always_inline __sum16 csum_apply(__sum16 check, __u64 delta)
 {
 	__u64 sum = (__u16)~check + delta;
+	__u32 half;
 
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	/* Both halves, added crosswise: the upper one is their sum with its carry. */
+	sum += sum << 32 | sum >> 32;
+	half = sum >> 32;
+	half += half << 16 | half >> 16;
+	return ~(half >> 16);
 }
 
 #endif

@@ -23,19 +23,23 @@ static __always_inline bool mac_same(const __u8 a[ETH_ALEN], const __u8 b[ETH_AL
 /* The next hop is passed as one word, read once: the daemon may change it meanwhile. */
 static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nexthop nexthop)
 {
-	__u32 index = nexthop.egress;
+	__u32 index = nexthop.egress, ifindex;
+	struct ethhdr *eth = pkt->eth;
 	const struct weir_egress *out;
 
 	if (!index)
 		return WEIR_R_NO_NEXT_HOP;
 	out = bpf_map_lookup_elem(&egress, &index);
 	EXPLAIN(NEXT_HOP, index, out);
-	if (!out || !out->ifindex)
+	if (!out)
+		return WEIR_R_NO_NEXT_HOP;
+	ifindex = out->ifindex;
+	if (!ifindex)
 		return WEIR_R_NO_NEXT_HOP;
 	pkt->egress = index;
-	mac_copy(pkt->eth->h_dest, nexthop.mac);
-	mac_copy(pkt->eth->h_source, out->mac);
-	if (out->ifindex == pkt->ctx->ingress_ifindex)
+	mac_copy(eth->h_dest, nexthop.mac);
+	mac_copy(eth->h_source, out->mac);
+	if (ifindex == pkt->ctx->ingress_ifindex)
 		pkt->action = XDP_TX;
 	else
 		pkt->action = bpf_redirect_map(&tx_ports, index, XDP_DROP);

@@ -13,6 +13,7 @@
 
 /* Of the first two words of an IPv4 header and of the first of an IPv6 header, in host order. */
 #define IP4_FIRST    0x45000000u /* version, length */
+#define IP4_IHL_MASK 0x0f000000u
 #define IP4_TOS_MASK 0x00ff0000u /* an IPv6 header's traffic class is 4 bits further up */
 #define IP4_ID_MASK  0xffff0000u
 #define IP4_DF	     0x00004000u
@@ -55,6 +56,22 @@ static __always_inline void *head_move(struct xdp_md *ctx, __u64 l2, int more, _
 	*type = ethertype;
 	*ret = data;
 	return type + 1;
+}
+
+/* The same where there are no tags, and so nothing of the header comes with it. */
+static __always_inline void *head_move_plain(struct xdp_md *ctx, int more, __u32 size,
+					     __be16 ethertype, struct ethhdr **ret)
+{
+	struct ethhdr *eth;
+
+	if (bpf_xdp_adjust_head(ctx, -more))
+		return NULL;
+	eth = (void *)(long)ctx->data;
+	if (!within((void *)(long)ctx->data_end, eth, sizeof(*eth) + size))
+		return NULL;
+	*(__be16 *)((void *)eth + offsetof(struct ethhdr, h_proto)) = ethertype;
+	*ret = eth;
+	return eth + 1;
 }
 
 /* pkt->eth again, after the packet's first bytes have moved. */

@@ -18,14 +18,31 @@
 static __always_inline const struct weir_half *listener_half(const struct weir_control *control)
 {
 	__u32 generation = *(const volatile __u32 *)&control->generation;
+	const struct weir_half *half = &control->half[generation & 1];
 
-	return &control->half[generation & 1];
+	barrier_var(half); /* one pointer, not one for each of its fields */
+	return half;
 }
+
+/* What tells a cell from others of its address: a word of it, from `port` on. */
+struct listener_key {
+	__u16 port;
+	__u8 protocol;
+	__u8 kind;
+};
 
 static __always_inline bool listener_is(const struct weir_listener *cell, const __u8 addr[16],
 					__u16 port, __u8 protocol)
 {
-	return cell->port == port && cell->protocol == protocol && addr_same(cell->addr, addr);
+	struct listener_key key = {
+		.port = port,
+		.protocol = protocol,
+		.kind = port ? WEIR_CELL_LISTENER : WEIR_CELL_ADDRESS,
+	};
+	__u32 word;
+
+	__builtin_memcpy(&word, &key, sizeof(word));
+	return *(const __u32 *)&cell->port == word && addr_same(cell->addr, addr);
 }
 
 /* What a probe beyond the first looks for. */
@@ -76,13 +93,13 @@ static __always_inline const struct weir_listener *listener_cell(const struct we
 	const struct weir_listener *cell = bpf_map_lookup_elem(&listeners, &index);
 	struct listener_search search;
 
+	if (cell && listener_is(cell, addr, port, protocol)) {
+		listener_explain(port, index, cell);
+		return cell;
+	}
 	if (!cell || cell->kind == WEIR_CELL_FREE) {
 		listener_explain(port, index, NULL);
 		return NULL;
-	}
-	if (listener_is(cell, addr, port, protocol)) {
-		listener_explain(port, index, cell);
-		return cell;
 	}
 	search = (struct listener_search){
 		.port = port,

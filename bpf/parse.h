@@ -12,11 +12,13 @@
 #define IP4_FRAGMENT 0x3fff /* of frag_off: an offset, or more to come */
 
 /* RFC 9293, 3.1: read at once, since most packets have none but ACK. */
-#define TCP_FLAGS_BYTE 13
-#define TCP_FIN	       0x01
-#define TCP_SYN	       0x02
-#define TCP_RST	       0x04
-#define TCP_ACK	       0x10
+#define TCP_FLAGS_BYTE	13
+#define TCP_FIN		0x01
+#define TCP_SYN		0x02
+#define TCP_RST		0x04
+#define TCP_ACK		0x10
+#define TCP_OFFSET_BYTE 12   /* its upper half: the header's length in words */
+#define TCP_OFFSET_MASK 0x3c /* ... in bytes, of what is shifted by 2 */
 
 static __always_inline bool within(const void *end, const void *start, __u32 size)
 {
@@ -26,11 +28,13 @@ static __always_inline bool within(const void *end, const void *start, __u32 siz
 static __always_inline enum weir_reason parse_tcp(struct pkt *pkt, const void *end, __u32 l4_length)
 {
 	struct tcphdr *tcp = pkt->l4;
+	__u32 header;
 	__u8 flags;
 
 	if (l4_length < sizeof(*tcp) || !within(end, tcp, sizeof(*tcp)))
 		return WEIR_R_TRUNCATED;
-	if (tcp->doff < 5 || tcp->doff * 4u > l4_length)
+	header = ((const __u8 *)tcp)[TCP_OFFSET_BYTE] >> 2 & TCP_OFFSET_MASK;
+	if (header < sizeof(*tcp) || header > l4_length)
 		return WEIR_R_BAD_HEADER;
 	pkt->flow.sport = bpf_ntohs(tcp->source);
 	pkt->flow.dport = bpf_ntohs(tcp->dest);
@@ -123,7 +127,7 @@ static __always_inline enum parsed parse_plain(struct pkt *pkt)
 	if (!within(end, data, sizeof(struct ethhdr)))
 		return PARSED_NOT_IP;
 	pkt->l3 = data + sizeof(struct ethhdr);
-	ethertype = pkt->eth->h_proto;
+	ethertype = *(const __be16 *)(data + offsetof(struct ethhdr, h_proto)); /* in one load */
 	if (ethertype == bpf_htons(ETH_P_IP))
 		return parse_plain_ip4(pkt, end);
 	if (ethertype == bpf_htons(ETH_P_IPV6))

@@ -27,38 +27,26 @@ static __always_inline void count(__u32 listener, enum weir_reason reason)
 		stats->reason[index]++;
 }
 
-static __always_inline void add_request(struct weir_traffic *traffic, const struct pkt *pkt)
-{
-	traffic->packets++;
-	traffic->bytes += pkt->l3_length;
-	traffic->flows += pkt->new_flow;
-}
-
-static __always_inline void add_reply(struct weir_traffic *traffic, const struct pkt *pkt)
-{
-	traffic->reply_packets++;
-	traffic->reply_bytes += pkt->l3_length;
-}
-
-/* The end of every packet: the traffic it is if it was forwarded, else its reason. */
-static __always_inline void account(const struct pkt *pkt, __u32 listener, enum weir_reason reason)
+/* A packet that an endpoint gets, or has sent. */
+static __always_inline void count_traffic(const struct pkt *pkt, bool reply)
 {
 	struct weir_endpoint_stats *stats;
 	__u32 row = pkt->endpoint;
 
-	if (reason > WEIR_R_REPLIED) {
-		count(listener, reason);
-		return;
-	}
 	if (EXPLAINING)
 		return;
 	stats = bpf_map_lookup_elem(&endpoint_stats, &row);
 	if (!stats)
 		return;
-	if (reason == WEIR_R_REPLIED)
-		add_reply(&stats->traffic, pkt);
-	else
-		add_request(&stats->traffic, pkt);
+	if (reply) {
+		stats->traffic.reply_packets++;
+		stats->traffic.reply_bytes += pkt->l3_length;
+		return;
+	}
+	stats->traffic.packets++;
+	stats->traffic.bytes += pkt->l3_length;
+	if (pkt->new_flow)
+		stats->traffic.flows++;
 }
 
 #endif

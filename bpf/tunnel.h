@@ -12,8 +12,11 @@
  *   DSCP, ECN    copied (RFC 6040, normal mode)
  *   DF           copied; set around IPv6, which routers do not fragment, unless it needs no more
  *                room than IPv6 has everywhere
- *   identity     random where it may be fragmented: the fragments of a packet, which all have the
- *                same one, are outer packets of their own
+ *   identity     copied with DF: without it an outer packet may be fragmented on its way, and needs
+ *                one that its neighbours have not (RFC 6864), which a sender that leaves DF out has
+ *                seen to. With DF nobody looks at it. Of fragments it is random: they all have the
+ *                same one, and are outer packets of their own. DF without the sender's would lose
+ *                what the sender has allowed to be fragmented.
  *   TTL          64; the inner one stays, since the endpoint is the listener: no hop was made
  *   flow label   of the flow's hash (RFC 6438)
  *   UDP sum      zero over IPv4, whose own header has a sum; computed over IPv6, where many
@@ -28,22 +31,25 @@
 #include "head.h"
 #include "mtu.h"
 
-#define TUNNEL_TTL	   64
-#define TUNNEL_PORT_FIRST  49152u /* RFC 6335: dynamic ports are the upper quarter */
-#define TUNNEL_PORT_SHIFT  18 /* of the hash to its 14 highest bits; the lowest chose the slot */
-#define TUNNEL_LABEL_SHIFT 12 /* ... to its 20 highest */
-#define GUE_SIZE	   (sizeof(struct udphdr) + sizeof(struct gue_header))
+#define TUNNEL_TTL	       64
+#define TUNNEL_PORT_FIRST      49152u /* RFC 6335: dynamic ports are the upper quarter */
+#define TUNNEL_PORT_SHIFT      18 /* of the hash to its 14 highest bits; the lowest chose the slot */
+#define TUNNEL_LABEL_SHIFT     12 /* ... to its 20 highest */
+#define TUNNEL_THIRD(protocol) bpf_htonl(TUNNEL_TTL << 24 | (protocol) << 16)
+#define GUE_SIZE	       (sizeof(struct udphdr) + sizeof(struct gue_header))
 
 /* Of the inner packet, what the outer headers are made of. */
 struct tunnel {
-	__u32 ip4;     /* first word of an IPv4 header around it but for the length, host order */
-	__be32 id;     /* second word: identification and DF */
-	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6 */
-	bool has_sum;  /* `sum` is known */
-	__be16 sum;    /* of its 16-bit words */
+	__u32 ip4; /* first word of an IPv4 header around it, less what is added, host order */
+	__be32 id; /* second word: identification and DF */
+	__be32 ip4_third; /* third word of an IPv4 header right around it: TTL, protocol */
+	__u8 protocol;	  /* IPPROTO_IPIP or IPPROTO_IPV6 */
+	bool has_sum;	  /* `sum` is known */
+	__be16 sum;	  /* of its 16-bit words */
 };
 
-/* Of an outer packet that routers may fragment (RFC 6864): second word of its header. */
+/* Of an outer packet that routers may fragment, and whose inner one has no identification of its
+ * own: second word of its header. */
 static __always_inline __be32 tunnel_id(void)
 {
 	return bpf_htonl(bpf_get_prandom_u32() & IP4_ID_MASK);
@@ -105,7 +111,8 @@ static __always_inline void tunnel_sum(const struct pkt *pkt, const void *end,
 }
 
 /* Reads the inner header; whether it is there, parse() has checked. */
-static __always_inline bool tunnel_read(const struct pkt *pkt, bool sum, struct tunnel *tunnel)
+static __always_inline bool tunnel_read(const struct pkt *pkt, enum parsed parsed, bool sum,
+					struct tunnel *tunnel)
 {
 	const void *end = (void *)(long)pkt->ctx->data_end;
 	const __be32 *word = pkt->l3;
@@ -113,13 +120,20 @@ static __always_inline bool tunnel_read(const struct pkt *pkt, bool sum, struct 
 	if (!within(end, word, sizeof(struct iphdr)))
 		return false;
 	if (pkt->version == 6) {
-		tunnel->ip4 = (bpf_ntohl(word[0]) >> 4 & IP4_TOS_MASK) | IP4_FIRST;
+		tunnel->ip4 = (bpf_ntohl(word[0]) >> 4 & IP4_TOS_MASK) + IP4_FIRST + pkt->l3_length;
 		tunnel->id = bpf_htonl(IP4_DF);
+		tunnel->ip4_third = TUNNEL_THIRD(IPPROTO_IPV6);
 		tunnel->protocol = IPPROTO_IPV6;
 	} else {
-		tunnel->ip4 = (bpf_ntohl(word[0]) & IP4_TOS_MASK) | IP4_FIRST;
-		tunnel->id = word[1] & bpf_htonl(IP4_DF) ?: tunnel_id();
+		tunnel->ip4 = bpf_ntohl(word[0]);
+		tunnel->id = word[1] & bpf_htonl(IP4_ID_MASK | IP4_DF);
+		tunnel->ip4_third = TUNNEL_THIRD(IPPROTO_IPIP);
 		tunnel->protocol = IPPROTO_IPIP;
+	}
+	if (parsed != PARSED_PLAIN && pkt->version == 4) {
+		tunnel->ip4 = (tunnel->ip4 & ~IP4_IHL_MASK) | IP4_FIRST; /* it may have options */
+		if (word[1] & bpf_htonl(IP4_FRAGMENT) && !(word[1] & bpf_htonl(IP4_DF)))
+			tunnel->id = tunnel_id();
 	}
 	if (sum)
 		tunnel_sum(pkt, end, tunnel);
@@ -140,12 +154,15 @@ static __always_inline bool tunnel_trim(const struct pkt *pkt)
 }
 
 /* Makes room for an outer header of `size` bytes, a constant; NULL: the driver left none. */
-static __always_inline void *tunnel_open(struct pkt *pkt, __u32 size, __be16 ethertype)
+static __always_inline void *tunnel_open(struct pkt *pkt, enum parsed parsed, __u32 size,
+					 __be16 ethertype)
 {
 	__u64 l2 = pkt->l3 - (void *)pkt->eth;
 
 	if (!tunnel_trim(pkt))
 		return NULL;
+	if (parsed == PARSED_PLAIN)
+		return head_move_plain(pkt->ctx, size, size, ethertype, &pkt->eth);
 	return head_move(pkt->ctx, l2, size, size, ethertype, &pkt->eth);
 }
 
@@ -183,8 +200,7 @@ static __always_inline void tunnel_put_gue(void *at, const struct pkt *pkt,
 	__u64 sum;
 
 	word[0] = bpf_htonl(ports);
-	word[1] = 0;
-	half[2] = length;
+	word[1] = bpf_htonl((pkt->l3_length + GUE_SIZE) << 16); /* no sum */
 	word[2] = bpf_htonl((__u32)tunnel->protocol << 16);
 	if (!tunnel->has_sum)
 		return;
@@ -193,13 +209,13 @@ static __always_inline void tunnel_put_gue(void *at, const struct pkt *pkt,
 }
 
 static __always_inline bool tunnel_put_ip4(struct pkt *pkt, const struct weir_endpoint *endpoint,
-					   const struct tunnel *tunnel, bool gue)
+					   const struct tunnel *tunnel, enum parsed parsed,
+					   bool gue)
 {
 	__u32 size = sizeof(struct iphdr) + (gue ? GUE_SIZE : 0);
-	__be32 *word = tunnel_open(pkt, size, bpf_htons(ETH_P_IP));
-	__u8 protocol = gue ? IPPROTO_UDP : tunnel->protocol;
-	__be32 first = bpf_htonl(tunnel->ip4 + pkt->l3_length + size);
-	__be32 third = bpf_htonl(TUNNEL_TTL << 24 | (__u32)protocol << 16);
+	__be32 *word = tunnel_open(pkt, parsed, size, bpf_htons(ETH_P_IP));
+	__be32 first = bpf_htonl(tunnel->ip4 + size);
+	__be32 third = gue ? TUNNEL_THIRD(IPPROTO_UDP) : tunnel->ip4_third;
 	__be32 source = tunnel_source(pkt, endpoint), addr = addr_to_ip4(endpoint->addr);
 	__u64 sum = (__u64)first + tunnel->id + third + source + addr;
 
@@ -217,10 +233,11 @@ static __always_inline bool tunnel_put_ip4(struct pkt *pkt, const struct weir_en
 }
 
 static __always_inline bool tunnel_put_ip6(struct pkt *pkt, const struct weir_endpoint *endpoint,
-					   const struct tunnel *tunnel, bool gue)
+					   const struct tunnel *tunnel, enum parsed parsed,
+					   bool gue)
 {
 	__u32 size = sizeof(struct ipv6hdr) + (gue ? GUE_SIZE : 0);
-	__be32 *word = tunnel_open(pkt, size, bpf_htons(ETH_P_IPV6));
+	__be32 *word = tunnel_open(pkt, parsed, size, bpf_htons(ETH_P_IPV6));
 	__u32 length = pkt->l3_length + (gue ? GUE_SIZE : 0);
 	__u8 protocol = gue ? IPPROTO_UDP : tunnel->protocol;
 	const __be32 *source = (const __be32 *)endpoint->source;
@@ -257,16 +274,16 @@ static __always_inline enum weir_reason tunnel_too_big(struct pkt *pkt, __u32 ro
 	return tunnel->id & bpf_htonl(IP4_DF) ? WEIR_R_TOO_BIG : WEIR_R_TOO_BIG_NO_DF;
 }
 
-static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
-						       const struct weir_endpoint *endpoint,
-						       bool gue)
+static __always_inline enum weir_reason tunnel_put(struct pkt *pkt,
+						   const struct weir_endpoint *endpoint,
+						   enum parsed parsed, bool ip4, bool gue)
 {
-	bool ip4 = addr_is_ip4(endpoint->addr), room;
+	bool room;
 	__u32 outer = (ip4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + (gue ? GUE_SIZE : 0);
 	struct tunnel tunnel = {};
 	enum weir_reason reason;
 
-	if (!tunnel_read(pkt, gue && !ip4, &tunnel))
+	if (!tunnel_read(pkt, parsed, gue && !ip4, &tunnel))
 		return WEIR_R_INTERNAL;
 	EXPLAIN_NUMBER(TUNNEL, outer);
 	if (pkt->l3_length + outer > endpoint->mtu &&
@@ -275,12 +292,21 @@ static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
 		if (reason != GO_ON)
 			return reason;
 	}
-	room = ip4 ? tunnel_put_ip4(pkt, endpoint, &tunnel, gue)
-		   : tunnel_put_ip6(pkt, endpoint, &tunnel, gue);
+	room = ip4 ? tunnel_put_ip4(pkt, endpoint, &tunnel, parsed, gue)
+		   : tunnel_put_ip6(pkt, endpoint, &tunnel, parsed, gue);
 	if (!room)
 		return WEIR_R_NO_HEADROOM;
 	pkt->new_flow = pkt->flags & PKT_SYN;
 	return forward(pkt, nexthop_read(&endpoint->nexthop));
+}
+
+static __always_inline enum weir_reason tunnel_forward(struct pkt *pkt,
+						       const struct weir_endpoint *endpoint,
+						       enum parsed parsed, bool gue)
+{
+	if (addr_is_ip4(endpoint->addr))
+		return tunnel_put(pkt, endpoint, parsed, true, gue);
+	return tunnel_put(pkt, endpoint, parsed, false, gue);
 }
 
 #endif

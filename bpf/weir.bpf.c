@@ -56,7 +56,8 @@ struct {
 
 /* A flow that has no record: its slot chooses, and the chosen endpoint's mode says how. */
 static __always_inline enum weir_reason to_selected(struct pkt *pkt,
-						    const struct weir_listener *listener)
+						    const struct weir_listener *listener,
+						    enum parsed parsed)
 {
 	const struct weir_endpoint *endpoint;
 	enum weir_reason reason;
@@ -72,9 +73,9 @@ static __always_inline enum weir_reason to_selected(struct pkt *pkt,
 	case WEIR_MODE_DSR:
 		return dsr_forward(pkt, endpoint);
 	case WEIR_MODE_IPIP:
-		return tunnel_forward(pkt, endpoint, false);
+		return tunnel_forward(pkt, endpoint, parsed, false);
 	case WEIR_MODE_GUE:
-		return tunnel_forward(pkt, endpoint, true);
+		return tunnel_forward(pkt, endpoint, parsed, true);
 	default:
 		return nat_open(pkt, endpoint);
 	}
@@ -100,10 +101,11 @@ static __always_inline enum weir_reason admit_flow(const struct pkt *pkt,
 						   const struct weir_listener *listener,
 						   const struct weir_guard *guard)
 {
-	bool opens = pkt->flags & PKT_SYN || pkt->flow.protocol == IPPROTO_UDP;
 	int reason;
 
-	if (!guard || !opens || !guard->limit_count)
+	if (!guard || !guard->limit_count)
+		return GO_ON;
+	if (!(pkt->flags & PKT_SYN) && pkt->flow.protocol != IPPROTO_UDP)
 		return GO_ON;
 	reason = limit_flow(&pkt->flow, guard, listener->id, pkt->version == 6);
 	return reason == WEIR_R_SOURCE_LIMITED || reason == GO_ON ? reason : WEIR_R_INTERNAL;
@@ -126,7 +128,8 @@ static __always_inline enum weir_reason call_cookie(struct xdp_md *ctx,
 
 /* From a client to a listener. */
 static __always_inline enum weir_reason request(struct pkt *pkt,
-						const struct weir_listener *listener)
+						const struct weir_listener *listener,
+						enum parsed parsed)
 {
 	const struct weir_guard *guard = NULL;
 	struct nat_flow flow = {};
@@ -149,11 +152,13 @@ static __always_inline enum weir_reason request(struct pkt *pkt,
 		return reason;
 	if (guard && guard->cookies)
 		return call_cookie(pkt->ctx, listener);
-	return to_selected(pkt, listener);
+	return to_selected(pkt, listener, parsed);
 }
 
-/* To or from whom? *id is set once the listener is known; `fault` is what the parser found. */
-static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason fault, __u32 *id)
+/* To or from whom? *id is set once the listener is known; `fault` is what the parser found, and
+ * `parsed`, a constant, which parser it was. */
+static __always_inline enum weir_reason handle(struct pkt *pkt, enum parsed parsed,
+					       enum weir_reason fault, __u32 *id)
 {
 	const struct weir_listener *address, *listener;
 	const struct weir_half *half;
@@ -177,7 +182,7 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, enum weir_reason
 	if (!listener)
 		return WEIR_R_NO_LISTENER;
 	*id = listener->id;
-	return request(pkt, listener);
+	return request(pkt, listener, parsed);
 }
 
 /* To an endpoint that answers the client itself. */
@@ -187,8 +192,8 @@ static __always_inline enum weir_reason direct(struct pkt *pkt,
 	if (endpoint->mode == WEIR_MODE_DSR)
 		return dsr_forward(pkt, endpoint);
 	if (endpoint->mode == WEIR_MODE_GUE)
-		return tunnel_forward(pkt, endpoint, true);
-	return tunnel_forward(pkt, endpoint, false);
+		return tunnel_forward(pkt, endpoint, PARSED_UNUSUAL, true);
+	return tunnel_forward(pkt, endpoint, PARSED_UNUSUAL, false);
 }
 
 /* A later fragment, to where the first one went. *to is set if only direct() is left to do. */
@@ -358,10 +363,15 @@ static __always_inline void call_answer(const struct pkt *pkt, __u32 id, enum we
 static __always_inline int finish(struct pkt *pkt, __u32 id, enum weir_reason reason)
 {
 	const struct weir_step_verdict step = { .listener = id, .endpoint = pkt->endpoint };
-	int end = verdict(pkt, reason);
+	int end;
 
 	EXPLAIN(VERDICT, reason, &step);
-	account(pkt, id, reason);
+	if (reason <= WEIR_R_REPLIED) { /* nearly all: not by way of the others */
+		count_traffic(pkt, reason == WEIR_R_REPLIED);
+		return pkt->action;
+	}
+	count(id, reason);
+	end = verdict(pkt, reason);
 	if (end != VERDICT_ANSWER)
 		return end;
 	call_answer(pkt, id, reason);
@@ -451,7 +461,7 @@ int weir_unusual(struct xdp_md *ctx)
 	if (!pkt.version) /* there is no destination: not IP, or too short to tell */
 		return finish(&pkt, id, reason);
 	l2 = pkt_distance((void *)(long)ctx->data, pkt.l3);
-	reason = handle(&pkt, reason, &id);
+	reason = handle(&pkt, PARSED_UNUSUAL, reason, &id);
 	if (pkt.flags & PKT_FIRST_FRAGMENT && reason <= WEIR_R_REPLIED)
 		fragment_remember(&pkt, l2, id, reason);
 	return finish(&pkt, id, reason);
@@ -460,18 +470,22 @@ int weir_unusual(struct xdp_md *ctx)
 SEC("xdp.frags")
 int weir(struct xdp_md *ctx)
 {
-	struct pkt pkt = { .ctx = ctx };
-	enum parsed parsed = parse_plain(&pkt);
 	enum weir_reason reason = WEIR_R_NOT_IP;
 	__u32 id = NO_LISTENER_ID;
+	enum parsed parsed;
+	struct pkt pkt;
 
+	if (EXPLAINING) /* which says what there is, also where it is nothing */
+		__builtin_memset(&pkt, 0, sizeof(pkt));
+	pkt_begin(&pkt, ctx);
+	parsed = parse_plain(&pkt);
 	if (parsed == PARSED_UNUSUAL)
 		bpf_tail_call(ctx, &stages, STAGE_UNUSUAL);
 	if (!begin(&pkt))
 		return XDP_PASS;
 	explain_parsed(&pkt, parsed == PARSED_PLAIN ? GO_ON : WEIR_R_NOT_IP, false);
 	if (parsed == PARSED_PLAIN)
-		reason = handle(&pkt, GO_ON, &id);
+		reason = handle(&pkt, PARSED_PLAIN, GO_ON, &id);
 	return finish(&pkt, id, reason);
 }
 

@@ -113,8 +113,11 @@ Test(tunnel_edge, outer_packets_of_fragments_differ)
 	struct packet first =
 		UDP(.src = CLIENT4, .dst = VIP4, .dport = 80, .payload = 72, .fragment = 0x2000);
 	struct packet later = UDP(.src = CLIENT4, .dst = VIP4, .payload = 8, .fragment = 10);
+	struct packet with_df =
+		UDP(.src = CLIENT4, .dst = VIP4, .dport = 80, .payload = 72, .fragment = 0x6000);
 
 	for (size_t i = 0; i < COUNT(tunnels); i += 2) { /* in IPv4 */
+		struct rig_result sent;
 		uint16_t ids[2];
 		unsigned same = 0;
 
@@ -132,6 +135,9 @@ Test(tunnel_edge, outer_packets_of_fragments_differ)
 			same += ids[0] == ids[1];
 		}
 		cr_assert_lt(same, 3);
+		sent = rig_send(&with_df); /* no router fragments it */
+		cr_assert_eq(sent.reason, WEIR_R_FORWARDED, "%s", rig_reason(sent.reason));
+		cr_assert_eq(packet_get16(&sent.out, 20), 0x4000);
 	}
 }
 
