@@ -16,6 +16,7 @@
 
 set -euo pipefail
 shopt -s inherit_errexit
+umask 022 # the daemon is not root
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-build}
@@ -29,6 +30,7 @@ LAB_DIR=
 LAB_TWO_ARM=
 DAEMON=
 DAEMONS=0
+DAEMON_USER=nobody # every host has one
 VIP4=10.77.0.100
 VIP6=fd77::100
 TUNNEL_MTU=1600
@@ -546,14 +548,15 @@ lab_config() {
 	lab_listener names udp 53 "$@"
 }
 
-# daemon_start CONFIG [native|generic]: `weir run` until it answers.
+# daemon_start CONFIG [native|generic]: `weir run` until it answers. Started as root, it becomes
+# $DAEMON_USER with the capabilities that it needs, as it would on an operator's host.
 daemon_start() {
 	local config=$1 option=()
 	[[ ${2-native} == native ]] || option=(--generic)
 	DAEMONS=$((DAEMONS + 1))
 	DAEMON_LOG=$LAB_DIR/daemon-$DAEMONS.log
 	spawn "$DAEMON_LOG" "$BALANCER" env WEIR_INSTANCE="$(instance)" \
-		"$WEIR" run -c "$config" "${option[@]}"
+		"$WEIR" run -c "$config" --user "$DAEMON_USER" "${option[@]}"
 	DAEMON=$SPAWNED
 	wait_for daemon_ready_or_dead 20 || die "the daemon is not ready after $((20 * PATIENCE)) s"
 	kill -0 "$DAEMON" 2>/dev/null || die "the daemon did not start: $(tail -n 3 "$DAEMON_LOG")"

@@ -207,3 +207,36 @@ Test(file, replace_errors)
 	cr_expect_eq(file_replace(folder, "taken", "x", 1), -EISDIR);
 	cr_expect(access(path_of(".taken.new"), F_OK) && errno == ENOENT);
 }
+
+/* 7: needs root: what root writes in the folder of another user is that user's. */
+Test(file, root_writes_for_the_owner)
+{
+	struct stat status;
+
+	cr_assert_eq(chown(folder, 54321, 54322), 0);
+	cr_expect_eq(file_replace(folder, "state.json", "x", 1), 0);
+	cr_assert_eq(stat(path_of("state.json"), &status), 0);
+	cr_expect(status.st_uid == 54321 && status.st_gid == 54322);
+}
+
+/* 8: needs root: who may not is told whose group he lacks, also of a folder that he cannot enter.
+ */
+Test(file, denied)
+{
+	char wanted[256];
+	struct err err = {};
+
+	cr_expect_eq(file_denied(path_of("of-root"), -EACCES, &err), -EACCES);
+	snprintf(wanted, sizeof(wanted), "%s: not permitted; run as root", path_of("of-root"));
+	cr_expect_str_eq(err.text, wanted);
+	cr_assert_eq(mkdir(path_of("closed"), 0750), 0);
+	cr_assert_eq(chown(path_of("closed"), 0, 1), 0);
+	cr_assert_eq(chmod(folder, 0711), 0);
+	cr_assert_eq(setegid(54321), 0);
+	cr_assert_eq(seteuid(54321), 0);
+	cr_expect_eq(file_denied(path_of("closed/in/it"), -EPERM, &err), -EPERM);
+	cr_expect(strstr(err.text, "closed/in/it: not permitted; run as root, or be in the group "
+				   "'daemon': sudo usermod -aG daemon USER"),
+		  "%s", err.text);
+	cr_assert_eq(seteuid(0), 0);
+}

@@ -15,6 +15,7 @@
 #include "dataplane/attach.h"
 #include "dataplane/decap.h"
 #include "dataplane/sync.h"
+#include "util/caps.h"
 
 #define STOP_WAIT_MS 5000
 #define STOP_STEP_MS 20
@@ -234,7 +235,8 @@ int cli_down(const struct cli *cli, struct err *err)
 	if (cli->argc > 1)
 		return err_set(err, CLI_USAGE, "down: takes no argument");
 	snprintf(pins, sizeof(pins), WEIR_BPFFS "/%s", cli->instance);
-	r = stop_daemon(cli, err);
+	r = caps_require(err); /* before the daemon is gone, and its data plane is not */
+	r = r ?: stop_daemon(cli, err);
 	r = r ?: daemon_lock(cli->instance, &lock, err);
 	if (r < 0)
 		return r;

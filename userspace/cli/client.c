@@ -8,6 +8,7 @@
 
 #include "dataplane/sync.h"
 #include "net/sock.h"
+#include "util/file.h"
 
 #define CONNECT_MS 2000
 #define ANSWER_MS  60000 /* ten thousand listeners take a while */
@@ -55,7 +56,7 @@ int client_call(const struct cli *cli, json_t *request, json_t **ret, struct err
 	snprintf(path, sizeof(path), WEIR_RUN_DIR "/%s/admin.sock", cli->instance);
 	fd = sock_connect_unix(path, CONNECT_MS, err);
 	if (fd == -EACCES)
-		return err_set(err, fd, "%s: not permitted; run as root", path);
+		return file_denied(path, fd, err);
 	if (fd < 0 && fd != -ENOENT && fd != -ECONNREFUSED)
 		return fd; /* busy is not dead */
 	if (fd < 0)

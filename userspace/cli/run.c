@@ -9,6 +9,7 @@ int cli_run(const struct cli *cli, struct err *err)
 {
 	_cleanup_(freep) const char **interfaces = calloc(cli->argc, sizeof(*interfaces));
 	struct daemon_options options = { .instance = cli->instance };
+	bool prepare = false;
 
 	if (!interfaces)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -17,16 +18,23 @@ int cli_run(const struct cli *cli, struct err *err)
 
 		if (!strcmp(argument, "--generic")) {
 			options.generic = true;
-		} else if (!value || (strcmp(argument, "-c") && strcmp(argument, "-i"))) {
+		} else if (!strcmp(argument, "--prepare")) {
+			prepare = true;
+		} else if (!value || (strcmp(argument, "-c") && strcmp(argument, "-i") &&
+				      strcmp(argument, "--user"))) {
 			return err_set(err, CLI_USAGE, "run: unexpected '%.40s'", argument);
 		} else {
 			if (argument[1] == 'c')
 				options.config = value;
-			else
+			else if (argument[1] == 'i')
 				interfaces[options.interface_count++] = value;
+			else
+				options.user = value;
 			i++;
 		}
 	}
+	if (prepare)
+		return daemon_prepare(cli->instance, options.user, err);
 	if (!options.config)
 		return err_set(err, CLI_USAGE, "run: name the configuration with -c FILE");
 	options.interfaces = interfaces;

@@ -2,7 +2,8 @@
 #include "cli/verbs.h"
 
 const struct verb verbs[] = {
-	{ "run", "-c FILE [-i IF]... [--generic]", "the daemon, in the foreground", cli_run },
+	{ "run", "-c FILE [-i IF]... [--generic] [--user USER]", "the daemon, in the foreground",
+	  cli_run, "--prepare" },
 	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
 	{ "apply", "[FILE] [--confirm T]", "put a configuration in force, all of it or nothing",
 	  cli_apply },

@@ -6,6 +6,7 @@
 
 #include "daemon/call.h"
 #include "daemon/confirm.h"
+#include "daemon/privileges.h"
 #include "daemon/history.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -27,7 +28,6 @@ static int read_text(struct call *call, const char **ret_name, char **ret, size_
 		     struct err *err)
 {
 	json_t *given = json_object_get(call->request, "text");
-	int r;
 
 	if (given && !json_is_string(given))
 		return err_set(err, -EINVAL, "apply: 'text' must be a string");
@@ -39,8 +39,7 @@ static int read_text(struct call *call, const char **ret_name, char **ret, size_
 		return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
 	}
 	*ret_name = call->daemon->options->config;
-	r = file_read(*ret_name, FILE_MAX, ret, ret_size);
-	return r < 0 ? err_set(err, r, "%s: %s", *ret_name, file_error(r)) : 0;
+	return privileges_read(*ret_name, ret, ret_size, err);
 }
 
 /* 0: the change is not to be confirmed. */

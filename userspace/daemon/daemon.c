@@ -19,6 +19,7 @@
 #include "daemon/confirm.h"
 #include "daemon/interfaces.h"
 #include "daemon/naming.h"
+#include "daemon/privileges.h"
 #include "daemon/upkeep.h"
 #include "daemon/world.h"
 #include "dataplane/attach.h"
@@ -26,6 +27,8 @@
 #include "util/caps.h"
 #include "util/file.h"
 #include "util/log.h"
+
+#define LOCK_PATH_MAX (sizeof(WEIR_RUN_DIR) + WEIR_NAME_MAX + 16)
 
 static void daemon_fini(struct daemon *daemon)
 {
@@ -45,18 +48,37 @@ static void daemon_fini(struct daemon *daemon)
 	loop_free(daemon->loop);
 }
 
+/* INSTANCE/lock, made if it is missing. */
+static int open_lock(const char *instance, char path[LOCK_PATH_MAX], struct err *err)
+{
+	_cleanup_(closep) int folder = -1;
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	snprintf(path, LOCK_PATH_MAX, WEIR_RUN_DIR "/%s", instance);
+	if (mkdir(path, 0750) && errno == EACCES)
+		return err_set(err, -EACCES,
+			       "cannot make %s: not permitted; run as root, or let root make it "
+			       "for a user: weir run --prepare --user USER",
+			       path);
+	folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	snprintf(path, LOCK_PATH_MAX, WEIR_RUN_DIR "/%s/lock", instance);
+	fd = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0 && errno == EACCES)
+		return file_denied(path, -errno, err);
+	r = fd < 0 ? -errno : file_give(fd, folder);
+	return r < 0 ? err_set(err, r, "%s: %s", path, strerror(-r)) : take_fd(&fd);
+}
+
 int daemon_lock(const char *instance, int *ret, struct err *err)
 {
-	char path[sizeof(WEIR_RUN_DIR) + WEIR_NAME_MAX + 16], pid[16] = "";
-	_cleanup_(closep) int fd = -1;
+	char path[LOCK_PATH_MAX], pid[16] = "";
+	_cleanup_(closep) int fd = open_lock(instance, path, err);
 
-	snprintf(path, sizeof(path), WEIR_RUN_DIR "/%s", instance);
-	if (mkdir(path, 0750) && errno != EEXIST)
-		return err_set(err, -errno, "%s: %s", path, strerror(errno));
-	snprintf(path, sizeof(path), WEIR_RUN_DIR "/%s/lock", instance);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
-		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+		return fd;
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (read(fd, pid, sizeof(pid) - 1) > 0)
 			pid[strcspn(pid, "\n")] = '\0';
@@ -82,11 +104,8 @@ static int load_configuration(const struct daemon_options *options, struct model
 	size_t size;
 	int r;
 
-	r = file_read(options->config, FILE_MAX, &text, &size);
-	if (r < 0)
-		err_set(err, r, "%s: %s", options->config, file_error(r));
-	else
-		r = change_parse(options->config, text, size, ret_model, &change, err);
+	r = privileges_read(options->config, &text, &size, err);
+	r = r ?: change_parse(options->config, text, size, ret_model, &change, err);
 	if (change.report)
 		fputs(change.report, stderr);
 	if (!r) {
@@ -132,11 +151,7 @@ static void reload(struct daemon *daemon)
 	int r;
 
 	r = confirm_check(daemon, &err);
-	if (!r) {
-		r = file_read(config, FILE_MAX, &text, &size);
-		if (r < 0)
-			err_set(&err, r, "%s: %s", config, file_error(r));
-	}
+	r = r ?: privileges_read(config, &text, &size, &err);
 	r = r ?: change_parse(config, text, size, &model, &change, &err);
 	r = r ?: change_configuration(daemon, &model, &text, false, &origin, &change, &err);
 	if (change.report)
@@ -336,6 +351,7 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 	allow_descriptors();
 	r = caps_require(err);
 	r = r ?: daemon_lock(options->instance, &lock, err);
+	r = r ?: privileges_settle(options->instance, options->user, err);
 	if (r < 0)
 		return r;
 	r = begin(&daemon, &fresh, err);
@@ -354,6 +370,14 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 		return err_set(err, r, "event loop: %s", strerror(-r));
 	log_info("stopped; the data plane goes on without a daemon (remove it with: weir down)");
 	return 0;
+}
+
+int daemon_prepare(const char *instance, const char *user, struct err *err)
+{
+	_cleanup_(closep) int lock = -1;
+	int r = geteuid() ? 0 : daemon_lock(instance, &lock, err);
+
+	return r ?: privileges_prepare(instance, user, err);
 }
 
 const struct model *daemon_model(const struct daemon *daemon)

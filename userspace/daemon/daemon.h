@@ -10,6 +10,7 @@
  *   world.c   asks the host           state.c       remembers overrides
  *   checkup.c follows health checks   naming.c      follows DNS
  *   history.c what was in force       confirm.c     takes back what nobody confirms
+ *   privileges.c  whom it runs as
  */
 #ifndef WEIR_DAEMON_DAEMON_H
 #define WEIR_DAEMON_DAEMON_H
@@ -31,7 +32,8 @@ struct daemon_options {
 	const char *config;	       /* path of the file */
 	const char *const *interfaces; /* replace the file's; NULL: the file's */
 	size_t interface_count;
-	bool generic; /* attach in generic mode */
+	bool generic;	  /* attach in generic mode */
+	const char *user; /* to become, see daemon/privileges.h; NULL: the usual one */
 };
 
 struct daemon {
@@ -60,6 +62,10 @@ struct daemon {
  * configuration (whose report is on stderr), -EALREADY if the instance has a daemon, -EPERM.
  */
 int daemon_run(const struct daemon_options *options, struct err *err);
+
+/* What needs root: the folders of a daemon that a service manager then starts as `user`. Not while
+ * one runs (-EALREADY). */
+int daemon_prepare(const char *instance, const char *user, struct err *err);
 
 /* The instance's lock: whoever writes to its data plane holds it, and loses it with the process.
  * *ret is a descriptor. -EALREADY: a daemon, or another command, has it. */

@@ -13,6 +13,7 @@
 
 #include "daemon/state.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 #define FOLDER "history"
 
@@ -78,7 +79,8 @@ int history_load(const char *instance, struct history *ret, struct err *err)
 	snprintf(path, sizeof(path), WEIR_STATE_DIR "/%s/" FOLDER, instance);
 	folder = opendir(path);
 	if (!folder && errno != ENOENT)
-		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+		return errno == EACCES ? file_denied(path, -errno, err)
+				       : err_set(err, -errno, "%s: %s", path, strerror(errno));
 	while (!r && folder && (entry = readdir(folder))) {
 		uint32_t number = number_of(entry->d_name);
 

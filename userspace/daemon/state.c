@@ -208,6 +208,8 @@ int state_read_text(const char *instance, const char *file, char **ret, struct e
 
 	state_path(instance, file, path);
 	r = file_read(path, FILE_MAX, ret, NULL);
+	if (r == -EACCES)
+		return file_denied(path, r, err);
 	return r < 0 ? err_set(err, r, "%s: %s", path, file_error(r)) : 0;
 }
 

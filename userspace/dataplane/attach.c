@@ -154,9 +154,8 @@ int attach_interface(const char *directory, int program, const char *name, enum 
 					 NULL);
 		return r;
 	}
-	if (bpf_obj_pin(link, path))
-		return err_set(err, -errno, "%s: cannot pin %s: %s", name, path, strerror(errno));
-	return 0;
+	r = object_pin(link, path);
+	return r < 0 ? err_set(err, r, "%s: cannot pin %s: %s", name, path, strerror(-r)) : 0;
 }
 
 int attach_detach(const char *directory, const char *name, struct err *err)

@@ -15,6 +15,7 @@
 #include "dataplane/program.h"
 #include "decap.skel.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 #define INSTANCE_SUFFIX "-decap"
 
@@ -213,7 +214,7 @@ static int read_counts(const char *directory, uint64_t ret[WEIR_DECAP_COUNT], st
 	snprintf(path, sizeof(path), "%s/decap_stats", directory);
 	map = bpf_obj_get(path);
 	if (map < 0 && (errno == EACCES || errno == EPERM))
-		return err_set(err, -errno, "%s: not permitted; run as root", path);
+		return file_denied(path, -errno, err);
 	if (map < 0)
 		return err_set(err, -errno,
 			       "no decapsulation here (%s: %s); start it with: weir attach "

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <weir/names.h>
 
 #include "dataplane/sets.h"
+#include "util/file.h"
 
 /* libbpf's print callback has no context to carry this in. */
 static char kernel_message[1024];
@@ -182,7 +184,7 @@ static int open_map(struct object *object, size_t place, struct err *err)
 	/* Not BPF_F_RDONLY: the kernel maps no read-only descriptor, not even for reading. */
 	fd = bpf_obj_get(path);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return err_set(err, -errno, "%s: not permitted; run as root", path);
+		return file_denied(path, -errno, err);
 	if (fd < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
 	r = learn_map(object, place, fd, err);
@@ -243,7 +245,7 @@ static int find_current(const char *directory, uint32_t *ret, struct err *err)
 	int r = sets_current(directory, ret);
 
 	if (r == -EACCES)
-		return err_set(err, r, "%s: not permitted; run as root", directory);
+		return file_denied(directory, r, err);
 	snprintf(path, sizeof(path), "%s/control", directory);
 	if (r == -EPROTO || (r < 0 && !access(path, F_OK)))
 		return other_version(directory, err);
@@ -319,6 +321,37 @@ uint32_t object_map_id(const struct object *object, const char *name)
 		if (!strcmp(map_places[i].name, name))
 			return object->maps[i].id;
 	return 0;
+}
+
+/* What root has just made belongs to the owner of the folder that it is in. */
+static int give(const char *path, mode_t mode)
+{
+	_cleanup_(freep) char *folder = strdup(path);
+	_cleanup_(closep) int above = -1;
+	_cleanup_(closep) int fd = -1;
+
+	if (!folder)
+		return -ENOMEM;
+	*strrchr(folder, '/') = '\0';
+	above = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (above < 0 || fd < 0 || chmod(path, mode))
+		return -errno;
+	return file_give(fd, above);
+}
+
+int object_pin(int fd, const char *path)
+{
+	if (bpf_obj_pin(fd, path))
+		return -errno;
+	return give(path, 0660);
+}
+
+int object_make_folder(const char *path)
+{
+	if (mkdir(path, 0750))
+		return -errno;
+	return give(path, 0750);
 }
 
 int object_mount_bpffs(struct err *err)
@@ -453,7 +486,8 @@ int object_unpin(const char *instance, struct err *err)
 	for (int i = 0; i < count; i++)
 		free(entries[i]);
 	free(entries);
-	if (!r && rmdir(directory))
+	/* Of a daemon that is no root only what is in the folder is its own. */
+	if (!r && rmdir(directory) && errno != EACCES && errno != EPERM)
 		r = err_set(err, -errno, "%s: %s", directory, strerror(errno));
 	return r;
 }

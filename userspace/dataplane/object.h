@@ -121,6 +121,13 @@ uint32_t object_now(const struct object *object);
 /* Waits until no CPU runs a program that began before the call (an RCU grace period). */
 void object_wait(void);
 
+/* Pins a map, a program or a link at a path, for the owner and the group of the folder: 0 or
+ * -errno. */
+int object_pin(int fd, const char *path);
+
+/* Makes a folder for pins, 0750, owned as the one that it is in: 0 or -errno. */
+int object_make_folder(const char *path);
+
 /* Mounts bpffs where it is missing. */
 int object_mount_bpffs(struct err *err);
 

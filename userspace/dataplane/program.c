@@ -59,7 +59,7 @@ static int pin(int fd, const char *directory, uint32_t set, const char *name)
 	char path[OBJECT_PATH_MAX + 64];
 
 	sets_path(directory, set, name, path);
-	return bpf_obj_pin(fd, path) ? -errno : 0;
+	return object_pin(fd, path);
 }
 
 struct program_constants program_constants(uint32_t buckets)

@@ -80,9 +80,8 @@ static int make_folder(const char *directory, uint32_t number, struct err *err)
 	if (r < 0)
 		return r;
 	sets_path(directory, number, "", folder);
-	if (mkdir(folder, 0750))
-		return err_set(err, -errno, "cannot make %s: %s", folder, strerror(errno));
-	return 0;
+	r = object_make_folder(folder);
+	return r < 0 ? err_set(err, r, "cannot make %s: %s", folder, strerror(-r)) : 0;
 }
 
 int sets_make(const char *directory, const struct object *from, const struct capacity *capacity,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,43 @@ const char *file_error(int code)
 	return code == -EINVAL ? "not a regular file" : strerror(-code);
 }
 
+/* The group of the nearest folder that can be seen from outside; NULL: it is root's own. */
+static const struct group *group_of(const char *path)
+{
+	char folder[PATH_MAX], *slash;
+	struct stat status;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	while (stat(folder, &status)) {
+		slash = strrchr(folder, '/');
+		if (!slash || slash == folder)
+			return NULL;
+		*slash = '\0';
+	}
+	return status.st_gid ? getgrgid(status.st_gid) : NULL;
+}
+
+int file_denied(const char *path, int code, struct err *err)
+{
+	const struct group *group = group_of(path);
+
+	if (!group)
+		return err_set(err, code, "%s: not permitted; run as root", path);
+	return err_set(err, code,
+		       "%s: not permitted; run as root, or be in the group '%s': sudo usermod -aG "
+		       "%s USER, and log in again",
+		       path, group->gr_name, group->gr_name);
+}
+
+int file_give(int fd, int folder)
+{
+	struct stat owner;
+
+	if (geteuid() || fstat(folder, &owner) || !owner.st_uid)
+		return 0;
+	return fchownat(fd, "", owner.st_uid, owner.st_gid, AT_EMPTY_PATH) ? -errno : 0;
+}
+
 static int write_all(int fd, const char *data, size_t size)
 {
 	while (size) {
@@ -102,7 +140,8 @@ int file_stage(const char *directory, const char *name, const char *data, size_t
 	fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, data, size);
+	r = file_give(fd, folder);
+	r = r ?: write_all(fd, data, size);
 	if (r < 0)
 		unlinkat(folder, fresh, 0);
 	return r;

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "util/err.h"
+
 #define FILE_MAX (64u << 20) /* bytes; no file that weir reads is larger */
 
 /*
@@ -19,6 +21,16 @@ int file_read_stream(const char *path, size_t max, char **ret, size_t *ret_size)
 
 /* What file_read() has returned, in words. */
 const char *file_error(int code);
+
+/*
+ * Sets a text for what this user may not do with a path (`code` is -EACCES or -EPERM), which names
+ * the group whose members may. Returns `code`.
+ */
+int file_denied(const char *path, int code, struct err *err);
+
+/* What root makes in the folder of another user becomes that user's, as if he had made it: 0, or
+ * -errno. Nothing happens to what others make. */
+int file_give(int fd, int folder);
 
 /* Replaces directory/name by a new file of mode 0640: written, synced, renamed, synced. */
 int file_replace(const char *directory, const char *name, const char *data, size_t size);
