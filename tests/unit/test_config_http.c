@@ -6,6 +6,8 @@
  */
 #include "config/support.h"
 
+#include "config/diff.h"
+
 #include <netinet/in.h>
 
 struct http_case {
@@ -789,9 +791,14 @@ Test(config_http, differences_are_seen)
 		models[i] = support_parse(text.text);
 		copy = model_copy(models[i]);
 		cr_expect(model_equal(models[i], copy), "%s", text.text);
-		for (int j = 0; j < i; j++)
+		for (int j = 0; j < i; j++) {
+			_cleanup_(diff_fini) struct diff diff = {};
+
 			cr_expect(!model_equal(models[i], models[j]), "%d, %d: %s", i, j,
 				  text.text);
+			cr_assert_eq(diff_models(models[j], models[i], &diff), 0);
+			cr_expect(diff.items.count, "%d, %d: %s", i, j, text.text);
+		}
 	}
 	for (int i = 0; i < COUNT; i++)
 		model_free(models[i]);

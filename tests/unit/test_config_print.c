@@ -5,6 +5,7 @@
  */
 #include "config/support.h"
 
+#include "config/diff.h"
 #include "config/limits.h"
 #include "config/random_http.h"
 
@@ -303,8 +304,11 @@ Test(config_print, copies_are_equal_and_apart)
 		_cleanup_(model_freep) struct model *copy = model_copy(model);
 		_cleanup_(freep) char *before = config_print(copy);
 		_cleanup_(freep) char *after = NULL;
+		_cleanup_(diff_fini) struct diff diff = {};
 
 		cr_assert(model_equal(model, copy));
+		cr_assert_eq(diff_models(model, copy, &diff), 0);
+		cr_assert_eq(diff.items.count, 0);
 		model->hash_seed++;
 		cr_assert(!model_equal(model, copy));
 		vec_foreach(listener, &model->listeners)
@@ -312,6 +316,16 @@ Test(config_print, copies_are_equal_and_apart)
 		after = config_print(copy);
 		cr_assert_str_eq(before, after);
 	}
+}
+
+static void expect_difference(const struct model *a, const struct model *b, const char *name_a,
+			      const char *name_b)
+{
+	_cleanup_(diff_fini) struct diff diff = {};
+
+	cr_expect(!model_equal(a, b), "%s, %s", name_a, name_b);
+	cr_assert_eq(diff_models(a, b, &diff), 0);
+	cr_expect(diff.items.count, "%s, %s", name_a, name_b);
 }
 
 /* Each field of the model makes a difference. */
@@ -366,7 +380,7 @@ Test(config_print, differences_are_seen)
 		snprintf(text, sizeof(text), "version: 1\n%s\n", texts[i]);
 		models[i] = support_parse(text);
 		for (int j = 0; j < i; j++)
-			cr_expect(!model_equal(models[i], models[j]), "%s, %s", texts[i], texts[j]);
+			expect_difference(models[i], models[j], texts[i], texts[j]);
 	}
 	for (int i = 0; i < COUNT; i++)
 		model_free(models[i]);

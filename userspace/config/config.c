@@ -128,7 +128,7 @@ static void print_access(struct str *out, const struct model *model,
 		str_add(out, "    allow_nobody: true\n");
 }
 
-static void print_acl(struct str *out, const struct acl *acl)
+void config_print_acl(const struct acl *acl, struct str *out)
 {
 	char text[ADDR_PREFIX_MAX];
 	const char *comma = "";
@@ -230,8 +230,8 @@ static void print_group(struct str *out, const struct listener *listener,
 		print_endpoint(out, listener, endpoint);
 }
 
-static void print_listener(struct str *out, const struct model *model,
-			   const struct listener *listener)
+void config_print_listener(const struct model *model, const struct listener *listener,
+			   struct str *out)
 {
 	char rate[MODEL_RATE_MAX];
 
@@ -301,37 +301,42 @@ static void print_limits(struct str *out, const struct model *model)
 	limits_fini(&profile);
 }
 
+void config_print_settings(const struct model *model, struct str *out)
+{
+	str_add(out, "version: 1\n");
+	print_node(out, model);
+	if (model->interfaces.count)
+		print_interfaces(out, model);
+	if (model->snat.count) {
+		str_add(out, "snat: ");
+		print_addresses(out, model->snat.items, model->snat.count);
+	}
+	if (model->nameservers.count) {
+		str_add(out, "nameservers: ");
+		print_addresses(out, model->nameservers.items, model->nameservers.count);
+	}
+	print_tunnel_source(out, "", &model->tunnel_source);
+	str_add(out, "steal_ports: %s\n", model->steal_ports ? "true" : "false");
+	str_add(out, "hash_seed: %u\n", model->hash_seed);
+	str_add(out, "nat_flows: %u\n", model->nat_flows);
+	str_add(out, "recorded_flows: %u\n", model->recorded_flows);
+	str_add(out, "answers_per_second: %u\n", model->answers_per_second);
+	print_limits(out, model);
+	regions_print(model, out);
+}
+
 char *config_print(const struct model *model)
 {
 	struct str out = {};
 
-	str_add(&out, "version: 1\n");
-	print_node(&out, model);
-	if (model->interfaces.count)
-		print_interfaces(&out, model);
-	if (model->snat.count) {
-		str_add(&out, "snat: ");
-		print_addresses(&out, model->snat.items, model->snat.count);
-	}
-	if (model->nameservers.count) {
-		str_add(&out, "nameservers: ");
-		print_addresses(&out, model->nameservers.items, model->nameservers.count);
-	}
-	print_tunnel_source(&out, "", &model->tunnel_source);
-	str_add(&out, "steal_ports: %s\n", model->steal_ports ? "true" : "false");
-	str_add(&out, "hash_seed: %u\n", model->hash_seed);
-	str_add(&out, "nat_flows: %u\n", model->nat_flows);
-	str_add(&out, "recorded_flows: %u\n", model->recorded_flows);
-	str_add(&out, "answers_per_second: %u\n", model->answers_per_second);
-	print_limits(&out, model);
+	config_print_settings(model, &out);
 	if (model->acls.count)
 		str_add(&out, "acls:\n");
 	vec_foreach(acl, &model->acls)
-		print_acl(&out, acl);
-	regions_print(model, &out);
+		config_print_acl(acl, &out);
 	if (model->listeners.count)
 		str_add(&out, "listeners:\n");
 	vec_foreach(listener, &model->listeners)
-		print_listener(&out, model, listener);
+		config_print_listener(model, listener, &out);
 	return str_take(&out);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "config/model.h"
+#include "util/str.h"
 
 enum finding_severity {
 	FINDING_ERROR,
@@ -59,5 +60,12 @@ void findings_print(const struct findings *findings, const char *name, const cha
 
 /* Writes the model as a canonical YAML text that parses to an equal model. NULL without memory. */
 char *config_print(const struct model *model);
+
+/* For diff.c, that text by parts: all but acls and listeners, and one of these as an item of its
+ * list. */
+void config_print_settings(const struct model *model, struct str *out);
+void config_print_acl(const struct acl *acl, struct str *out);
+void config_print_listener(const struct model *model, const struct listener *listener,
+			   struct str *out);
 
 #endif
