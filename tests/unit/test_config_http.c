@@ -720,6 +720,15 @@ Test(config_http, defaults)
 	cr_expect_str_eq(rule[1].content_type, "text/plain");
 }
 
+static void expect_difference(const struct model *a, const struct model *b, const char *name)
+{
+	_cleanup_(diff_fini) struct diff diff = {};
+
+	cr_expect(!model_equal(a, b), "%s", name);
+	cr_assert_eq(diff_models(a, b, &diff), 0);
+	cr_expect(diff.items.count, "%s", name);
+}
+
 /* Each field of the model makes a difference. */
 Test(config_http, differences_are_seen)
 {
@@ -791,14 +800,8 @@ Test(config_http, differences_are_seen)
 		models[i] = support_parse(text.text);
 		copy = model_copy(models[i]);
 		cr_expect(model_equal(models[i], copy), "%s", text.text);
-		for (int j = 0; j < i; j++) {
-			_cleanup_(diff_fini) struct diff diff = {};
-
-			cr_expect(!model_equal(models[i], models[j]), "%d, %d: %s", i, j,
-				  text.text);
-			cr_assert_eq(diff_models(models[j], models[i], &diff), 0);
-			cr_expect(diff.items.count, "%d, %d: %s", i, j, text.text);
-		}
+		for (int j = 0; j < i; j++)
+			expect_difference(models[i], models[j], text.text);
 	}
 	for (int i = 0; i < COUNT; i++)
 		model_free(models[i]);

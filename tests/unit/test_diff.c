@@ -8,8 +8,7 @@
 
 #include "config/diff.h"
 
-#define WEB                                                                                        \
-	"version: 1\n" LISTENER
+#define WEB "version: 1\n" LISTENER
 #define LISTENER                                                                                   \
 	"listeners:\n"                                                                             \
 	"  - { name: web, protocol: tcp, address: 192.0.2.1, port: 80, endpoint_groups: [\n"       \
@@ -26,7 +25,7 @@ static void expect(const char *before, const char *after, const char *wanted)
 
 	cr_assert_eq(diff_models(a, b, &diff), 0);
 	vec_foreach(item, &diff.items) {
-		str_add(&out, "%c %s %s", "+-~"[item->kind], item->object, item->path);
+		str_add(&out, "%c %s %s", "+-~"[item->kind], item -> object, item -> path);
 		if (item->key)
 			str_add(&out, " %s: %s %s %s", item->key, item->before ?: "(none)",
 				item->list ? "=>" : "->", item->after ?: "(none)");

@@ -7,7 +7,22 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "config/value.h"
-#include "util/file.h"
+
+/* What someone else had changed. */
+static void print_repaired(json_t *answer)
+{
+	const char *trouble = json_string_value(json_object_get(answer, "unrepaired"));
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "repaired"), i, item)
+		printf("%s: %s %s: changed by someone else\n",
+		       trouble ? "NOT repaired" : "repaired",
+		       json_string_value(json_object_get(item, "where")),
+		       json_string_value(json_object_get(item, "what")));
+	if (trouble)
+		printf("%s\n", trouble);
+}
 
 static void print_change(const char *name, json_t *answer)
 {
@@ -18,6 +33,7 @@ static void print_change(const char *name, json_t *answer)
 
 	printf("%s is in force; %.1f %% of slots moved\n", name,
 	       slots ? 100.0 * moved / slots : 0.0);
+	print_repaired(answer);
 	if (cleared)
 		printf("%lld override%s cleared: the file states other weights now\n",
 		       (long long)cleared, cleared == 1 ? "" : "s");
@@ -67,23 +83,15 @@ static int read_arguments(const struct cli *cli, struct apply *ret, struct err *
 static int build_request(const struct apply *apply, json_t **ret, struct err *err)
 {
 	_cleanup_(json_decrefp) json_t *request = json_pack("{s:s}", "call", "apply");
-	_cleanup_(freep) char *text = NULL;
-	size_t size;
-	int r;
+	int r = 0;
 
 	if (apply->confirm)
 		json_object_set_new(request, "confirm", json_integer(apply->confirm));
-	if (apply->path) {
-		r = file_read_stream(apply->path, FILE_MAX, &text, &size);
-		if (r < 0)
-			return err_set(err, r, "%s: %s", apply->path, strerror(-r));
-		json_object_set_new(request, "name", json_string(apply->path));
-		if (json_object_set_new(request, "text", json_stringn(text, size)))
-			return err_set(err, -EBADMSG, "%s: is not UTF-8; see: weir check %s",
-				       apply->path, apply->path);
-	}
-	*ret = take_ptr(request);
-	return 0;
+	if (apply->path)
+		r = client_add_file(request, apply->path, err);
+	if (!r)
+		*ret = take_ptr(request);
+	return r;
 }
 
 /* Sends, and prints the answer as -j asks, or in words. */

@@ -27,6 +27,9 @@ struct cli {
 /* Returned with a text: the arguments are wrong; the usage is printed as well. */
 #define CLI_USAGE 1
 
+/* Returned where --exit-code asks for it: something differs, or is not well. */
+#define CLI_DIFFERS 2
+
 int cli_run(const struct cli *cli, struct err *err);
 int cli_attach(const struct cli *cli, struct err *err);
 int cli_detach(const struct cli *cli, struct err *err);
@@ -34,6 +37,7 @@ int cli_attach_decap(const struct cli *cli, struct err *err); /* attach --decap 
 int cli_detach_decap(const struct cli *cli, struct err *err);
 int cli_down(const struct cli *cli, struct err *err);
 int cli_check(const struct cli *cli, struct err *err);
+int cli_plan(const struct cli *cli, struct err *err);
 int cli_apply(const struct cli *cli, struct err *err);
 int cli_confirm(const struct cli *cli, struct err *err);
 int cli_rollback(const struct cli *cli, struct err *err);

@@ -75,6 +75,20 @@ int client_call(const struct cli *cli, json_t *request, json_t **ret, struct err
 	return r;
 }
 
+int client_add_file(json_t *request, const char *path, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t size;
+	int r = file_read_stream(path, FILE_MAX, &text, &size);
+
+	if (r < 0)
+		return err_set(err, r, "%s: %s", path, strerror(-r));
+	json_object_set_new(request, "name", json_string(path));
+	if (json_object_set_new(request, "text", json_stringn(text, size)))
+		return err_set(err, -EBADMSG, "%s: is not UTF-8; see: weir check %s", path, path);
+	return 0;
+}
+
 int client_open(const struct cli *cli, struct object **ret_object, struct plan **ret_plan,
 		struct err *err)
 {

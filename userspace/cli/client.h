@@ -12,6 +12,9 @@
  */
 int client_call(const struct cli *cli, json_t *request, json_t **ret, struct err *err);
 
+/* Adds a configuration file to a request, as "name" and "text". */
+int client_add_file(json_t *request, const char *path, struct err *err);
+
 /* Opens the pinned data plane for reading and reads the plan in force. -EHOSTDOWN: there is none.
  */
 int client_open(const struct cli *cli, struct object **ret_object, struct plan **ret_plan,

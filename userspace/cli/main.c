@@ -13,6 +13,7 @@
 enum exit_code {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
+	EXIT_DIFFERS = 2,
 	EXIT_USAGE = 64,
 	EXIT_CONFIGURATION = 65,
 	EXIT_UNREACHABLE = 69,
@@ -45,8 +46,9 @@ static void print_help(FILE *out)
 	fputs("\n  -N NAME     the instance (default: weir, or $WEIR_INSTANCE)\n"
 	      "  -j, --json  JSON; -p, --pretty: indented JSON\n\n"
 	      "A verb may be cut to any prefix that is no other verb's.\n"
-	      "Exit codes: 0 ok, 1 failed, 64 usage, 65 bad configuration, 69 no daemon or data "
-	      "plane,\n75 try again, 77 not permitted.\n",
+	      "Exit codes: 0 ok, 1 failed, 2 differs (with --exit-code), 64 usage, 65 bad "
+	      "configuration,\n"
+	      "69 no daemon or data plane, 75 try again, 77 not permitted.\n",
 	      out);
 }
 
@@ -139,6 +141,8 @@ static enum exit_code exit_code(int r)
 	switch (r) {
 	case 0:
 		return EXIT_OK;
+	case CLI_DIFFERS:
+		return EXIT_DIFFERS;
 	case CLI_USAGE:
 		return EXIT_USAGE;
 	case -EBADMSG:

@@ -351,7 +351,8 @@ void manual_print_command(FILE *out)
 	      ".El\n"
 	      ".Sh EXIT STATUS\n"
 	      ".Bl -tag -width 64 -compact\n"
-	      ".It 0\nOk.\n.It 1\nFailed.\n.It 64\nWrong arguments.\n.It 65\nBad configuration.\n"
+	      ".It 0\nOk.\n.It 1\nFailed.\n.It 2\nIt differs: only with --exit-code.\n"
+	      ".It 64\nWrong arguments.\n.It 65\nBad configuration.\n"
 	      ".It 69\nNo daemon or no data plane.\n.It 75\nTry again.\n.It 77\nNot permitted.\n"
 	      ".El\n"
 	      ".Sh SEE ALSO\n.Xr weir.yaml 5\n",

@@ -5,6 +5,8 @@ const struct verb verbs[] = {
 	{ "run", "-c FILE [-i IF]... [--generic] [--user USER]", "the daemon, in the foreground",
 	  cli_run, "--prepare" },
 	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
+	{ "plan", "[FILE] [--exit-code]",
+	  "what apply would change, and what someone else has changed", cli_plan },
 	{ "apply", "[FILE] [--confirm T]", "put a configuration in force, all of it or nothing",
 	  cli_apply },
 	{ "confirm", "", "keep what 'apply --confirm' takes back after T otherwise", cli_confirm },

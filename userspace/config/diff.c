@@ -290,10 +290,10 @@ static char *print_list(const struct tree_node *list, const struct tree_node *wi
 
 	if (without)
 		vec_foreach(item, &without->items)
-			out.failed |= lookup_add(&index,
-						 lookup_hash(0, (*item)->text,
-							     strlen((*item)->text)),
-						 place++) < 0;
+			out.failed |=
+				lookup_add(&index,
+					   lookup_hash(0, (*item)->text, strlen((*item)->text)),
+					   place++) < 0;
 	str_add(&out, "[");
 	vec_foreach(item, &list->items) {
 		if (without && list_has(without, &index, (*item)->text))

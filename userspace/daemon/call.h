@@ -17,6 +17,16 @@ struct call {
 /* Slots, overrides and the report of a change into the answer. */
 void call_add_change(struct call *call, const struct change *change);
 
+/* The text of the request, or of the daemon's own file. */
+int call_read_text(struct call *call, const char **ret_name, char **ret, size_t *ret_size,
+		   struct err *err);
+
+/* [{"where": "endpoints[4]", "what": "web/main/ep1: state"}] */
+json_t *call_drift_json(const struct drift *drift);
+
+/* calls_plan.c */
+int call_plan(struct call *call, struct err *err);
+
 /* calls_config.c: configurations as a whole */
 int call_apply(struct call *call, struct err *err);
 int call_confirm(struct call *call, struct err *err);

@@ -294,7 +294,7 @@ static const struct {
 	{ "apply", call_apply },       { "set", call_set },	  { "drain", call_drain },
 	{ "undrain", call_undrain },   { "attach", call_attach }, { "detach", call_detach },
 	{ "status", call_status },     { "stop", call_stop },	  { "confirm", call_confirm },
-	{ "rollback", call_rollback },
+	{ "rollback", call_rollback }, { "plan", call_plan },
 };
 
 static int dispatch(struct call *call, struct err *err)

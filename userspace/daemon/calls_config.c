@@ -21,16 +21,22 @@ void call_add_change(struct call *call, const struct change *change)
 	json_object_set_new(call->answer, "cleared", json_integer(change->cleared));
 	if (change->report)
 		json_object_set_new(call->answer, "report", json_string(change->report));
+	if (change->repaired.count) {
+		json_object_set_new(call->answer, "repaired", call_drift_json(&change->repaired));
+		json_object_set_new(call->answer, "drifted", json_integer(change->repaired.count));
+	}
+	if (change->unrepaired.text[0])
+		json_object_set_new(call->answer, "unrepaired",
+				    json_string(change->unrepaired.text));
 }
 
-/* The text of the request, or of the daemon's own file. */
-static int read_text(struct call *call, const char **ret_name, char **ret, size_t *ret_size,
-		     struct err *err)
+int call_read_text(struct call *call, const char **ret_name, char **ret, size_t *ret_size,
+		   struct err *err)
 {
 	json_t *given = json_object_get(call->request, "text");
 
 	if (given && !json_is_string(given))
-		return err_set(err, -EINVAL, "apply: 'text' must be a string");
+		return err_set(err, -EINVAL, "'text' must be a string");
 	if (given) {
 		*ret_name = json_string_value(json_object_get(call->request, "name"));
 		*ret_name = *ret_name ?: "configuration";
@@ -106,7 +112,7 @@ int call_apply(struct call *call, struct err *err)
 
 	r = confirm_check(call->daemon, err);
 	r = r ?: read_seconds(call, &seconds, err);
-	r = r ?: read_text(call, &name, &text, &size, err);
+	r = r ?: call_read_text(call, &name, &text, &size, err);
 	r = r ?: change_parse(name, text, size, &model, &change, err);
 	if (!r) {
 		print_how(name, how);

@@ -11,6 +11,7 @@
 #include "daemon/history.h"
 #include "daemon/interfaces.h"
 #include "daemon/naming.h"
+#include "daemon/repair.h"
 #include "daemon/world.h"
 #include "dataplane/sync.h"
 #include "util/log.h"
@@ -22,6 +23,7 @@
 void change_fini(struct change *change)
 {
 	free(change->report);
+	drift_fini(&change->repaired);
 	*change = (struct change){};
 }
 
@@ -284,6 +286,9 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	change->cleared = overrides_prune(&overrides, *model);
+	/* What cannot be repaired is no reason to refuse what is asked for. */
+	if (daemon->model && repair_all(daemon, &change->repaired, &change->unrepaired) < 0)
+		log_error("%s", change->unrepaired.text);
 	r = interfaces_attach(daemon, *model, !accepted, err);
 	r = r ?: put_in_force(daemon, *model, &overrides, accepted, change, err);
 	if (r < 0) {

@@ -7,13 +7,16 @@
 #define WEIR_DAEMON_CHANGE_H
 
 #include "daemon/daemon.h"
+#include "dataplane/drift.h"
 
 /* What a change did, for whoever asked for it. */
 struct change {
-	unsigned cleared; /* overrides that the file has overtaken */
-	uint64_t slots;	  /* of the tables that changed */
-	uint64_t moved;	  /* of these, now with another endpoint */
-	char *report;	  /* of warnings or errors, owned; NULL: none */
+	unsigned cleared;      /* overrides that the file has overtaken */
+	uint64_t slots;	       /* of the tables that changed */
+	uint64_t moved;	       /* of these, now with another endpoint */
+	char *report;	       /* of warnings or errors, owned; NULL: none */
+	struct drift repaired; /* what someone else had changed */
+	struct err unrepaired; /* why it has not been repaired after all */
 };
 
 void change_fini(struct change *change);
@@ -29,7 +32,8 @@ int change_parse(const char *name, const char *text, size_t size, struct model *
 		 struct change *change, struct err *err);
 
 /*
- * A new configuration; takes model and text on success. Attaches and detaches as it asks, and
+ * A new configuration, after what someone else has changed is repaired; takes model and text on
+ * success. Attaches and detaches as it asks, and
  * enters it into the history.
  * `accepted`: it was in force before (a daemon starts beside its data plane), so that what the
  * host cannot give any more is no reason to refuse it.

@@ -11,6 +11,7 @@
  *   checkup.c follows health checks   naming.c      follows DNS
  *   history.c what was in force       confirm.c     takes back what nobody confirms
  *   privileges.c  whom it runs as
+ *   preview.c what would change       repair.c      undoes what someone else changed
  */
 #ifndef WEIR_DAEMON_DAEMON_H
 #define WEIR_DAEMON_DAEMON_H

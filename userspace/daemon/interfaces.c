@@ -2,6 +2,7 @@
 #include "daemon/interfaces.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/change.h"
@@ -122,6 +123,41 @@ int interfaces_list(struct daemon *daemon, const struct model *model, struct att
 		if (is_wanted(daemon, model, attachment->name))
 			ret->list.items[kept++] = *attachment;
 	ret->list.count = kept;
+	return 0;
+}
+
+static int want(struct daemon *daemon, const struct model *model, const char *name,
+		struct attachments *wanted)
+{
+	struct attachment attachment = { .ifindex = if_nametoindex(name) };
+
+	if (!attachment.ifindex || !is_wanted(daemon, model, name))
+		return 0;
+	vec_foreach(known, &wanted->list)
+		if (known->ifindex == attachment.ifindex)
+			return 0;
+	snprintf(attachment.name, sizeof(attachment.name), "%s", name);
+	return vec_push(&wanted->list, attachment);
+}
+
+int interfaces_wanted(struct daemon *daemon, const struct model *model, struct attachments *ret,
+		      struct err *err)
+{
+	const struct daemon_options *options = daemon->options;
+	struct attachments wanted = {};
+	int r = 0;
+
+	for (size_t i = 0; i < options->interface_count; i++)
+		r = r ?: want(daemon, model, options->interfaces[i], &wanted);
+	vec_foreach(interface, &model->interfaces)
+		r = r ?: want(daemon, model, *interface, &wanted);
+	vec_foreach(interface, &daemon->state.interfaces)
+		r = r ?: want(daemon, model, interface->name, &wanted);
+	if (r < 0) {
+		vec_free(&wanted.list);
+		return err_set(err, r, "out of memory");
+	}
+	*ret = wanted;
 	return 0;
 }
 

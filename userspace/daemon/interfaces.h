@@ -24,6 +24,10 @@ void interfaces_detach(struct daemon *daemon, const struct model *model);
 int interfaces_list(struct daemon *daemon, const struct model *model, struct attachments *ret,
 		    struct err *err);
 
+/* All that should be attached and exist, whether they are or not. 0 or -ENOMEM. */
+int interfaces_wanted(struct daemon *daemon, const struct model *model, struct attachments *ret,
+		      struct err *err);
+
 /* Attaches or detaches one by hand, and remembers it. */
 int interfaces_change(struct daemon *daemon, const struct state_interface *wanted, struct err *err);
 

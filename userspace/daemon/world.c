@@ -370,6 +370,28 @@ void world_answer(struct nl *nl, const struct plan *plan)
 				answer_one(nl, address, ifindexes, count);
 }
 
+void world_unanswered(struct nl *nl, const struct plan *plan,
+		      void each(void *user, const struct addr *address, const char *interface),
+		      void *user)
+{
+	vec_foreach(listener, &plan->listeners) {
+		if (!listener->vip_route)
+			continue;
+		vec_foreach(address, &listener->addresses) {
+			bool ip4 = addr_family(address) == AF_INET;
+
+			vec_foreach(egress, &plan->egress) {
+				if (!egress->ifindex)
+					continue;
+				if (nl_vip_find(nl, egress->ifindex, address, NULL) > 0)
+					each(user, address, ip4 ? NULL : egress->name);
+				if (ip4)
+					break;
+			}
+		}
+	}
+}
+
 void world_unanswer(struct nl *nl, const struct addr_list *before, const struct addr_list *now)
 {
 	vec_foreach(address, &before->list)

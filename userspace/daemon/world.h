@@ -49,6 +49,12 @@ int world_check(struct nl *nl, const struct model *model, const struct facts *fa
  * done is logged, not an error. */
 void world_answer(struct nl *nl, const struct plan *plan);
 
+/* Calls `each` with every such address that the host does not answer for; `interface` is NULL where
+ * it is on none of them. */
+void world_unanswered(struct nl *nl, const struct plan *plan,
+		      void each(void *user, const struct addr *address, const char *interface),
+		      void *user);
+
 /* Has the host no longer answer for addresses that are only in `before`. */
 void world_unanswer(struct nl *nl, const struct addr_list *before, const struct addr_list *now);
 

@@ -18,14 +18,20 @@ static void link_path(const char *directory, const char *name, char path[OBJECT_
 	snprintf(path, OBJECT_PATH_MAX + 32, "%s/" WEIR_PIN_LINK_PREFIX "%s", directory, name);
 }
 
-static uint32_t link_ifindex(int link)
+/* All zero where the kernel does not say. */
+static struct bpf_link_info link_info(int link)
 {
 	struct bpf_link_info info = {};
 	unsigned size = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(link, &info, &size))
-		return 0;
-	return info.xdp.ifindex;
+		return (struct bpf_link_info){};
+	return info;
+}
+
+static uint32_t link_ifindex(int link)
+{
+	return link_info(link).xdp.ifindex;
 }
 
 static enum attach_mode mode_of(uint32_t ifindex)
@@ -192,7 +198,12 @@ int attach_list(const char *directory, struct attachments *ret, struct err *err)
 			snprintf(attachment.name, sizeof(attachment.name), "%s", file + prefix);
 			link_path(directory, attachment.name, path);
 			link = bpf_obj_get(path);
-			attachment.ifindex = link < 0 ? 0 : link_ifindex(link);
+			if (link >= 0) {
+				struct bpf_link_info info = link_info(link);
+
+				attachment.ifindex = info.xdp.ifindex;
+				attachment.program = info.prog_id;
+			}
 			attachment.mode = mode_of(attachment.ifindex);
 			r = vec_push(&found.list, attachment);
 		}

@@ -23,6 +23,7 @@ enum attach_mode {
 struct attachment {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex; /* 0: the interface is gone */
+	uint32_t program; /* the kernel's number of it */
 	enum attach_mode mode;
 };
 

@@ -317,3 +317,92 @@ int cells_build(const struct plan *plan, uint32_t room, struct weir_half *half,
 			       (unsigned long long)keys, WEIR_MAX_CELLS);
 	return 0;
 }
+
+/* The cell of the same key, or NULL. */
+static const struct weir_listener *find(const struct layout *layout,
+					const struct weir_listener *key)
+{
+	uint32_t hash = weir_hash_listener(key->addr, key->port, key->protocol, layout->seed);
+
+	for (uint32_t i = 0; i < WEIR_MAX_PROBES; i++) {
+		const struct weir_listener *cell = &layout->cells[(hash + i) & layout->mask];
+
+		if (cell->kind == WEIR_CELL_FREE)
+			return NULL;
+		if (cell->port == key->port && cell->protocol == key->protocol &&
+		    !memcmp(cell->addr, key->addr, sizeof(cell->addr)))
+			return cell;
+	}
+	return NULL;
+}
+
+/* Ports of SNAT may be wider than they need to be. */
+static bool is_same_cell(const struct weir_listener *is, const struct weir_listener *should)
+{
+	struct weir_listener as = *should;
+
+	if (is->snat_last && (!should->snat_last || (is->snat_first <= should->snat_first &&
+						     is->snat_last >= should->snat_last))) {
+		as.snat_first = is->snat_first;
+		as.snat_last = is->snat_last;
+	}
+	return !memcmp(is, &as, sizeof(as));
+}
+
+static const char *name_of(const struct plan *plan, const struct weir_listener *cell)
+{
+	const struct plan_listener *listener = cell->id ? plan_find_id(plan, cell->id) : NULL;
+
+	return listener ? listener->name : "nobody's";
+}
+
+static void compare_cells(const struct plan *plan, const struct layout *is,
+			  const struct layout *should, uint32_t first,
+			  void each(void *user, uint32_t place, const char *listener), void *user)
+{
+	for (uint32_t i = 0; i <= is->mask; i++) {
+		const struct weir_listener *wanted = &should->cells[i], *cell = &is->cells[i];
+		const struct weir_listener *found;
+
+		if (wanted->kind != WEIR_CELL_FREE) {
+			found = find(is, wanted);
+			if (!found || !is_same_cell(found, wanted))
+				each(user, first + (found ? found - is->cells : i),
+				     name_of(plan, wanted));
+		}
+		if (cell->kind == WEIR_CELL_FREE ||
+		    (cell->kind == WEIR_CELL_ADDRESS && !(cell->flags & WEIR_CELL_HAS_LISTENERS)))
+			continue;
+		if (!find(should, cell))
+			each(user, first + i, name_of(plan, cell));
+	}
+}
+
+int cells_compare(const struct plan *plan, const struct weir_listener *cells,
+		  const struct weir_half *half, uint32_t first,
+		  void each(void *user, uint32_t place, const char *listener), void *user)
+{
+	struct ranges ranges = {};
+	int r = list_ranges(plan, &ranges);
+	size_t count = half->mask + 1ul + ranges.list.count;
+	_cleanup_(freep) struct weir_listener *wanted = calloc(count, sizeof(*wanted));
+	struct layout should = { .cells = wanted, .mask = half->mask, .seed = half->seed };
+	struct layout is = { .cells = (struct weir_listener *)cells,
+			     .mask = half->mask,
+			     .seed = half->seed };
+
+	if (!r && wanted && !put_all(&should, plan)) {
+		each(user, first, "no room for the listeners in it");
+	} else if (!r && wanted) {
+		put_ranges(&should, &ranges);
+		compare_cells(plan, &is, &should, first, each, user);
+		if (half->ranges != ranges.list.count)
+			each(user, first + half->mask + 1, "ranges of ports");
+		for (uint32_t i = half->mask + 1; half->ranges == ranges.list.count && i < count;
+		     i++)
+			if (!is_same_cell(&cells[i], &wanted[i]))
+				each(user, first + i, name_of(plan, &wanted[i]));
+	}
+	vec_free(&ranges.list);
+	return r < 0 || !wanted ? -ENOMEM : 0;
+}

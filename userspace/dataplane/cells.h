@@ -37,4 +37,13 @@ uint32_t cells_count(const struct weir_half *half);
 int cells_build(const struct plan *plan, uint32_t room, struct weir_half *half,
 		struct weir_listener **ret, struct err *err);
 
+/*
+ * Calls `each` with every cell, by its place in the map (`first` is that of `cells`), that is not
+ * as it would be for this plan, and the name of its listener. A cell of an address that is SNAT's
+ * alone may be there and say more than is needed: it outlives what needed it. 0 or -ENOMEM.
+ */
+int cells_compare(const struct plan *plan, const struct weir_listener *cells,
+		  const struct weir_half *half, uint32_t first,
+		  void each(void *user, uint32_t place, const char *listener), void *user);
+
 #endif

@@ -76,8 +76,7 @@ static void write_bounds(struct object *object, struct plan *next)
 	}
 }
 
-/* Of a listener whose trees have their lines. */
-static struct weir_guard guard_of(const struct plan_listener *listener)
+struct weir_guard guards_row(const struct plan_listener *listener)
 {
 	const struct rate *limit = &listener->new_flows_per_source;
 	struct weir_guard guard = {
@@ -101,7 +100,7 @@ static struct weir_guard guard_of(const struct plan_listener *listener)
 void guards_place(const struct object *object, struct plan *next)
 {
 	vec_foreach(listener, &next->listeners) {
-		struct weir_guard guard = guard_of(listener);
+		struct weir_guard guard = guards_row(listener);
 
 		if (listener->access == WEIR_ACCESS_ALL && !guard.limit_count)
 			listener->guard = 0;
@@ -115,7 +114,7 @@ void guards_place(const struct object *object, struct plan *next)
 static void write_rows(struct object *object, const struct plan *next)
 {
 	vec_foreach(listener, &next->listeners) {
-		struct weir_guard guard = guard_of(listener);
+		struct weir_guard guard = guards_row(listener);
 		struct weir_guard *row = &object->guards[listener->guard];
 
 		if (listener->guard && memcmp(row, &guard, sizeof(guard)))

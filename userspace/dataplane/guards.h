@@ -16,6 +16,9 @@ int guards_place_ranges(const struct plan *in_force, struct plan *next, uint32_t
  * it should; else the listener's other one. */
 void guards_place(const struct object *object, struct plan *next);
 
+/* What the row of a listener says, whose trees have their lines. */
+struct weir_guard guards_row(const struct plan_listener *listener);
+
 /* Writes trees and rows that are new; the object has to have them. */
 void guards_write(struct object *object, struct plan *next);
 

@@ -123,9 +123,11 @@ static struct object *object_new(void)
 		return NULL;
 	object->program = -1;
 	object->sweep = -1;
-	for (size_t i = 0; i < MAP_PLACES; i++)
+	for (size_t i = 0; i < MAP_PLACES; i++) {
+		object->maps[i].fd = -1;
 		if (!map_places[i].value_size)
 			*(int *)((char *)object + map_places[i].offset) = -1;
+	}
 	return object;
 }
 
@@ -140,6 +142,7 @@ void object_close(struct object *object)
 			closep(field);
 		else if (*(void **)field)
 			munmap(*(void **)field, object->maps[i].bytes);
+		closep(&object->maps[i].fd);
 	}
 	closep(&object->program);
 	closep(&object->sweep);
@@ -198,7 +201,19 @@ static int open_map(struct object *object, size_t place, struct err *err)
 	if (memory == MAP_FAILED)
 		return err_set(err, -errno, "cannot map %s: %s", path, strerror(errno));
 	*(void **)field = memory;
+	object->maps[place].fd = take_fd(&fd);
 	return 0;
+}
+
+bool object_map(const struct object *object, size_t place, const char **ret_name, int *ret_fd)
+{
+	if (place >= MAP_PLACES)
+		return false;
+	*ret_name = map_places[place].name;
+	*ret_fd = map_places[place].value_size
+			  ? object->maps[place].fd
+			  : *(const int *)((const char *)object + map_places[place].offset);
+	return true;
 }
 
 static int open_program(const struct object *object, const char *name, int *ret, struct err *err)
@@ -208,6 +223,25 @@ static int open_program(const struct object *object, const char *name, int *ret,
 	sets_path(object->directory, object->set, name, path);
 	*ret = bpf_obj_get(path);
 	return *ret < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+}
+
+/* Which programs these are: what is in their place later can be compared. */
+static int learn_programs(struct object *object, struct err *err)
+{
+	struct bpf_prog_info program = {};
+	struct bpf_map_info stages = {};
+	unsigned size = sizeof(program), map_size = sizeof(stages);
+
+	if (bpf_obj_get_info_by_fd(object->program, &program, &size) ||
+	    bpf_obj_get_info_by_fd(object->stages, &stages, &map_size))
+		return err_set(err, -errno, "the programs: %s", strerror(errno));
+	object->program_id = program.id;
+	object->stage_count =
+		stages.max_entries < OBJECT_STAGES ? stages.max_entries : OBJECT_STAGES;
+	for (uint32_t i = 0; i < object->stage_count; i++)
+		if (bpf_map_lookup_elem(object->stages, &i, &object->stage_programs[i]))
+			object->stage_programs[i] = 0;
+	return 0;
 }
 
 int object_open_set(const char *directory, uint32_t set, enum object_access access,
@@ -227,6 +261,8 @@ int object_open_set(const char *directory, uint32_t set, enum object_access acce
 		r = open_program(object, WEIR_PIN_PROGRAM, &object->program, err);
 	if (!r && object->writable)
 		r = open_program(object, WEIR_PIN_SWEEP, &object->sweep, err);
+	if (!r && object->writable)
+		r = learn_programs(object, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(object);
@@ -423,16 +459,14 @@ static int check_flows(const struct object *object, const struct capacity *need,
 		       key, held, need->of[of]);
 }
 
-int object_grow(struct object *object, const struct capacity *need, struct err *err)
+/* The next set, in the object's place. */
+static int go_over(struct object *object, const struct capacity *capacity, struct err *err)
 {
-	struct capacity capacity = capacity_grown(&object->capacity, need);
 	_cleanup_(object_closep) struct object *next = NULL;
 	struct object before;
 	int r;
 
-	r = check_flows(object, need, CAPACITY_EXCEPTIONS, "recorded_flows", err);
-	r = r ?: check_flows(object, need, CAPACITY_NAT_FLOWS, "nat_flows", err);
-	r = r ?: sets_make(object->directory, object, &capacity, &next, err);
+	r = sets_make(object->directory, object, capacity, &next, err);
 	r = r ?: sets_go_over(object, next, err);
 	if (r < 0)
 		return r;
@@ -440,6 +474,21 @@ int object_grow(struct object *object, const struct capacity *need, struct err *
 	*object = *next;
 	*next = before;
 	return 0;
+}
+
+int object_grow(struct object *object, const struct capacity *need, struct err *err)
+{
+	struct capacity capacity = capacity_grown(&object->capacity, need);
+	int r;
+
+	r = check_flows(object, need, CAPACITY_EXCEPTIONS, "recorded_flows", err);
+	r = r ?: check_flows(object, need, CAPACITY_NAT_FLOWS, "nat_flows", err);
+	return r ?: go_over(object, &capacity, err);
+}
+
+int object_reload(struct object *object, struct err *err)
+{
+	return go_over(object, &object->capacity, err);
 }
 
 static int remove_pin(const char *directory, const char *name, struct err *err)

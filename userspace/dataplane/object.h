@@ -20,11 +20,13 @@
 
 #define OBJECT_PATH_MAX 160
 #define OBJECT_MAPS	32 /* at most */
+#define OBJECT_STAGES	16 /* the same */
 
 struct object {
 	char directory[OBJECT_PATH_MAX]; /* /sys/fs/bpf/INSTANCE */
 	uint32_t set;			 /* the folder in it, see dataplane/sets.h */
 	int program;			 /* fd; -1 in an object opened for reading */
+	uint32_t program_id;		 /* the kernel's number of it */
 	int sweep;			 /* fd of the program that removes NAT records; -1 ... */
 	bool writable;
 	struct capacity capacity; /* of its maps */
@@ -68,7 +70,13 @@ struct object {
 	struct {
 		uint32_t id;
 		size_t bytes; /* mapped */
+		int fd;	      /* of a mapped one, to pin it again */
 	} maps[OBJECT_MAPS];
+
+	/* The programs that `stages` had when it was opened for writing, by the kernel's numbers.
+	 */
+	uint32_t stage_programs[OBJECT_STAGES];
+	uint32_t stage_count;
 };
 
 enum object_access {
@@ -99,6 +107,10 @@ int object_load(const char *instance, const struct capacity *capacity, struct ob
  */
 int object_grow(struct object *object, const struct capacity *need, struct err *err);
 
+/* Puts new programs of this binary in the place of those that are there, with the same maps. As
+ * object_grow(). */
+int object_reload(struct object *object, struct err *err);
+
 void object_close(struct object *object);
 DEFINE_CLEANUP(struct object *, object_close)
 
@@ -111,6 +123,9 @@ int object_open_set(const char *directory, uint32_t set, enum object_access acce
 
 /* For sets.c: what is in the mapped maps of `from`, into those of `to` that are others. */
 void object_copy_contents(const struct object *from, struct object *to);
+
+/* For sets.c: the maps from `place` 0 on, by name and descriptor. False: there are no more. */
+bool object_map(const struct object *object, size_t place, const char **ret_name, int *ret_fd);
 
 /* The kernel's number of a map, by which the same map is known in another set. */
 uint32_t object_map_id(const struct object *object, const char *name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "dataplane/sets.h"
 
+#include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -167,6 +168,87 @@ int sets_carry(const struct object *from, struct object *to, struct err *err)
 	if (object_map_id(from, "endpoint_stats") != object_map_id(to, "endpoint_stats"))
 		r = r ?: carry_endpoints(from, to);
 	return r < 0 ? err_set(err, r, "cannot read counters: %s", strerror(-r)) : 0;
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	unsigned size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {};
+	unsigned size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+struct pin {
+	const char *name;
+	int fd;
+	uint32_t (*id)(int fd);
+};
+
+/* NULL: it is as it should be. */
+static const char *pin_trouble(const struct object *current, const struct pin *pin,
+			       enum sets_action action)
+{
+	const char *trouble = "the pin is missing";
+	char path[SET_PATH_MAX];
+	_cleanup_(closep) int fd = -1;
+
+	sets_path(current->directory, current->set, pin->name, path);
+	fd = bpf_obj_get(path);
+	if (fd >= 0 && pin->id(fd) == pin->id(pin->fd))
+		return NULL;
+	if (fd >= 0)
+		trouble = "the pin is of something else";
+	if (action == SETS_REPAIR) {
+		unlink(path);
+		if (bpf_obj_pin(pin->fd, path))
+			trouble = "the pin is missing, and cannot be made again";
+	}
+	return trouble;
+}
+
+/* Is DIRECTORY/NAME the link to it? */
+static bool has_link(const struct object *current, const char *name)
+{
+	char path[OBJECT_PATH_MAX + 257], target[256 + 16] = "", wanted[256 + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", current->directory, name);
+	snprintf(wanted, sizeof(wanted), WEIR_PIN_CURRENT "/%s", name);
+	return readlink(path, target, sizeof(target) - 1) > 0 && !strcmp(target, wanted);
+}
+
+void sets_check_pins(const struct object *current, enum sets_action action,
+		     void each(void *user, const char *name, const char *why), void *user)
+{
+	struct pin pins[OBJECT_MAPS + 2];
+	size_t count = 0;
+	uint32_t set;
+	bool links;
+
+	while (object_map(current, count, &pins[count].name, &pins[count].fd))
+		pins[count++].id = map_id;
+	pins[count++] = (struct pin){ WEIR_PIN_PROGRAM, current->program, program_id };
+	pins[count++] = (struct pin){ WEIR_PIN_SWEEP, current->sweep, program_id };
+	links = !sets_current(current->directory, &set) && set == current->set;
+	if (!links)
+		each(user, WEIR_PIN_CURRENT, "is not the set in force");
+	for (size_t i = 0; i < count; i++) {
+		const char *trouble = pin_trouble(current, &pins[i], action);
+		bool linked = has_link(current, pins[i].name);
+
+		if (trouble || !linked)
+			each(user, pins[i].name, trouble ?: "the link to it is missing");
+		links &= linked;
+	}
+	if (!links && action == SETS_REPAIR)
+		sets_publish(current, NULL);
 }
 
 int sets_go_over(const struct object *from, struct object *to, struct err *err)

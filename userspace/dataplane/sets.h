@@ -42,6 +42,14 @@ int sets_current(const char *directory, uint32_t *ret);
  * there was none) is in force as before, and it is an error. */
 int sets_go_over(const struct object *from, struct object *to, struct err *err);
 
+/* Calls `each` with every pin of the set in force that is missing or of something else. */
+enum sets_action {
+	SETS_LOOK,
+	SETS_REPAIR,
+};
+void sets_check_pins(const struct object *current, enum sets_action action,
+		     void each(void *user, const char *name, const char *why), void *user);
+
 /* What a daemon that was killed has left of another set than the one in force. */
 int sets_finish(struct object *current, struct err *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A plan's slot tables, into lines of the slots map. For sync.c alone. */
+/* A plan's slot tables, into lines of the slots map. For sync.c and drift.c. */
 #ifndef WEIR_DATAPLANE_TABLES_H
 #define WEIR_DATAPLANE_TABLES_H
 

@@ -114,6 +114,9 @@ int nl_addresses(struct nl *nl, struct addr_list *ret, struct err *err);
  */
 int nl_vip_add(struct nl *nl, int ifindex, const struct addr *addr, struct err *err);
 
+/* Does the host answer for it (an IPv6 one on that interface), by weir or by itself? 0; 1: no. */
+int nl_vip_find(struct nl *nl, int ifindex, const struct addr *addr, struct err *err);
+
 /* Removes it, from all interfaces, if it is weir's; absent: 0. */
 int nl_vip_remove(struct nl *nl, const struct addr *addr, struct err *err);
 

@@ -134,6 +134,28 @@ int nl_vip_add(struct nl *nl, int ifindex, const struct addr *addr, struct err *
 	return r < 0 ? at_vip(err, r, "add", addr) : r;
 }
 
+static int find_address(struct nl *nl, int ifindex, const struct addr *addr, struct err *err)
+{
+	struct nl_host_address present;
+	int r = nl_address_find(nl, 0, addr, &present, err);
+
+	if (r || !present.ours)
+		return r;
+	return nl_address_find(nl, ifindex, addr, &present, err);
+}
+
+int nl_vip_find(struct nl *nl, int ifindex, const struct addr *addr, struct err *err)
+{
+	int r;
+
+	if (addr_family(addr) != AF_INET)
+		return find_address(nl, ifindex, addr, err);
+	r = route_owner(nl, addr, err);
+	if (r == -EEXIST || r == -ENETUNREACH || r == -EHOSTUNREACH)
+		return 1;
+	return r < 0 ? r : 0;
+}
+
 static int remove_route(struct nl *nl, const struct addr *addr, struct err *err)
 {
 	_cleanup_(nlmsg_freep) struct nl_msg *msg = route_message(RTM_DELROUTE, 0, addr);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What a configuration would change: plan. */
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/call.h"
+#include "daemon/confirm.h"
+#include "daemon/preview.h"
+
+static json_t *changes_json(const struct diff *diff)
+{
+	static const char *const kinds[] = {
+		[DIFF_ADDED] = "added",
+		[DIFF_REMOVED] = "removed",
+		[DIFF_CHANGED] = "changed",
+	};
+	json_t *list = json_array();
+
+	vec_foreach(item, &diff->items)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:b}",
+						      "change", kinds[item->kind], "object",
+						      item->object, "path", item->path, "key",
+						      item->key, "before", item->before, "after",
+						      item->after, "list", item->list));
+	return list;
+}
+
+/* A table that was there and is not any more has lost all its slots. */
+static void add_table(json_t *list, const struct plan_listener *before,
+		      const struct plan_listener *now, enum plan_family family, json_int_t sums[2])
+{
+	const struct plan_table *from = before ? &before->table[family] : NULL;
+	const struct plan_table *to = now ? &now->table[family] : NULL;
+	bool had = from && from->slots, has = to && to->slots;
+	json_int_t slots = has ? to->size : had ? from->size : 0;
+	json_int_t moved = has && had ? to->change.moved : 0;
+	const char *change = has && had ? "changed" : has ? "added" : "removed";
+
+	if ((!has && !had) || (has && had && !moved))
+		return;
+	sums[0] += has && had ? slots : 0;
+	sums[1] += moved;
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:f}", "listener", (now ?: before)->name,
+				"family", family == PLAN_IP4 ? "ipv4" : "ipv6", "change", change,
+				"slots", slots, "moved", moved, "percent", 100.0 * moved / slots));
+}
+
+static void add_tables(struct call *call, const struct plan *next)
+{
+	const struct plan *plan = call->daemon->plan;
+	json_int_t sums[2] = {};
+	json_t *list = json_array();
+
+	vec_foreach(listener, &plan->listeners)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			add_table(list, listener, plan_find_id(next, listener->id), family, sums);
+	vec_foreach(listener, &next->listeners)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			if (!plan_find_id(plan, listener->id))
+				add_table(list, NULL, listener, family, sums);
+	json_object_set_new(call->answer, "tables", list);
+	json_object_set_new(call->answer, "slots", json_integer(sums[0]));
+	json_object_set_new(call->answer, "moved", json_integer(sums[1]));
+}
+
+static json_t *flows_json(const struct preview *preview)
+{
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	vec_foreach(flows, &preview->flows)
+		json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:b}", "endpoint",
+						      json_sprintf("%s/%s/%s", flows->listener,
+								   flows->group, flows->endpoint),
+						      "address", addr_print(&flows->address, text),
+						      "flows", (json_int_t)flows->flows, "all",
+						      flows->counted));
+	return list;
+}
+
+static json_t *overrides_json(const struct overrides *overrides)
+{
+	json_t *list = json_array();
+
+	vec_foreach(override, &overrides->list) {
+		json_t *path = *override->endpoint
+				       ? json_sprintf("%s/%s/%s", override->listener,
+						      override->group, override->endpoint)
+				       : json_sprintf("%s/%s", override->listener, override->group);
+		json_t *one = json_pack("{s:o, s:b}", "path", path, "drained", override->drained);
+
+		if (override->weight >= 0)
+			json_object_set_new(one,
+					    *override->endpoint ? "weight" : "traffic_percentage",
+					    json_integer(override->weight));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+json_t *call_drift_json(const struct drift *drift)
+{
+	json_t *list = json_array();
+
+	vec_foreach(item, &drift->list)
+		json_array_append_new(
+			list, json_pack("{s:s, s:s}", "where", item->where, "what", item->what));
+	return list;
+}
+
+int call_plan(struct call *call, struct err *err)
+{
+	_cleanup_(preview_fini) struct preview preview = {};
+	_cleanup_(change_fini) struct change change = {};
+	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(freep) char *text = NULL;
+	json_t *answer = call->answer;
+	const char *name;
+	size_t size;
+	int r;
+
+	r = call_read_text(call, &name, &text, &size, err);
+	r = r ?: change_parse(name, text, size, &model, &change, err);
+	r = r ?: preview_make(call->daemon, model, &preview, err);
+	if (change.report)
+		json_object_set_new(answer, "report", json_string(change.report));
+	if (r < 0)
+		return r;
+	json_object_set_new(answer, "file", json_string(name));
+	json_object_set_new(answer, "differs", json_boolean(preview_differs(&preview)));
+	json_object_set_new(answer, "changes", changes_json(&preview.diff));
+	add_tables(call, preview.plan);
+	json_object_set_new(answer, "flows", flows_json(&preview));
+	json_object_set_new(answer, "cleared", overrides_json(&preview.cleared));
+	json_object_set_new(answer, "drift", call_drift_json(&preview.drift));
+	json_object_set_new(answer, "drifted", json_integer(preview.drift.count));
+	json_object_set_new(answer, "unconfirmed", json_integer(confirm_left(call->daemon)));
+	return 0;
+}

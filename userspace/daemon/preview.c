@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/preview.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/checkup.h"
+#include "daemon/interfaces.h"
+#include "daemon/naming.h"
+#include "daemon/repair.h"
+#include "daemon/world.h"
+#include "dataplane/flows.h"
+
+void preview_fini(struct preview *preview)
+{
+	diff_fini(&preview->diff);
+	plan_free(preview->plan);
+	vec_free(&preview->flows);
+	overrides_fini(&preview->cleared);
+	drift_fini(&preview->drift);
+}
+
+/* As if all interfaces were attached, and new neighbours had answered. */
+static int gather(struct daemon *daemon, const struct model *model, struct facts *ret,
+		  struct err *err)
+{
+	struct attachments attachments = {};
+	struct facts facts = {};
+	int r = interfaces_wanted(daemon, model, &attachments, err);
+
+	r = r ?: world_gather(daemon->nl, model, &attachments, false, &facts, err);
+	vec_free(&attachments.list);
+	if (r < 0)
+		return r;
+	facts.now = object_now(daemon->object);
+	facts.verdicts = checkup_verdicts(daemon->checkup);
+	world_remember(&daemon->facts, &facts);
+	vec_foreach(target, &facts.targets)
+		if (target->ifindex && !facts_target(&daemon->facts, &target->address))
+			target->resolved = true;
+	*ret = facts;
+	return 0;
+}
+
+static int build(struct daemon *daemon, const struct model *model, struct preview *preview,
+		 struct err *err)
+{
+	_cleanup_(overrides_fini) struct overrides overrides = {};
+	_cleanup_(model_freep) struct model *expanded = NULL;
+	_cleanup_(facts_fini) struct facts facts = {};
+	int r = naming_expand(daemon->naming, model, &expanded, err);
+
+	if (!r && overrides_copy(&daemon->state.overrides, &overrides))
+		r = err_set(err, -ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
+	overrides_prune(&overrides, model);
+	model = expanded ?: model;
+	r = gather(daemon, model, &facts, err);
+	r = r ?: checkup_try(model, err);
+	r = r ?: world_check(daemon->nl, model, &facts, err);
+	return r ?: plan_build(model, &overrides, &facts, daemon->plan, &preview->plan, err);
+}
+
+static bool takes_flows(const struct plan_endpoint *endpoint)
+{
+	return endpoint && endpoint->state != WEIR_ENDPOINT_GONE &&
+	       endpoint->state != WEIR_ENDPOINT_DEAD;
+}
+
+/* A row that the block left behind has the same name as the one that took its place. */
+static int add_flows(struct preview *preview, const struct plan_listener *listener,
+		     const struct plan_endpoint *endpoint, uint32_t count)
+{
+	struct preview_flows flows = {
+		.address = endpoint->address,
+		.flows = count,
+		.counted = endpoint->mode == WEIR_MODE_NAT,
+	};
+
+	vec_foreach(known, &preview->flows) {
+		if (strcmp(known->listener, listener->name) ||
+		    strcmp(known->group, endpoint->group) ||
+		    strcmp(known->endpoint, endpoint->name) ||
+		    !addr_equal(&known->address, &endpoint->address))
+			continue;
+		known->flows += count;
+		return 0;
+	}
+	memcpy(flows.listener, listener->name, sizeof(flows.listener));
+	memcpy(flows.group, endpoint->group, sizeof(flows.group));
+	memcpy(flows.endpoint, endpoint->name, sizeof(flows.endpoint));
+	return vec_push(&preview->flows, flows);
+}
+
+static int find_flows(struct daemon *daemon, struct preview *preview, struct err *err)
+{
+	_cleanup_(flows_fini) struct flows flows = {};
+	int r = flows_scan(daemon->object, object_now(daemon->object), false, &flows, err);
+
+	if (r < 0)
+		return r;
+	vec_foreach(listener, &daemon->plan->listeners) {
+		const struct plan_listener *next = plan_find_id(preview->plan, listener->id);
+
+		vec_foreach(endpoint, &listener->endpoints) {
+			uint32_t count = flows.by_row[endpoint->row];
+
+			if (r || !takes_flows(endpoint) ||
+			    (next && takes_flows(plan_find_row(next, endpoint->row))) ||
+			    (!count && endpoint->mode == WEIR_MODE_NAT))
+				continue;
+			r = add_flows(preview, listener, endpoint, count);
+		}
+	}
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
+int preview_make(struct daemon *daemon, const struct model *model, struct preview *ret,
+		 struct err *err)
+{
+	_cleanup_(preview_fini) struct preview preview = {};
+	int r = build(daemon, model, &preview, err);
+
+	r = r ?: find_flows(daemon, &preview, err);
+	if (!r && (diff_models(daemon->model, model, &preview.diff) ||
+		   overrides_lost(&daemon->state.overrides, model, &preview.cleared)))
+		r = err_set(err, -ENOMEM, "out of memory");
+	r = r ?: repair_find(daemon, &preview.drift, err);
+	if (r < 0)
+		return r;
+	*ret = preview;
+	preview = (struct preview){};
+	return 0;
+}
+
+bool preview_differs(const struct preview *preview)
+{
+	if (preview->diff.items.count || preview->flows.count || preview->cleared.list.count ||
+	    preview->drift.count)
+		return true;
+	vec_foreach(listener, &preview->plan->listeners)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			if (listener->table[family].change.moved)
+				return true;
+	return false;
+}
