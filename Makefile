@@ -232,13 +232,24 @@ $(O)/generated/weir.bash $(O)/generated/weir.zsh $(O)/generated/weir.fish: $(O)/
 	$(Q)mkdir -p $(@D)
 	$(Q)$< completion $(subst .,,$(suffix $@)) > $@
 
-install: $(O)/weir $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
+# The program's own path is what PREFIX says.
+$(O)/generated/weir.service: tools/systemd/weir.service
+	$(call say,UNIT,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's|/usr/sbin/weir|$(PREFIX)/sbin/weir|' $< > $@
+
+.PHONY: $(O)/generated/weir.service
+
+install: $(O)/weir $(GENERATED) $(O)/generated/weir.service ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(O)/weir $(DESTDIR)$(PREFIX)/sbin/weir
 	install -D -m 0644 $(O)/generated/weir.8 $(DESTDIR)$(PREFIX)/share/man/man8/weir.8
 	install -D -m 0644 $(O)/generated/weir.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5
 	install -D -m 0644 $(O)/generated/weir.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
 	install -D -m 0644 $(O)/generated/weir.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weir
 	install -D -m 0644 $(O)/generated/weir.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/weir.fish
+	install -D -m 0644 $(O)/generated/weir.service $(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
+	install -D -m 0644 tools/systemd/weir.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/weir.conf
+	install -D -m 0644 tools/systemd/weir.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/weir.conf
 
 clean: ## remove build/
 	$(Q)rm -rf build

@@ -118,6 +118,8 @@ int call_apply(struct call *call, struct err *err)
 		print_how(name, how);
 		r = put_in_force(call, &model, &text, how, seconds, &change, err);
 	}
+	if (!r || !json_object_get(call->request, "text"))
+		call->daemon->file_refused = r < 0;
 	call_add_change(call, &change);
 	if (!r) {
 		json_object_set_new(call->answer, "unconfirmed", json_integer(seconds));

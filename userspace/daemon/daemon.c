@@ -20,6 +20,7 @@
 #include "daemon/interfaces.h"
 #include "daemon/naming.h"
 #include "daemon/privileges.h"
+#include "daemon/service.h"
 #include "daemon/upkeep.h"
 #include "daemon/world.h"
 #include "dataplane/attach.h"
@@ -32,6 +33,7 @@
 
 static void daemon_fini(struct daemon *daemon)
 {
+	service_stop(daemon->service);
 	admin_stop(daemon->admin);
 	upkeep_stop(daemon->upkeep);
 	checkup_stop(daemon->checkup);
@@ -94,10 +96,19 @@ int daemon_lock(const char *instance, int *ret, struct err *err)
 	return 0;
 }
 
-/* The file's configuration; where that is bad and a data plane is in force, the last good one. */
-static int load_configuration(const struct daemon_options *options, struct model **ret_model,
-			      char **ret_text, struct err *err)
+static void refuse_file(struct daemon *daemon)
 {
+	daemon->file_refused = true;
+	log_error("%s is NOT in force: keeping the configuration that was; mend the file, then: "
+		  "weir apply",
+		  daemon->options->config);
+}
+
+/* The file's configuration; where that is bad and a data plane is in force, the last good one. */
+static int load_configuration(struct daemon *daemon, struct model **ret_model, char **ret_text,
+			      struct err *err)
+{
+	const struct daemon_options *options = daemon->options;
 	_cleanup_(change_fini) struct change change = {};
 	_cleanup_(freep) char *text = NULL;
 	char pins[OBJECT_PATH_MAX];
@@ -122,9 +133,7 @@ static int load_configuration(const struct daemon_options *options, struct model
 		return r;
 	}
 	log_error("%s", err->text);
-	log_error("%s is NOT in force: keeping the configuration that was; mend the file, then: "
-		  "weir apply",
-		  options->config);
+	refuse_file(daemon);
 	return 0;
 }
 
@@ -150,12 +159,15 @@ static void reload(struct daemon *daemon)
 	size_t size;
 	int r;
 
+	service_reloading();
 	r = confirm_check(daemon, &err);
 	r = r ?: privileges_read(config, &text, &size, &err);
 	r = r ?: change_parse(config, text, size, &model, &change, &err);
 	r = r ?: change_configuration(daemon, &model, &text, false, &origin, &change, &err);
 	if (change.report)
 		fputs(change.report, stderr);
+	daemon->file_refused = r < 0;
+	service_ready(daemon);
 	if (r < 0) {
 		log_error("reload: %s", err.text);
 		return;
@@ -234,9 +246,7 @@ static int put_first_in_force(struct daemon *daemon, struct model **model, char 
 		*err = first;
 		return r;
 	}
-	log_error("%s is NOT in force: keeping the configuration that was; mend the file, then: "
-		  "weir apply",
-		  daemon->options->config);
+	refuse_file(daemon);
 	return 0;
 }
 
@@ -277,7 +287,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	bool fresh;
 	int r;
 
-	r = load_configuration(daemon->options, &model, &text, err);
+	r = load_configuration(daemon, &model, &text, err);
 	r = r ?: state_load(instance, &daemon->state, err);
 	r = r ?: resume(daemon, &model, &text, err);
 	overrides_expire(&daemon->state.overrides, time(NULL));
@@ -365,6 +375,9 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 		return r;
 	}
 	announce(&daemon, fresh);
+	r = service_start(&daemon, err);
+	if (r < 0)
+		return r;
 	r = loop_run(daemon.loop);
 	if (r < 0)
 		return err_set(err, r, "event loop: %s", strerror(-r));
@@ -387,5 +400,6 @@ const struct model *daemon_model(const struct daemon *daemon)
 
 void daemon_stop(struct daemon *daemon)
 {
+	service_stopping();
 	loop_stop(daemon->loop, 0);
 }

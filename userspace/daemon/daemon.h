@@ -10,7 +10,7 @@
  *   world.c   asks the host           state.c       remembers overrides
  *   checkup.c follows health checks   naming.c      follows DNS
  *   history.c what was in force       confirm.c     takes back what nobody confirms
- *   privileges.c  whom it runs as
+ *   privileges.c whom it runs as      service.c     tells the service manager
  *   preview.c what would change       repair.c      undoes what someone else changed
  */
 #ifndef WEIR_DAEMON_DAEMON_H
@@ -56,6 +56,8 @@ struct daemon {
 	struct admin *admin;
 	struct confirm *confirm; /* a change that waits to be confirmed, or NULL */
 	struct upkeep *upkeep;
+	struct service *service; /* NULL: no service manager listens */
+	bool file_refused;	 /* what is in force is older than the daemon's own file */
 };
 
 /*
