@@ -71,8 +71,8 @@ $(O)/%.o: %.c | packages
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Whoever uses the skeleton needs it first; -MMD knows the rest from then on.
-$(O)/userspace/dataplane/program.o $(O)/userspace/dataplane/decap.o \
-$(O)/userspace/dataplane/explain.o: $(SKELETONS)
+$(O)/userspace/dataplane/program.o $(O)/userspace/dataplane/listing.o \
+$(O)/userspace/dataplane/decap.o $(O)/userspace/dataplane/explain.o: $(SKELETONS)
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | packages
 	$(call say,BPF,$<)

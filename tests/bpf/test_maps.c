@@ -81,7 +81,8 @@ static unsigned for_each_map(void each(const char *path, const struct bpf_map_in
 		int fd;
 
 		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, WEIR_PIN_PROGRAM) ||
-		    !strcmp(entry->d_name, WEIR_PIN_SWEEP))
+		    !strcmp(entry->d_name, WEIR_PIN_SWEEP) ||
+		    !strncmp(entry->d_name, WEIR_PIN_SHOW_PREFIX, strlen(WEIR_PIN_SHOW_PREFIX)))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", rig.object->directory, entry->d_name);
 		fd = bpf_obj_get(path);

@@ -10,7 +10,9 @@
 #include <weir/names.h>
 #include <weir/nat.h>
 
+#include "dataplane/listing.h"
 #include "dataplane/sets.h"
+#include "util/log.h"
 #include "weir.skel.h"
 
 int program_load_error(int code, struct err *err)
@@ -80,6 +82,7 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 {
 	struct weir *skeleton;
 	struct bpf_map *map;
+	struct err listing = {};
 	int r = 0;
 
 	object_clear_kernel_message();
@@ -95,5 +98,11 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 	r = r ?: pin(bpf_program__fd(skeleton->progs.weir), directory, set, WEIR_PIN_PROGRAM);
 	r = r ?: pin(bpf_program__fd(skeleton->progs.weir_sweep), directory, set, WEIR_PIN_SWEEP);
 	weir__destroy(skeleton);
-	return r ? program_load_error(r, err) : 0;
+	if (r)
+		return program_load_error(r, err);
+	if (listing_load(directory, set, &listing) < 0)
+		log_warning("%s/" WEIR_PIN_SHOW_LISTENERS " and -endpoints will not be there: %s; "
+			    "use 'weir show'",
+			    directory, listing.text);
+	return 0;
 }
