@@ -196,7 +196,7 @@ Test(config, words)
 		{ AT_EP_TYPE, "public_ip" },
 		{ AT_EP_TYPE, "costum_ip",
 		  "unknown type 'costum_ip'; did you mean 'custom_ip'? allowed: custom_ip, "
-		  "public_ip, custom_domain" },
+		  "public_ip, custom_domain, ecs, slb" },
 		{ AT_EP_NAME, "a" },
 		{ AT_EP_NAME, "Null.x_y-9" },
 		{ AT_EP_NAME, "a23456789012345678901234567890123456789012345678901234567890123" },
@@ -363,7 +363,7 @@ Test(config, keys)
 		  "'{'\n" },
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
-		  "node, interfaces, snat, nameservers, tunnel_source, steal_ports, hash_seed, "
+		  "node, interfaces, snat, nameservers, inventory, tunnel_source, steal_ports, hash_seed, "
 		  "nat_flows, "
 		  "recorded_flows, answers_per_second, limits, acls, regions, client_regions, "
 		  "listeners\n" },

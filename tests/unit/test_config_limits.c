@@ -20,6 +20,7 @@ Test(config_limits, profiles)
 		[LIMIT_ENDPOINTS] = { "1024", "4" },
 		[LIMIT_DEFAULT_GROUPS] = { "10", "1" },
 		[LIMIT_VIRTUAL_GROUPS] = { "100", "1" },
+		[LIMIT_INSTANCE_ENDPOINTS] = { "true", "false" },
 		[LIMIT_RULE_ORDER] = { "priority", "domain_first" },
 		[LIMIT_RULE_CONDITIONS] = { "[all]", "[host, path]" },
 		[LIMIT_IDLE_HTTP] = { "1s-3600s", "1s-60s" },
@@ -122,6 +123,31 @@ Test(config_limits, ports)
 	TRY_ALL(cases);
 }
 
+Test(config_limits, instances)
+{
+	static const struct limits_case cases[] = {
+		{ GA, .endpoints = "{ address: 10.0.0.1, type: public_ip }, a.example" },
+		{ GA, .endpoints = "{ address: i-a, type: ecs }",
+		  .wanted =
+			  "8:70 error an endpoint of type ecs; limit instance_endpoints is false "
+			  "(profile ga-2021); to change it: limits: { instance_endpoints: true }\n"
+			  "8:70 error type ecs needs an inventory to look the instance up in: "
+			  "inventory: /etc/weir/FILE.json, as 'aliyun ecs DescribeInstances' "
+			  "prints it\n" },
+		{ "instance_endpoints: false", .endpoints = "{ address: lb-a, type: slb }",
+		  .wanted = "8:71 error an endpoint of type slb; limit instance_endpoints is false "
+			    "(line 2); to change it: limits: { instance_endpoints: true }\n"
+			    "8:71 error type slb needs an inventory to look the instance up in: "
+			    "inventory: /etc/weir/FILE.json, as 'aliyun slb DescribeLoadBalancers' "
+			    "prints it\n" },
+		{ GA ", instance_endpoints: true }\ninventory: { files: [/a, /b]",
+		  .endpoints =
+			  "{ address: i-a, type: ecs }, { address: lb-a, type: slb, port: 8 }" },
+	};
+
+	TRY_ALL(cases);
+}
+
 #define RESERVED(port)                                                                             \
 	"error UDP port " port " is reserved; limit reserved_udp_ports is [250, 4789, 4790] "      \
 	"(profile ga-2021); to use it, leave it out of limits: { reserved_udp_ports: [...] }\n"
@@ -213,7 +239,7 @@ Test(config_limits, wrong_limits)
 		  .wanted = "2:11 error unknown key 'endpoints'; a set of limits has: profile, "
 			    "listeners, ports_per_listener, port_max, reserved_udp_ports, "
 			    "endpoints_per_group, default_groups_per_listener, "
-			    "virtual_groups_per_listener, rule_order, rule_conditions, "
+			    "virtual_groups_per_listener, instance_endpoints, rule_order, rule_conditions, "
 			    "idle_timeout_tcp, idle_timeout_udp, idle_timeout_http\n" },
 	};
 

@@ -43,6 +43,14 @@ static void random_endpoints(struct random *random, unsigned number, struct list
 			snprintf(host, sizeof(host), "a%u-%u.example.com", number, i);
 			endpoint.domain = strdup(host);
 			endpoint.address = (struct addr){};
+			endpoint.type = TYPE_CUSTOM_DOMAIN;
+		} else if (i > 1 && !below(random, 3)) {
+			snprintf(host, sizeof(host), "i-a%u-%u", number, i);
+			endpoint.domain = strdup(host);
+			endpoint.address = (struct addr){};
+			endpoint.type = below(random, 2) ? TYPE_ECS : TYPE_SLB;
+		} else if (!below(random, 4)) {
+			endpoint.type = TYPE_PUBLIC_IP;
 		}
 		if (endpoint.mode == WEIR_MODE_NAT && below(random, 2))
 			endpoint.port = 1 + below(random, 65535);
@@ -231,6 +239,8 @@ static void random_limits(struct random *random, struct limits *limits)
 			continue;
 		if (limit == LIMIT_DEFAULT_GROUPS)
 			min = 9 + below(random, 200);
+		if (limit == LIMIT_INSTANCE_ENDPOINTS)
+			min = true;
 		if (limit == LIMIT_RULE_CONDITIONS)
 			min = (1 << HTTP_FIELDS) - 1;
 		if (wide || below(random, 2))
@@ -269,6 +279,9 @@ static struct model *random_model(struct random *random)
 		vec_push(&model->nameservers, make_addr(below(random, 2), 203, 1 + i));
 	for (unsigned i = 0; i < below(random, 4); i++)
 		random_acl(random, i, model);
+	for (unsigned i = 0; i < 1 + below(random, 2); i++)
+		vec_push(&model->inventory.files, strdup(i ? "/a \"b\"\\c" : "/etc/ecs.json"));
+	model->inventory.prefer_public = below(random, 2);
 	random_source(random, &model->tunnel_source);
 	random_regions(random, model);
 	for (unsigned i = 0; i < below(random, 8); i++) {
@@ -355,6 +368,11 @@ Test(config_print, differences_are_seen)
 		"limits: { idle_timeout_tcp: 2-86400 }",
 		"limits: { reserved_udp_ports: 7 }",
 		"limits: { reserved_udp_ports: 7-8 }",
+		"limits: { instance_endpoints: false }",
+		"inventory: /a",
+		"inventory: /b",
+		"inventory: { files: [/a, /b] }",
+		"inventory: { files: /a, addresses: public }",
 		"acls: [{ name: a, prefixes: 10.0.0.0/8 }]",
 		"acls: [{ name: a, prefixes: 10.0.0.0/9 }]",
 		"acls: [{ name: b, prefixes: 10.0.0.0/8 }]",
@@ -499,7 +517,8 @@ Test(config_print, report_layout)
 	try_report(
 		"vers: 1", true,
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m unknown key 'vers'; a configuration "
-		"has: version, node, interfaces, snat, nameservers, tunnel_source, steal_ports, "
+		"has: version, node, interfaces, snat, nameservers, inventory, tunnel_source, "
+		"steal_ports, "
 		"hash_seed, "
 		"nat_flows, recorded_flows, answers_per_second, limits, acls, regions, "
 		"client_regions, listeners\n"

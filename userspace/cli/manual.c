@@ -79,7 +79,7 @@ static const char *type_name(const struct schema_key *key)
 		[SCHEMA_RATE] = "a rate, as in 100/s or 30/m burst 50",
 		[SCHEMA_PORTS] = "ports and ranges, as in 80,443,7000-7099",
 		[SCHEMA_TARGET] = "a path of a request, perhaps with ?query",
-		[SCHEMA_ENDPOINT_ADDRESS] = "an IP address or a name in DNS",
+		[SCHEMA_ENDPOINT_ADDRESS] = "an IP address, a name in DNS or the id of an instance",
 		[SCHEMA_SERVER] = "the name or address of a host",
 		[SCHEMA_AUTHORITY] = "HOST[:PORT]",
 		[SCHEMA_MAP] = "a mapping with names of your choice",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/fields.h"
+#include "config/inventory.h"
 #include "config/limits.h"
 #include "config/regions.h"
 
@@ -88,6 +89,7 @@ static int build_endpoint(const struct tree_node *map, const struct tree_node *g
 	bool own_mode = fields_get(map, ENDPOINT_MODE);
 	struct endpoint endpoint = {
 		.address = address->value.addr,
+		.type = fields_type(map),
 		.port = fields_number(map, ENDPOINT_PORT)
 				?: fields_number(group, GROUP_PORT_OVERRIDE),
 		.weight = fields_number(map, ENDPOINT_WEIGHT),
@@ -327,7 +329,8 @@ struct model *build_model(const struct tree_node *root)
 	    build_snat(root, model) < 0 || build_nameservers(root, model) < 0 ||
 	    build_tunnel_source(root, ROOT_TUNNEL_SOURCE, &model->tunnel_source) < 0 ||
 	    build_acls(root, model) < 0 || regions_build(root, model) < 0 ||
-	    build_listeners(root, model) < 0 || model_index(model) < 0)
+	    inventory_build(root, &model->inventory) < 0 || build_listeners(root, model) < 0 ||
+	    model_index(model) < 0)
 		return NULL;
 	return take_ptr(model);
 }

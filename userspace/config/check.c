@@ -288,14 +288,20 @@ static void check_type(struct report *report, const struct tree_node *endpoint,
 {
 	const struct tree_node *type = fields_get(endpoint, ENDPOINT_TYPE);
 	bool domain = fields_is_domain(address);
+	uint8_t wanted = fields_type(endpoint);
 
-	if (type && domain != (type->value.number == SCHEMA_TYPE_CUSTOM_DOMAIN))
+	if (domain != (wanted >= TYPE_CUSTOM_DOMAIN))
 		tree_error(report, address, "address '%s' is %s, but the type is %s", address->text,
 			   domain ? "a name" : "an IP address", type->text);
-	if (domain && strlen(address->text) + sizeof(":65535") > WEIR_NAME_MAX &&
-	    !fields_get(endpoint, ENDPOINT_NAME))
+	else if (wanted > TYPE_CUSTOM_DOMAIN && strchr(address->text, '.'))
 		tree_error(report, address,
-			   "the domain is too long to be the endpoint's name; give it one, with "
+			   "address '%s' is a name in DNS, but the type is %s; write the id of the "
+			   "instance",
+			   address->text, type->text);
+	else if (domain && strlen(address->text) + sizeof(":65535") > WEIR_NAME_MAX &&
+		 !fields_get(endpoint, ENDPOINT_NAME))
+		tree_error(report, address,
+			   "the address is too long to be the endpoint's name; give it one, with "
 			   "name:");
 }
 

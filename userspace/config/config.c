@@ -12,6 +12,7 @@
 #include "config/conflict.h"
 #include "config/http_check.h"
 #include "config/http_print.h"
+#include "config/inventory.h"
 #include "config/limits.h"
 #include "config/load.h"
 #include "config/read.h"
@@ -48,6 +49,7 @@ static void examine(struct report *report, struct tree_node **ret)
 	http_check(report, *ret);
 	access_check(report, *ret);
 	regions_check(report, *ret);
+	inventory_check(report, *ret);
 	conflict_check(report, *ret);
 }
 
@@ -144,17 +146,20 @@ void config_print_acl(const struct acl *acl, struct str *out)
 static void print_endpoint(struct str *out, const struct listener *listener,
 			   const struct endpoint *endpoint)
 {
+	bool own_type = endpoint->type != (endpoint->domain ? TYPE_CUSTOM_DOMAIN : TYPE_CUSTOM_IP);
 	bool own_mode = endpoint->mode != listener->mode, own_name;
 	char text[MODEL_HOST_MAX];
 
 	model_endpoint_host(endpoint, text);
 	own_name = strcmp(text, endpoint->name);
-	if (!own_name && !own_mode && !endpoint->proxy_protocol) {
+	if (!own_name && !own_mode && !own_type && !endpoint->proxy_protocol) {
 		str_add(out, "          - \"%s weight %u\"\n", text, endpoint->weight);
 		return;
 	}
 	str_add(out, "          - address: \"%s\"\n",
 		endpoint->domain ? endpoint->domain : addr_print(&endpoint->address, text));
+	if (own_type)
+		str_add(out, "            type: %s\n", model_type_name(endpoint->type));
 	if (own_name)
 		str_add(out, "            name: %s\n", endpoint->name);
 	if (endpoint->port)
@@ -315,6 +320,7 @@ void config_print_settings(const struct model *model, struct str *out)
 		str_add(out, "nameservers: ");
 		print_addresses(out, model->nameservers.items, model->nameservers.count);
 	}
+	inventory_print(&model->inventory, out);
 	print_tunnel_source(out, "", &model->tunnel_source);
 	str_add(out, "steal_ports: %s\n", model->steal_ports ? "true" : "false");
 	str_add(out, "hash_seed: %u\n", model->hash_seed);

@@ -108,3 +108,13 @@ bool fields_is_domain(const struct tree_node *address)
 {
 	return addr_is_host_name(address->text);
 }
+
+uint8_t fields_type(const struct tree_node *endpoint)
+{
+	const struct tree_node *type = fields_get(endpoint, ENDPOINT_TYPE);
+	const struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
+
+	if (type)
+		return type->value.number;
+	return address && fields_is_domain(address) ? TYPE_CUSTOM_DOMAIN : TYPE_CUSTOM_IP;
+}

@@ -45,6 +45,9 @@ unsigned fields_modes(const struct tree_node *listener, const struct tree_node *
 #define FIELDS_TUNNELS (1u << WEIR_MODE_IPIP | FIELDS_GUE)
 
 /* Is the address of an endpoint a name in DNS? */
+/* enum endpoint_type of an endpoint: as it says, or as its address looks. */
+uint8_t fields_type(const struct tree_node *endpoint);
+
 bool fields_is_domain(const struct tree_node *address);
 
 /* Appends the right ports of a list of PORTS, in the order of the file: nodes with value.ports. */

@@ -168,6 +168,9 @@ void limits_print(const struct limits *limits, enum limit limit, struct str *out
 	case SCHEMA_SPAN:
 		str_add(out, "%us-%us", range->min, range->max);
 		break;
+	case SCHEMA_BOOL:
+		str_add(out, "%s", range->max ? "true" : "false");
+		break;
 	case SCHEMA_CHOICE:
 		if (key->flags & SCHEMA_LIST)
 			print_set(key, range->max, out);
@@ -200,9 +203,9 @@ static void add_limit(const struct checker *checker, const struct excess *excess
 	const struct limits *limits = &checker->limits;
 	const struct tree_node *own = NULL;
 	int64_t unit = key->type == SCHEMA_SPAN ? 1000 : 1;
-	const char *change = key->type == SCHEMA_SPAN	  ? "widen"
-			     : key->type == SCHEMA_CHOICE ? "change"
-							  : "raise";
+	const char *change = key->type == SCHEMA_SPAN				      ? "widen"
+			     : key->type == SCHEMA_CHOICE || key->type == SCHEMA_BOOL ? "change"
+										      : "raise";
 
 	if (checker->map)
 		own = fields_get(checker->map, excess->limit);
@@ -215,7 +218,8 @@ static void add_limit(const struct checker *checker, const struct excess *excess
 			choice_name(key_of(LIMIT_PROFILE), limits->range[LIMIT_PROFILE].max));
 	if (key->type == SCHEMA_PORTS) {
 		str_add(out, "; to use it, leave it out of limits: { %s: [...] }", key->name);
-	} else if (key->type == SCHEMA_CHOICE || excess->wanted.max * unit <= key->max) {
+	} else if (key->type == SCHEMA_CHOICE || key->type == SCHEMA_BOOL ||
+		   excess->wanted.max * unit <= key->max) {
 		struct limits wanted = {};
 
 		wanted.range[excess->limit] = excess->wanted;
@@ -378,6 +382,23 @@ static void check_conditions(const struct checker *checker, const struct tree_no
 	}
 }
 
+static void check_instances(const struct checker *checker, const struct tree_node *group)
+{
+	_cleanup_(fields_items_fini) struct node_list endpoints = {};
+
+	if (checker->limits.range[LIMIT_INSTANCE_ENDPOINTS].max)
+		return;
+	if (fields_items(group, GROUP_ENDPOINTS, &endpoints) < 0)
+		checker->report->error = -ENOMEM;
+	vec_foreach(endpoint, &endpoints.nodes) {
+		struct tree_node *type = fields_get(*endpoint, ENDPOINT_TYPE);
+		struct excess excess = { LIMIT_INSTANCE_ENDPOINTS, { true, true }, type };
+
+		if (type && type->value.number > TYPE_CUSTOM_DOMAIN)
+			refuse(checker, &excess, "an endpoint of type %s", type->text);
+	}
+}
+
 static void check_listener(const struct checker *checker, const struct tree_node *listener)
 {
 	_cleanup_(fields_items_fini) struct node_list groups = {}, rules = {};
@@ -393,9 +414,11 @@ static void check_listener(const struct checker *checker, const struct tree_node
 	check_groups(checker, &groups);
 	vec_foreach(rule, &rules.nodes)
 		check_conditions(checker, *rule);
-	vec_foreach(group, &groups.nodes)
+	vec_foreach(group, &groups.nodes) {
 		check_items(checker, LIMIT_ENDPOINTS, fields_get(*group, GROUP_ENDPOINTS),
 			    "endpoints in a group");
+		check_instances(checker, *group);
+	}
 }
 
 void limits_check(struct report *report, struct tree_node *root)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/inventory.h"
 #include "config/regions.h"
 #include "util/str.h"
 
@@ -46,6 +47,7 @@ void model_free(struct model *model)
 		vec_free(&acl->prefixes);
 	vec_free(&model->acls);
 	regions_fini(model);
+	inventory_fini(&model->inventory);
 	vec_free(&model->listeners);
 	vec_free(&model->interfaces);
 	vec_free(&model->snat);
@@ -235,6 +237,7 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->tunnel_source.list, 0, sizeof(copy->tunnel_source.list));
 	memset(&copy->limits.reserved_udp_ports, 0, sizeof(copy->limits.reserved_udp_ports));
 	memset(&copy->regions, 0, sizeof(copy->regions));
+	memset(&copy->inventory, 0, sizeof(copy->inventory));
 	copy->clients_file = copy->clients_maxmind = NULL;
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
 	copy->by_name = (struct lookup){};
@@ -242,7 +245,8 @@ struct model *model_copy(const struct model *model)
 	    append_all(&copy->nameservers, &model->nameservers) < 0 ||
 	    append_all(&copy->tunnel_source.list, &model->tunnel_source.list) < 0 ||
 	    append_all(&copy->limits.reserved_udp_ports, &model->limits.reserved_udp_ports) < 0 ||
-	    copy_acls(model, copy) < 0 || regions_copy(model, copy) < 0)
+	    copy_acls(model, copy) < 0 || regions_copy(model, copy) < 0 ||
+	    inventory_copy(&model->inventory, &copy->inventory) < 0)
 		return NULL;
 	vec_foreach(listener, &model->listeners) {
 		if (vec_push(&copy->listeners, (struct listener){}) < 0 ||
@@ -275,6 +279,24 @@ const char *model_health_name(uint8_t protocol)
 	};
 
 	return protocol < sizeof(names) / sizeof(names[0]) ? names[protocol] : "?";
+}
+
+bool model_is_instance(const struct endpoint *endpoint)
+{
+	return endpoint->type == TYPE_ECS || endpoint->type == TYPE_SLB;
+}
+
+const char *model_type_name(uint8_t type)
+{
+	static const char *const names[] = {
+		[TYPE_CUSTOM_IP] = "custom_ip",
+		[TYPE_PUBLIC_IP] = "public_ip",
+		[TYPE_CUSTOM_DOMAIN] = "custom_domain",
+		[TYPE_ECS] = "ecs",
+		[TYPE_SLB] = "slb",
+	};
+
+	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
 }
 
 const char *model_endpoint_host(const struct endpoint *endpoint, char *text)
@@ -335,7 +357,8 @@ static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
 	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
 	       a->port == b->port && a->weight == b->weight && a->mode == b->mode &&
-	       a->proxy_protocol == b->proxy_protocol && !compare_texts(a->domain, b->domain);
+	       a->proxy_protocol == b->proxy_protocol && a->type == b->type &&
+	       !compare_texts(a->domain, b->domain);
 }
 
 static bool same_health_check(const struct health_check *a, const struct health_check *b)
@@ -399,6 +422,7 @@ bool model_equal(const struct model *a, const struct model *b)
 	       a->answers_per_second == b->answers_per_second &&
 	       vec_equal(&a->interfaces, &b->interfaces, same_text) &&
 	       vec_equal(&a->nameservers, &b->nameservers, addr_equal) &&
+	       inventory_equal(&a->inventory, &b->inventory) &&
 	       vec_equal(&a->snat, &b->snat, addr_equal) &&
 	       vec_equal(&a->acls, &b->acls, same_acl) && regions_equal(a, b) &&
 	       vec_equal(&a->tunnel_source.list, &b->tunnel_source.list, addr_prefix_equal) &&

@@ -35,10 +35,21 @@ struct rate {
 	uint32_t burst;
 };
 
+/* What the address of an endpoint is. */
+enum endpoint_type {
+	TYPE_CUSTOM_IP,
+	TYPE_PUBLIC_IP,
+	TYPE_CUSTOM_DOMAIN,
+	TYPE_ECS,
+	TYPE_SLB,
+};
+
 struct endpoint {
 	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
 	struct addr address;
-	char *domain;		/* owned: its addresses are the endpoint's; NULL: `address` is */
+	uint8_t type;		/* enum endpoint_type */
+	char *domain;		/* owned: its addresses are the endpoint's, or the id of the
+				 * instance whose are; NULL: `address` is */
 	uint8_t sharers;	/* addresses of the domain that share the weight; 0: it has one */
 	bool leaving;		/* an address that the domain has no more: no new flows */
 	uint16_t port;		/* 0: the listener's port */
@@ -136,11 +147,12 @@ enum limit {
 	LIMIT_ENDPOINTS,      /* of a group */
 	LIMIT_DEFAULT_GROUPS, /* of a listener, like the next */
 	LIMIT_VIRTUAL_GROUPS,
-	LIMIT_RULE_ORDER,      /* enum http_rule_order */
-	LIMIT_RULE_CONDITIONS, /* a set of 1 << enum http_field */
-	LIMIT_IDLE_TCP,	       /* s */
-	LIMIT_IDLE_UDP,	       /* s */
-	LIMIT_IDLE_HTTP,       /* s */
+	LIMIT_INSTANCE_ENDPOINTS, /* are they allowed? */
+	LIMIT_RULE_ORDER,	  /* enum http_rule_order */
+	LIMIT_RULE_CONDITIONS,	  /* a set of 1 << enum http_field */
+	LIMIT_IDLE_TCP,		  /* s */
+	LIMIT_IDLE_UDP,		  /* s */
+	LIMIT_IDLE_HTTP,	  /* s */
 	LIMIT_COUNT,
 };
 
@@ -149,6 +161,14 @@ struct limits {
 		uint32_t min, max; /* equal but for a span */
 	} range[LIMIT_COUNT];	   /* of the profile: its number */
 	VEC(struct port_range) reserved_udp_ports;
+};
+
+#define MODEL_INVENTORY_FILES 16
+
+/* Where the addresses of instances are looked up. */
+struct inventory {
+	VEC(char *) files;  /* owned; none: there is no inventory */
+	bool prefer_public; /* of an ecs instance's addresses */
 };
 
 struct model {
@@ -162,6 +182,7 @@ struct model {
 	VEC(char *) interfaces;	      /* owned */
 	VEC(struct addr) snat;	      /* empty: the route's preferred source */
 	VEC(struct addr) nameservers; /* empty: those of the host */
+	struct inventory inventory;
 	struct tunnel_source tunnel_source; /* the same */
 	struct limits limits;		    /* that the file keeps to */
 	VEC(struct acl) acls;
@@ -202,6 +223,12 @@ const char *model_health_name(uint8_t protocol);
  * Returns `text`, with room for MODEL_HOST_MAX. */
 #define MODEL_HOST_MAX (ADDR_HOST_MAX + 8)
 const char *model_endpoint_host(const struct endpoint *endpoint, char *text);
+
+/* Is the address an instance's, to be looked up in the inventory? */
+bool model_is_instance(const struct endpoint *endpoint);
+
+/* "custom_ip", "ecs", ...: as the configuration has it. */
+const char *model_type_name(uint8_t type);
 
 /* "100/s burst 200", without the burst where it equals the count. Returns `text`, with room for
  * MODEL_RATE_MAX. */

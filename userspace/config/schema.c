@@ -50,11 +50,17 @@ static const struct schema_choice rule_conditions[] = { { "all", (1 << HTTP_FIEL
 							{ "cookie", 1 << HTTP_COOKIE },
 							{ "source_ip", 1 << HTTP_SOURCE_IP },
 							{} };
-static const struct schema_choice endpoint_types[] = { { "custom_ip", SCHEMA_TYPE_CUSTOM_IP },
-						       { "public_ip", SCHEMA_TYPE_PUBLIC_IP },
-						       { "custom_domain",
-							 SCHEMA_TYPE_CUSTOM_DOMAIN },
-						       {} };
+static const struct schema_choice endpoint_types[] = {
+	{ "custom_ip", TYPE_CUSTOM_IP },
+	{ "public_ip", TYPE_PUBLIC_IP },
+	{ "custom_domain", TYPE_CUSTOM_DOMAIN },
+	{ "ecs", TYPE_ECS },
+	{ "slb", TYPE_SLB },
+	{},
+};
+static const struct schema_choice instance_addresses[] = { { "private", false },
+							   { "public", true },
+							   {} };
 
 static const struct schema_key endpoint_keys[] = {
 	[ENDPOINT_NAME] = {
@@ -69,13 +75,14 @@ static const struct schema_key endpoint_keys[] = {
 		.choices = endpoint_types,
 		.absent = "custom_ip, or of a name: custom_domain",
 		.help = "what the address is: custom_ip and public_ip: one; custom_domain: a name "
-			"in DNS, whose addresses share the weight",
+			"in DNS, whose addresses share the weight; ecs, slb: the id of an "
+			"instance, whose addresses 'inventory' has",
 	},
 	[ENDPOINT_ADDRESS] = {
 		.name = "address",
 		.type = SCHEMA_ENDPOINT_ADDRESS,
 		.flags = SCHEMA_REQUIRED,
-		.help = "IP address of the endpoint, or its name in DNS",
+		.help = "IP address of the endpoint, its name in DNS, or the id of its instance",
 	},
 	[ENDPOINT_PORT] = {
 		.name = "port",
@@ -574,6 +581,31 @@ static const struct schema_key node_keys[] = {
 };
 static const struct schema_object node = { .name = "node", KEYS(node_keys) };
 
+static const struct schema_key inventory_keys[] = {
+	[INVENTORY_FILES] = {
+		.name = "files",
+		.type = SCHEMA_PATH,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST,
+		.min_items = 1,
+		.max_items = MODEL_INVENTORY_FILES,
+		.help = "JSON as 'aliyun ecs DescribeInstances' and 'aliyun slb "
+			"DescribeLoadBalancers' print it, in one file or several, each with as "
+			"many pages as you like; read again when it changes",
+	},
+	[INVENTORY_ADDRESSES] = {
+		.name = "addresses",
+		.type = SCHEMA_CHOICE,
+		.choices = instance_addresses,
+		.fallback = false,
+		.absent = "private",
+		.help = "private: an ecs instance is reached at the address it has in its network, "
+			"and at a public one only if it has no other; public: the other way round",
+	},
+};
+static const struct schema_object inventory = { .name = "inventory",
+						KEYS(inventory_keys),
+						.scalar = &inventory_keys[INVENTORY_FILES] };
+
 /* enum limit of model.h */
 static const struct schema_key limits_keys[] = {
 	[LIMIT_PROFILE] = {
@@ -639,6 +671,12 @@ static const struct schema_key limits_keys[] = {
 		.max = 10000,
 		.profiles = { "100", "1" },
 		.help = "most endpoint groups of type virtual of a listener",
+	},
+	[LIMIT_INSTANCE_ENDPOINTS] = {
+		.name = "instance_endpoints",
+		.type = SCHEMA_BOOL,
+		.profiles = { "true", "false" },
+		.help = "true: endpoints may be of type ecs and slb",
 	},
 	[LIMIT_RULE_ORDER] = {
 		.name = "rule_order",
@@ -720,6 +758,12 @@ static const struct schema_key root_keys[] = {
 		.flags = SCHEMA_LIST,
 		.absent = "those of /etc/resolv.conf",
 		.help = "who is asked for the addresses of endpoints of type custom_domain",
+	},
+	[ROOT_INVENTORY] = {
+		.name = "inventory",
+		.type = SCHEMA_OBJECT,
+		.object = &inventory,
+		.help = "where the addresses of endpoints of type ecs and slb are looked up",
 	},
 	[ROOT_TUNNEL_SOURCE] = {
 		.name = "tunnel_source",

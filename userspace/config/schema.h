@@ -95,6 +95,7 @@ enum schema_root_keys {
 	ROOT_INTERFACES,
 	ROOT_SNAT,
 	ROOT_NAMESERVERS,
+	ROOT_INVENTORY,
 	ROOT_TUNNEL_SOURCE,
 	ROOT_STEAL_PORTS,
 	ROOT_HASH_SEED,
@@ -111,6 +112,11 @@ enum schema_root_keys {
 enum schema_node_keys {
 	NODE_NAME,
 	NODE_REGION,
+};
+
+enum schema_inventory_keys {
+	INVENTORY_FILES,
+	INVENTORY_ADDRESSES,
 };
 
 enum schema_latency_keys {
@@ -186,13 +192,6 @@ enum schema_health_check_keys {
 	HEALTH_CHECK_VERIFY,
 	HEALTH_CHECK_CA_FILE,
 	HEALTH_CHECK_SERVER_NAME,
-};
-
-/* What the address of an endpoint is. */
-enum schema_endpoint_type {
-	SCHEMA_TYPE_CUSTOM_IP,
-	SCHEMA_TYPE_PUBLIC_IP,
-	SCHEMA_TYPE_CUSTOM_DOMAIN,
 };
 
 enum schema_endpoint_keys {
