@@ -363,7 +363,8 @@ Test(config, keys)
 		  "'{'\n" },
 		{ "hello\n",
 		  "1:1 error expected a mapping with the keys of a configuration: version, "
-		  "node, interfaces, snat, nameservers, inventory, tunnel_source, steal_ports, hash_seed, "
+		  "node, interfaces, snat, nameservers, inventory, tunnel_source, steal_ports, "
+		  "hash_seed, "
 		  "nat_flows, "
 		  "recorded_flows, answers_per_second, limits, acls, regions, client_regions, "
 		  "listeners\n" },

@@ -80,7 +80,7 @@ Test(config_inventory, types)
 		  "5:26 error address 'i-a.example' is a name in DNS, but the type is slb; write "
 		  "the id of the instance\n" },
 		{ ONE, ECS ", " ECS,
-		  
+
 		  "5:44 error endpoint 'i-a' is given twice; first in line 5\n" },
 	};
 

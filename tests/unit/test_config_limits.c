@@ -239,7 +239,8 @@ Test(config_limits, wrong_limits)
 		  .wanted = "2:11 error unknown key 'endpoints'; a set of limits has: profile, "
 			    "listeners, ports_per_listener, port_max, reserved_udp_ports, "
 			    "endpoints_per_group, default_groups_per_listener, "
-			    "virtual_groups_per_listener, instance_endpoints, rule_order, rule_conditions, "
+			    "virtual_groups_per_listener, instance_endpoints, rule_order, "
+			    "rule_conditions, "
 			    "idle_timeout_tcp, idle_timeout_udp, idle_timeout_http\n" },
 	};
 

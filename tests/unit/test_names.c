@@ -52,7 +52,8 @@ static bool set(int family, uint64_t now, const char *const *list)
 
 static void build(void)
 {
-	_cleanup_(model_freep) struct model *expanded = names_expand(&names, model);
+	_cleanup_(model_freep) struct model *expanded =
+		names_expand(&names, &(struct names){}, model);
 	struct plan *next = NULL;
 
 	cr_assert(expanded);
@@ -195,4 +196,55 @@ Test(names, an_address_is_there_once)
 	build();
 	cr_expect_eq(support_listener(&world, "web")->endpoints.count, 3);
 	end();
+}
+
+/* What one instance has given back is another's before the flows of the first are over. */
+Test(names, an_address_changes_hands)
+{
+	static const char two[] =
+		"version: 1\ninventory: /a\nlisteners:\n"
+		"- {name: web, protocol: tcp, address: 192.0.2.1, port: 80, endpoint_groups: "
+		"[{name: "
+		"main, endpoints: [{address: i-a, type: ecs}, {address: i-b, type: ecs}]}]}\n";
+	_cleanup_(model_freep) struct model *instances = support_parse(two);
+	_cleanup_(model_freep) struct model *expanded = NULL;
+	const struct endpoint_group *group;
+	struct addr first = support_addr("10.0.0.3"), second = support_addr("10.0.0.4");
+
+	names_set(names_get(&names, "ecs/i-a"), AF_INET, &first, 1, 1);
+	names_set(names_get(&names, "ecs/i-a"), AF_INET, &second, 1, 2);
+	names_set(names_get(&names, "ecs/i-b"), AF_INET, &first, 1, 2);
+	expanded = names_expand(&(struct names){}, &names, instances);
+	cr_assert(expanded);
+	group = &expanded->listeners.items[0].groups.items[0];
+	cr_assert_eq(group->endpoints.count, 2);
+	cr_expect_str_eq(group->endpoints.items[0].name, "i-a");
+	cr_expect(addr_equal(&group->endpoints.items[0].address, &second));
+	cr_expect_str_eq(group->endpoints.items[1].name, "i-b");
+	cr_expect(addr_equal(&group->endpoints.items[1].address, &first));
+	cr_expect(!group->endpoints.items[1].leaving);
+	names_fini(&names);
+}
+
+static bool begins_with_a(void *user, const char *name)
+{
+	(void)user;
+	return *name == 'a';
+}
+
+Test(names, are_kept_and_found)
+{
+	char name[32];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "%c%d.Example", "ab"[i % 2], i);
+		cr_assert(names_get(&names, name));
+	}
+	names_keep(&names, begins_with_a, NULL);
+	cr_expect_eq(names.list.count, 500);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "%c%d.eXample", "ab"[i % 2], i);
+		cr_expect_eq(names_find(&names, name) != NULL, i % 2 == 0);
+	}
+	names_fini(&names);
 }

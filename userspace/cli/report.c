@@ -8,6 +8,7 @@
 
 #include "cli/client.h"
 #include "cli/output.h"
+#include "daemon/state.h"
 #include "dataplane/flows.h"
 
 void report_fini(struct report *report)
@@ -15,6 +16,8 @@ void report_fini(struct report *report)
 	vec_foreach(listener, &report->listeners)
 		vec_free(&listener->endpoints);
 	vec_free(&report->listeners);
+	vec_free(&report->unresolved);
+	json_decref(report->names);
 	plan_free(report->plan);
 	object_close(report->object);
 	*report = (struct report){};
@@ -163,8 +166,33 @@ static int read_all(struct report *report, const struct selector *selector, stru
 	return r < 0 ? err_set(err, r, "cannot read the counters: %s", strerror(-r)) : 0;
 }
 
+/* Endpoints without an address have no row: the daemon's file has them. One that is not to be read
+ * is no reason to show nothing. */
+static int read_unresolved(const struct cli *cli, const struct selector *selector,
+			   struct report *report)
+{
+	struct report_unresolved one;
+	json_t *item;
+	size_t i;
+
+	if (state_read_object(cli->instance, "names.json", &report->names, NULL) < 0)
+		return 0;
+	json_array_foreach(json_object_get(report->names, "unresolved"), i, item) {
+		if (json_unpack(item, "{s:s, s:s, s:s, s:s, s:s, s:s}", "listener", &one.listener,
+				"group", &one.group, "endpoint", &one.endpoint, "type", &one.type,
+				"address", &one.address, "why", &one.why) ||
+		    !selector_matches(selector, one.listener, one.group, one.endpoint))
+			continue;
+		if (vec_push(&report->unresolved, one))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static bool is_empty(const struct report *report, const struct selector *selector)
 {
+	if (report->unresolved.count)
+		return false;
 	vec_foreach(listener, &report->listeners)
 		if (selector->parts < 2 || listener->endpoints.count)
 			return false;
@@ -181,6 +209,8 @@ int report_open(const struct cli *cli, const char *text, struct report *ret, str
 		return r;
 	r = client_open(cli, &report.object, &report.plan, err);
 	r = r ?: read_all(&report, &selector, err);
+	if (!r && read_unresolved(cli, &selector, &report) < 0)
+		r = err_set(err, -ENOMEM, "out of memory");
 	if (r < 0)
 		return r;
 	if (text && is_empty(&report, &selector))

@@ -6,6 +6,8 @@
 #ifndef WEIR_CLI_REPORT_H
 #define WEIR_CLI_REPORT_H
 
+#include <jansson.h>
+
 #include "cli/cli.h"
 #include "config/selector.h"
 #include "dataplane/counters.h"
@@ -26,11 +28,19 @@ struct report_listener {
 	VEC(struct report_endpoint) endpoints; /* by group and row */
 };
 
+/* One that has no row, since DNS or the inventory has no address for it. */
+struct report_unresolved {
+	const char *listener, *group, *endpoint; /* all in `names` */
+	const char *type, *address, *why;
+};
+
 struct report {
 	struct object *object;
 	struct plan *plan;
 	struct counters elsewhere; /* of no listener */
 	VEC(struct report_listener) listeners;
+	json_t *names; /* what the daemon has noted of domains and instances; NULL: nothing */
+	VEC(struct report_unresolved) unresolved;
 };
 
 /* Reads everything of what the selector names. -ESRCH: it names nothing. */

@@ -182,6 +182,26 @@ static size_t print_group(const struct report_listener *listener, size_t first)
 	return i;
 }
 
+static void print_unresolved(const struct report *report)
+{
+	static const char *const head[] = { "LISTENER/GROUP/ENDPOINT", "TYPE", "ADDRESS", "WHY",
+					    NULL };
+	struct table table = { .align = "llll", .indent = 2 };
+
+	if (!report->unresolved.count)
+		return;
+	printf("without an address for new flows:\n");
+	table_head(&table, head);
+	vec_foreach(endpoint, &report->unresolved) {
+		table_add(&table, "%s/%s/%s", endpoint->listener, endpoint->group,
+			  endpoint->endpoint);
+		table_add(&table, "%s", endpoint->type);
+		table_add(&table, "%s", endpoint->address);
+		table_add(&table, "%s", endpoint->why);
+	}
+	table_print(&table, stdout);
+}
+
 static void print_endpoints(const struct report *report)
 {
 	char addresses[256], ports[256];
@@ -197,6 +217,7 @@ static void print_endpoints(const struct report *report)
 		while (i < listener->endpoints.count)
 			i = print_group(listener, i);
 	}
+	print_unresolved(report);
 }
 
 static json_t *endpoints_json(const struct report *report)
@@ -206,6 +227,14 @@ static json_t *endpoints_json(const struct report *report)
 	vec_foreach(listener, &report->listeners)
 		vec_foreach(endpoint, &listener->endpoints)
 			json_array_append_new(list, report_endpoint_json(listener, endpoint));
+	vec_foreach(endpoint, &report->unresolved)
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:s, s:n, s:s, s:s, s:s, s:i, s:f, s:s}", "listener",
+				  endpoint->listener, "group", endpoint->group, "endpoint",
+				  endpoint->endpoint, "address", "type", endpoint->type, "target",
+				  endpoint->address, "state", "unresolved", "weight", 0, "want",
+				  0.0, "why", endpoint->why));
 	return list;
 }
 

@@ -763,7 +763,8 @@ static const struct schema_key root_keys[] = {
 		.name = "inventory",
 		.type = SCHEMA_OBJECT,
 		.object = &inventory,
-		.help = "where the addresses of endpoints of type ecs and slb are looked up",
+		.help = "where the addresses of endpoints of type ecs and slb are looked up; those that "
+			"are Running, or active, get new flows",
 	},
 	[ROOT_TUNNEL_SOURCE] = {
 		.name = "tunnel_source",

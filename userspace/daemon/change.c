@@ -15,6 +15,7 @@
 #include "daemon/world.h"
 #include "dataplane/sync.h"
 #include "util/log.h"
+#include "util/str.h"
 
 /* How long a change waits for the MAC addresses of new endpoints. */
 #define RESOLVE_WAIT_MS 1000
@@ -276,6 +277,23 @@ static void remember(struct daemon *daemon, const struct change_origin *origin)
 		log_warning("in force, but not in the history: %s", err.text);
 }
 
+/* Behind what the text itself has given rise to. */
+static void report_names(struct daemon *daemon, const struct model *model, struct change *change)
+{
+	_cleanup_(str_fini) struct str report = {};
+	char *text;
+
+	if (!model->inventory.files.count)
+		return;
+	str_add(&report, "%s", change->report ?: "");
+	naming_report(daemon->naming, model, &report);
+	text = report.size ? str_take(&report) : NULL;
+	if (!text)
+		return;
+	free(change->report);
+	change->report = text;
+}
+
 int change_configuration(struct daemon *daemon, struct model **model, char **text, bool accepted,
 			 const struct change_origin *origin, struct change *change, struct err *err)
 {
@@ -289,6 +307,8 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	/* What cannot be repaired is no reason to refuse what is asked for. */
 	if (daemon->model && repair_all(daemon, &change->repaired, &change->unrepaired) < 0)
 		log_error("%s", change->unrepaired.text);
+	if (!accepted)
+		report_names(daemon, *model, change);
 	r = interfaces_attach(daemon, *model, !accepted, err);
 	r = r ?: put_in_force(daemon, *model, &overrides, accepted, change, err);
 	if (r < 0) {

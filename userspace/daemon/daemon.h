@@ -8,7 +8,7 @@
  *   admin.c   brings the CLI's calls  calls.c       answers them
  *   upkeep.c  follows the network     interfaces.c  attaches and detaches
  *   world.c   asks the host           state.c       remembers overrides
- *   checkup.c follows health checks   naming.c      follows DNS
+ *   checkup.c follows health checks   naming.c      follows DNS; stock.c the inventory
  *   history.c what was in force       confirm.c     takes back what nobody confirms
  *   privileges.c whom it runs as      service.c     tells the service manager
  *   preview.c what would change       repair.c      undoes what someone else changed
@@ -43,10 +43,11 @@ struct daemon {
 	struct nl *nl;
 	struct object *object;
 
-	struct model *model;	/* of the configuration in force */
-	struct model *expanded; /* the same with addresses for domains; NULL: it has none */
-	char *text;		/* of the same */
-	struct state state;	/* overrides */
+	struct model *model; /* of the configuration in force */
+	struct model *
+		expanded; /* the same with addresses for domains and instances; NULL: it has none */
+	char *text;	  /* of the same */
+	struct state state; /* overrides */
 	struct facts facts;
 	struct plan *plan;    /* in force */
 	struct err complaint; /* said last of an interface that cannot be attached */

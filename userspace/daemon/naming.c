@@ -9,6 +9,7 @@
 
 #include "daemon/change.h"
 #include "daemon/checkup.h"
+#include "daemon/stock.h"
 #include "dns/resolver.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -19,8 +20,18 @@
 struct naming {
 	struct daemon *daemon;
 	struct resolver *resolver;
+	struct stock *stock;
+	bool saved;		   /* there is a file, and something in it */
 	struct loop_source *timer; /* runs while something is to be put in force */
 };
+
+/* Of a domain, or of an instance: "ecs/i-a". */
+static bool is_name(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	return addr_is_host_name(slash ? slash + 1 : name);
+}
 
 static int load_name(json_t *from, struct names *names)
 {
@@ -31,7 +42,7 @@ static int load_name(json_t *from, struct names *names)
 	size_t i;
 
 	if (json_unpack(from, "{s:s, s:o}", "domain", &name, "addresses", &addresses) ||
-	    !addr_is_host_name(name) || !json_is_array(addresses))
+	    !is_name(name) || !json_is_array(addresses))
 		return -EINVAL;
 	domain = names_get(names, name);
 	if (!domain)
@@ -50,31 +61,37 @@ static int load_name(json_t *from, struct names *names)
 	return 0;
 }
 
-static int load_names(const char *instance, struct names *ret, struct err *err)
+/* What was known of domains and of instances. */
+static int load_names(struct naming *naming, struct names *ret_domains, struct names *ret_instances,
+		      struct err *err)
 {
-	_cleanup_(names_fini) struct names names = {};
+	const char *instance = naming->daemon->options->instance;
+	_cleanup_(names_fini) struct names domains = {}, instances = {};
 	_cleanup_(json_decrefp) json_t *root = NULL;
-	json_t *list, *item;
+	json_t *item;
 	int r = state_read_object(instance, NAMES_FILE, &root, err);
 	size_t i;
 
 	if (r < 0)
 		return r;
-	list = json_object_get(root, "names");
-	json_array_foreach(list, i, item)
-		r = r ?: load_name(item, &names);
+	naming->saved = root;
+	json_array_foreach(json_object_get(root, "names"), i, item)
+		r = r ?: load_name(item, &domains);
+	json_array_foreach(json_object_get(root, "instances"), i, item)
+		r = r ?: load_name(item, &instances);
 	if (r < 0)
 		return err_set(err, r,
 			       WEIR_STATE_DIR "/%s/" NAMES_FILE ": is damaged; repair or remove it",
 			       instance);
-	*ret = names;
-	names = (struct names){};
+	*ret_domains = domains;
+	*ret_instances = instances;
+	domains = instances = (struct names){};
 	return 0;
 }
 
-static int save_names(const char *instance, const struct names *names, struct err *err)
+static json_t *print_names(const struct names *names)
 {
-	_cleanup_(json_decrefp) json_t *root = json_pack("{s:[]}", "names");
+	json_t *list = json_array();
 	char one[ADDR_TEXT_MAX];
 
 	vec_foreach(domain, &names->list) {
@@ -85,11 +102,69 @@ static int save_names(const char *instance, const struct names *names, struct er
 					      json_pack("{s:s, s:I}", "address",
 							addr_print(&known->address, one), "left",
 							(json_int_t)known->left));
-		json_array_append_new(
-			json_object_get(root, "names"),
-			json_pack("{s:s, s:o}", "domain", domain->name, "addresses", addresses));
+		json_array_append_new(list, json_pack("{s:s, s:o}", "domain", domain->name,
+						      "addresses", addresses));
 	}
-	return state_write_object(instance, NAMES_FILE, root, err);
+	return list;
+}
+
+/* Why an endpoint with a domain or instance has no address for new flows; NULL: it has. */
+static const char *why_unresolved(const struct naming *naming, const struct endpoint *endpoint,
+				  char text[STOCK_TROUBLE_MAX])
+{
+	const struct model *model = naming->daemon->model;
+	const struct names_domain *known;
+
+	if (model_is_instance(endpoint))
+		return stock_trouble(naming->stock, model, endpoint, text);
+	known = names_find(resolver_names(naming->resolver), endpoint->domain);
+	return known && names_usable(known) ? NULL : "has no address in DNS";
+}
+
+/* Those that no row of the data plane stands for, for `weir show` to tell. */
+static json_t *print_unresolved(const struct naming *naming)
+{
+	char text[STOCK_TROUBLE_MAX];
+	json_t *list = json_array();
+
+	vec_foreach(listener, &naming->daemon->model->listeners) {
+		vec_foreach(group, &listener->groups) {
+			vec_foreach(endpoint, &group->endpoints) {
+				const char *why = endpoint->domain
+							  ? why_unresolved(naming, endpoint, text)
+							  : NULL;
+
+				if (why)
+					json_array_append_new(
+						list,
+						json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}",
+							  "listener", listener->name, "group",
+							  group->name, "endpoint", endpoint->name,
+							  "type", model_type_name(endpoint->type),
+							  "address", endpoint->domain, "why", why));
+			}
+		}
+	}
+	return list;
+}
+
+/* Nothing is written as long as there is nothing to say. */
+static void save_names(struct naming *naming)
+{
+	const char *instance = naming->daemon->options->instance;
+	bool needed = names_needed(naming->daemon->model);
+	_cleanup_(json_decrefp) json_t *root = NULL;
+	struct err err = {};
+
+	if (!needed && !naming->saved)
+		return;
+	root = json_pack("{s:o, s:o, s:o}", "names", print_names(resolver_names(naming->resolver)),
+			 "instances", print_names(stock_known(naming->stock)), "unresolved",
+			 print_unresolved(naming));
+	if (state_write_object(instance, NAMES_FILE, root, &err) < 0)
+		log_warning("in force, but not remembered over a restart: %s", err.text);
+	else
+		naming->saved = needed;
 }
 
 static void on_changed(void *user, const struct names_domain *domain)
@@ -119,6 +194,13 @@ static void on_troubled(void *user, const char *domain, const char *reason)
 		log_info("%s: is resolved again", domain);
 }
 
+static void on_stock(void *user)
+{
+	struct naming *naming = user;
+
+	loop_set_timer(naming->timer, 0, 0);
+}
+
 /* The answers come into force, and are remembered. */
 static void on_time(void *user, uint32_t expirations)
 {
@@ -128,30 +210,35 @@ static void on_time(void *user, uint32_t expirations)
 
 	(void)expirations;
 	if (change_world(daemon, &err) < 0) {
-		log_error("addresses of domains are not in force yet: %s", err.text);
+		log_error("new addresses of endpoints are not in force yet: %s", err.text);
 		loop_set_timer(naming->timer, RETRY_MS, 0);
 		return;
 	}
 	checkup_follow(daemon->checkup);
-	if (save_names(daemon->options->instance, resolver_names(naming->resolver), &err) < 0)
-		log_warning("in force, but not remembered over a restart: %s", err.text);
+	save_names(naming);
 }
 
 static int start(struct naming *naming, struct err *err)
 {
 	struct resolver_calls calls = { on_changed, on_troubled, naming };
+	struct stock_calls stock_calls = { on_stock, naming };
 	struct daemon *daemon = naming->daemon;
-	struct names names = {};
+	struct names domains = {}, instances = {};
 	int r;
 
 	r = loop_add_timer(daemon->loop, (struct loop_call){ on_time, naming }, &naming->timer);
 	if (r < 0)
 		return err_set(err, r, "event loop: %s", strerror(-r));
+	r = stock_new(daemon->loop, &stock_calls, &naming->stock);
+	if (r < 0)
+		return err_set(err, r, "event loop: %s", strerror(-r));
 	r = resolver_new(daemon->loop, &calls, &naming->resolver, err);
-	r = r ?: load_names(daemon->options->instance, &names, err);
-	if (!r)
-		resolver_adopt(naming->resolver, &names);
-	return r;
+	r = r ?: load_names(naming, &domains, &instances, err);
+	if (r < 0)
+		return r;
+	resolver_adopt(naming->resolver, &domains);
+	stock_adopt(naming->stock, &instances);
+	return 0;
 }
 
 int naming_start(struct daemon *daemon, struct err *err)
@@ -176,22 +263,34 @@ void naming_stop(struct naming *naming)
 	if (!naming)
 		return;
 	resolver_free(naming->resolver);
+	stock_free(naming->stock);
 	loop_remove(naming->timer);
 	free(naming);
 }
 
-int naming_expand(const struct naming *naming, const struct model *model, struct model **ret,
+int naming_expand(struct naming *naming, const struct model *model, struct model **ret,
 		  struct err *err)
 {
+	_cleanup_(names_fini) struct names instances = {};
+
 	*ret = NULL;
 	if (!names_needed(model))
 		return 0;
-	*ret = names_expand(resolver_names(naming->resolver), model);
+	if (!stock_names(naming->stock, model, &instances))
+		*ret = names_expand(resolver_names(naming->resolver), &instances, model);
 	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+void naming_report(struct naming *naming, const struct model *model, struct str *out)
+{
+	stock_report(naming->stock, model, out);
 }
 
 void naming_follow(struct naming *naming)
 {
-	if (resolver_follow(naming->resolver, naming->daemon->model) < 0)
+	const struct model *model = naming->daemon->model;
+
+	if (resolver_follow(naming->resolver, model) < 0 || stock_follow(naming->stock, model) < 0)
 		log_error("domains: out of memory; not all are followed");
+	save_names(naming);
 }

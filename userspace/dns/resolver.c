@@ -442,11 +442,15 @@ static int want(struct resolver *resolver, const char *name)
 	return 0;
 }
 
+static bool is_followed(void *user, const char *name)
+{
+	return find_task(user, name);
+}
+
 /* Drops those that nobody wants, and what is known of them. */
 static void drop_others(struct resolver *resolver)
 {
 	struct task *task, *next;
-	size_t kept = 0;
 
 	for (task = LIST_FIRST(&resolver->tasks); task; task = next) {
 		next = LIST_NEXT(task, entry);
@@ -456,15 +460,7 @@ static void drop_others(struct resolver *resolver)
 		if (!task->open)
 			task_free(task);
 	}
-	vec_foreach(domain, &resolver->names.list) {
-		if (find_task(resolver, domain->name)) {
-			resolver->names.list.items[kept++] = *domain;
-			continue;
-		}
-		free(domain->name);
-		vec_free(&domain->addresses);
-	}
-	resolver->names.list.count = kept;
+	names_keep(&resolver->names, is_followed, resolver);
 }
 
 /* "10.0.0.53,[fd00::53]:53"; what is being asked is asked again. */
@@ -497,7 +493,7 @@ int resolver_follow(struct resolver *resolver, const struct model *model)
 	vec_foreach(listener, &model->listeners)
 		vec_foreach(group, &listener->groups)
 			vec_foreach(endpoint, &group->endpoints)
-				if (!r && endpoint->domain)
+				if (!r && endpoint->domain && !model_is_instance(endpoint))
 					r = want(resolver, endpoint->domain);
 	if (r < 0)
 		return r;

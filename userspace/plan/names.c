@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "plan/names.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,13 +14,29 @@ void names_fini(struct names *names)
 		vec_free(&domain->addresses);
 	}
 	vec_free(&names->list);
+	lookup_fini(&names->by_name);
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t hash = 0;
+
+	for (; *name; name++) {
+		char low = tolower((unsigned char)*name);
+
+		hash = lookup_hash(hash, &low, 1);
+	}
+	return hash;
 }
 
 struct names_domain *names_find(const struct names *names, const char *name)
 {
-	vec_foreach(domain, &names->list)
+	lookup_foreach(item, &names->by_name, hash_of(name)) {
+		struct names_domain *domain = &names->list.items[item];
+
 		if (!strcasecmp(domain->name, name))
 			return domain;
+	}
 	return NULL;
 }
 
@@ -34,7 +52,54 @@ struct names_domain *names_get(struct names *names, const char *name)
 		free(fresh.name);
 		return NULL;
 	}
+	if (lookup_add(&names->by_name, hash_of(name), names->list.count - 1)) {
+		names->list.count--;
+		free(fresh.name);
+		return NULL;
+	}
 	return &names->list.items[names->list.count - 1];
+}
+
+void names_keep(struct names *names, bool (*wanted)(void *user, const char *name), void *user)
+{
+	struct lookup by_name = {};
+	size_t kept = 0;
+
+	vec_foreach(domain, &names->list)
+		if (wanted(user, domain->name) &&
+		    lookup_add(&by_name, hash_of(domain->name), kept++)) {
+			lookup_fini(&by_name);
+			return;
+		}
+	kept = 0;
+	vec_foreach(domain, &names->list) {
+		if (wanted(user, domain->name)) {
+			names->list.items[kept++] = *domain;
+			continue;
+		}
+		free(domain->name);
+		vec_free(&domain->addresses);
+	}
+	names->list.count = kept;
+	lookup_fini(&names->by_name);
+	names->by_name = by_name;
+}
+
+const char *names_key(const struct endpoint *endpoint, char text[NAMES_KEY_MAX])
+{
+	bool instance = model_is_instance(endpoint);
+
+	snprintf(text, NAMES_KEY_MAX, "%s%s%s", instance ? model_type_name(endpoint->type) : "",
+		 instance ? "/" : "", endpoint->domain);
+	return text;
+}
+
+bool names_usable(const struct names_domain *domain)
+{
+	vec_foreach(known, &domain->addresses)
+		if (!known->left)
+			return true;
+	return false;
 }
 
 static struct names_address *find_address(const struct names_domain *domain,
@@ -153,17 +218,27 @@ static bool has_target(const struct endpoint_group *group, const struct endpoint
 	return false;
 }
 
-/* Appends an endpoint for each address of another one's domain. */
-static int add_addresses(const struct names *names, const struct endpoint *from,
+/* What is known of domains, and of instances. */
+struct known {
+	const struct names *domains, *instances;
+};
+
+/* Appends an endpoint for each address of another one's domain that it has, or has no more. */
+static int add_addresses(const struct known *all, const struct endpoint *from, bool leaving,
 			 struct endpoint_group *group)
 {
-	const struct names_domain *domain = names_find(names, from->domain);
+	const struct names *names = model_is_instance(from) ? all->instances : all->domains;
+	const struct names_domain *domain;
+	char key[NAMES_KEY_MAX];
 
+	domain = names_find(names, names_key(from, key));
 	if (!domain)
 		return 0;
 	vec_foreach(known, &domain->addresses) {
 		struct endpoint one = *from;
 
+		if (!known->left == leaving)
+			continue;
 		one.domain = NULL;
 		one.address = known->address;
 		one.leaving = known->left;
@@ -174,8 +249,9 @@ static int add_addresses(const struct names *names, const struct endpoint *from,
 	return 0;
 }
 
-/* Those with an address first: they keep their places whatever DNS says. */
-static int expand_group(const struct names *names, struct endpoint_group *group)
+/* Those with an address first: they keep their places whatever DNS says. Last what has been left:
+ * an address that one instance has given back may be another's by now. */
+static int expand_group(const struct known *known, struct endpoint_group *group)
 {
 	struct endpoint_group whole = { .endpoints = {} };
 	int r = 0;
@@ -183,9 +259,10 @@ static int expand_group(const struct names *names, struct endpoint_group *group)
 	vec_foreach(endpoint, &group->endpoints)
 		if (!endpoint->domain)
 			r = r ?: vec_push(&whole.endpoints, *endpoint);
-	vec_foreach(endpoint, &group->endpoints)
-		if (endpoint->domain)
-			r = r ?: add_addresses(names, endpoint, &whole);
+	for (int leaving = false; leaving <= true; leaving++)
+		vec_foreach(endpoint, &group->endpoints)
+			if (endpoint->domain)
+				r = r ?: add_addresses(known, endpoint, leaving, &whole);
 	if (r < 0) {
 		vec_free(&whole.endpoints);
 		return r;
@@ -197,15 +274,17 @@ static int expand_group(const struct names *names, struct endpoint_group *group)
 	return 0;
 }
 
-struct model *names_expand(const struct names *names, const struct model *model)
+struct model *names_expand(const struct names *domains, const struct names *instances,
+			   const struct model *model)
 {
+	const struct known known = { domains, instances };
 	_cleanup_(model_freep) struct model *copy = model_copy(model);
 
 	if (!copy)
 		return NULL;
 	vec_foreach(listener, &copy->listeners)
 		vec_foreach(group, &listener->groups)
-			if (expand_group(names, group) < 0)
+			if (expand_group(&known, group) < 0)
 				return NULL;
 	return take_ptr(copy);
 }
