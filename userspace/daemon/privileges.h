@@ -7,8 +7,7 @@
  *   /run/INSTANCE          0750, in it admin.sock 0660
  *   /var/lib/INSTANCE      0750, in it files 0640
  *   /sys/fs/bpf            can be passed through by everybody (0711; Debian has 0700)
- *   /sys/fs/bpf/INSTANCE   0750, in it pins 0660: the kernel maps none that is open for reading
- * only
+ *   /sys/fs/bpf/INSTANCE   0750, in it pins 0660: none opened for reading only can be mapped
  */
 #ifndef WEIR_DAEMON_PRIVILEGES_H
 #define WEIR_DAEMON_PRIVILEGES_H

@@ -40,7 +40,7 @@ static int pin(const struct bpf_program *program, const struct bpf_map *map, con
 	if (!link)
 		return -errno;
 	sets_path(directory, set, name, path);
-	r = bpf_link__pin(link, path);
+	r = object_pin(bpf_link__fd(link), path);
 	bpf_link__destroy(link);
 	return r;
 }
