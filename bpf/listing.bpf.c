@@ -190,7 +190,7 @@ int show_endpoints(struct bpf_iter__bpf_map_elem *ctx)
 	const struct weir_listener_info *listener;
 	const struct weir_endpoint *endpoint;
 	struct sum sum = {};
-	__u32 id, want;
+	__u32 id, want; /* tenths of a per cent */
 
 	if (!row || !info)
 		return 0;
@@ -209,6 +209,7 @@ int show_endpoints(struct bpf_iter__bpf_map_elem *ctx)
 	add_traffic(&sum, &info->carried.traffic);
 	bpf_loop(CPUS_MAX, add_endpoint_cpu, &sum, 0);
 	want = info->want[0] > info->want[1] ? info->want[0] : info->want[1];
+	want = (want + 500) / 1000;
 	BPF_SEQ_PRINTF(out, "%-24s %-16s %-24s %-4s %6u ", listener->name, info->group, info->name,
 		       NAME_IN(modes, endpoint->mode), info->weight);
 	BPF_SEQ_PRINTF(out, "%3u.%u%% %-8s %12llu %16llu %12llu  ", want / 10000, want / 1000 % 10,

@@ -115,7 +115,7 @@ Test(listing, says_what_is_in_force_and_counted)
 	char web[LINE_MAX], calls[LINE_MAX];
 
 	rig_renew(&small);
-	configure(50, "");
+	configure(75, "");
 	send_packets();
 	cr_assert_eq(lines(WEIR_PIN_SHOW_LISTENERS), 4);
 	cr_assert_eq(lines(WEIR_PIN_SHOW_ENDPOINTS), 5);
@@ -128,8 +128,8 @@ Test(listing, says_what_is_in_force_and_counted)
 	snprintf(calls, sizeof(calls), "calls udp nat 1 20 %lu 20 0 %s:5000-5009",
 		 (unsigned long)rig_traffic("calls").bytes, VIP4);
 	LISTENER(calls);
-	ENDPOINT("web main 10.0.0.11 dsr 150 75.0% active 0 0 0 10.0.0.11:0");
-	ENDPOINT("web main b dsr 50 25.0% active 0 0 0 10.0.0.12:0");
+	ENDPOINT("web main 10.0.0.11 dsr 150 66.7% active 0 0 0 10.0.0.11:0");
+	ENDPOINT("web main b dsr 75 33.3% active 0 0 0 10.0.0.12:0");
 }
 
 Test(listing, follows_changes_and_larger_maps)
