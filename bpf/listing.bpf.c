@@ -212,7 +212,7 @@ int show_endpoints(struct bpf_iter__bpf_map_elem *ctx)
 	want = (want + 500) / 1000;
 	BPF_SEQ_PRINTF(out, "%-24s %-16s %-24s %-4s %6u ", listener->name, info->group, info->name,
 		       NAME_IN(modes, endpoint->mode), info->weight);
-	BPF_SEQ_PRINTF(out, "%3u.%u%% %-8s %12llu %16llu %12llu  ", want / 10000, want / 1000 % 10,
+	BPF_SEQ_PRINTF(out, "%3u.%u%% %-8s %12llu %16llu %12llu  ", want / 10, want % 10,
 		       NAME_IN(states, endpoint->state), sum.packets, sum.bytes, sum.flows);
 	print_address(out, endpoint->addr, endpoint->port, 0);
 	return 0;
