@@ -289,10 +289,11 @@ Test(config_http, answers)
 	TRY_ALL(cases);
 }
 
-#define REWRITE "path: /x, forward: api, rewrite: $"
-#define ADD	"path: /x, forward: api, add_header: $"
-#define REMOVE	"path: /x, forward: api, remove_header: $"
-#define FORWARD "path: /x, forward: $"
+#define REWRITE	      "path: /x, forward: api, rewrite: $"
+#define CAPTURE(path) "path: " path ", forward: api, rewrite: $"
+#define ADD	      "path: /x, forward: api, add_header: $"
+#define REMOVE	      "path: /x, forward: api, remove_header: $"
+#define FORWARD	      "path: /x, forward: $"
 
 Test(config_http, forwards)
 {
@@ -304,6 +305,24 @@ Test(config_http, forwards)
 		  "this listener has no endpoint group 'elsewhere'; add one of type virtual" },
 		{ REWRITE, "/y" },
 		{ REWRITE, "{ host: b.example, path: '/y${path}', query: '' }" },
+		{ CAPTURE("/a*b/?"), "'/${1}${2}'" },
+		{ CAPTURE("[/a, '~^/(x)']"), "{ path: '/${3}', query: '${1}', host: '${2}' }" },
+		{ REWRITE, "'/y/${1}'",
+		  "${1} is what a '*' of the path matched, or a group of a regular expression; "
+		  "this rule has no such path",
+		  1 },
+		{ "host: a.*, forward: api, rewrite: $", "'/y/${3}'",
+		  "${3} is what a '*' of the path matched, or a group of a regular expression; "
+		  "this rule has no such path",
+		  1 },
+		{ REWRITE, "'/${4}'",
+		  "path '/${4}' has an unknown variable; there are ${protocol}, ${host}, ${port}, "
+		  "${path} and ${query}, and ${1} to ${3} of what the path matched",
+		  1 },
+		{ REDIRECT, "'/${1}'",
+		  "url '/${1}' has an unknown variable; there are ${protocol}, ${host}, ${port}, "
+		  "${path} and ${query}",
+		  1 },
 		{ REWRITE, "{}", "rewrite is empty; name host, path or query" },
 		{ REWRITE, "y", "path 'y' must begin with '/' or ${path}" },
 		{ REWRITE, "{ query: }", "query has no value; write \"\" for an empty one", 2 },

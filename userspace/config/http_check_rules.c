@@ -190,6 +190,41 @@ static void check_header(struct report *report, struct tree_node *node, const ch
 	}
 }
 
+/* Is there something in the paths of the rule that ${1} to ${3} can stand for? */
+static bool has_captures(const struct tree_node *rule)
+{
+	const struct tree_node *paths = find(rule, RULE_PATH);
+
+	if (!paths || paths->kind != TREE_LIST)
+		return paths;
+	vec_foreach(path, &paths->items)
+		if (!((*path)->flags & TREE_GOOD) || (*path)->text[0] == '~' ||
+		    strchr((*path)->text, '*'))
+			return true;
+	return false;
+}
+
+static void check_captures(struct report *report, const struct tree_node *rule,
+			   const struct tree_node *rewrite)
+{
+	static const unsigned parts[] = { REWRITE_HOST, REWRITE_PATH, REWRITE_QUERY };
+
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		struct tree_node *text = fields_get(rewrite, parts[i]);
+		const char *at = text ? strchr(text->text, '$') : NULL;
+
+		for (; at; at = strchr(at + 1, '$')) {
+			if (at[1] != '{' || !strchr("123", at[2]) || has_captures(rule))
+				continue;
+			tree_error(report, text,
+				   "${%c} is what a '*' of the path matched, or a group of a "
+				   "regular expression; this rule has no such path",
+				   at[2]);
+			break;
+		}
+	}
+}
+
 static void check_changes(struct report *report, const struct tree_node *rule)
 {
 	struct tree_node *rewrite = fields_get(rule, RULE_REWRITE);
@@ -198,6 +233,8 @@ static void check_changes(struct report *report, const struct tree_node *rule)
 
 	if (rewrite && !rewrite->items.count && !(rewrite->flags & TREE_OPEN))
 		tree_error(report, rewrite, "rewrite is empty; name host, path or query");
+	if (rewrite)
+		check_captures(report, rule, rewrite);
 	if (add)
 		vec_foreach(header, &add->items)
 			if ((*header)->flags & TREE_GOOD)

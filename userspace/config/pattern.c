@@ -5,10 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include "util/cleanup.h"
+#include "config/regex.h"
 #include "util/str.h"
 
 #define HOST_LENGTH_MIN 3
@@ -17,8 +14,6 @@
 #define LETTERS		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS		"0123456789"
 #define UNRESERVED	LETTERS DIGITS "-._~" /* RFC 3986, 2.3 */
-
-DEFINE_CLEANUP(pcre2_code *, pcre2_code_free)
 
 int pattern_new(const char *text, struct pattern *ret)
 {
@@ -146,21 +141,9 @@ int pattern_check_path(const char *text, struct err *err)
 	return why ? err_set(err, -EINVAL, "path '%s' can match no request: %s", quoted, why) : 0;
 }
 
-int pattern_check_regex(const char *regex, bool any_case, size_t *ret_at, struct err *err)
+int pattern_check_regex(const char *text, bool any_case, size_t *ret_at, struct err *err)
 {
-	uint32_t options = PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_DOLLAR_ENDONLY;
-	_cleanup_(pcre2_code_freep) pcre2_code *code = NULL;
-	PCRE2_UCHAR why[160] = "";
-	PCRE2_SIZE at = 0;
-	int number;
+	_cleanup_(regex_freep) struct regex *regex = NULL;
 
-	code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED,
-			     options | (any_case ? PCRE2_CASELESS : 0), &number, &at, NULL);
-	if (code)
-		return 0;
-	if (number == PCRE2_ERROR_HEAP_FAILED)
-		return -ENOMEM;
-	pcre2_get_error_message(number, why, sizeof(why));
-	*ret_at = at < strlen(regex) ? at : strlen(regex);
-	return err_set(err, -EINVAL, "regular expression: %s", (char *)why);
+	return regex_new(text, any_case, &regex, ret_at, err);
 }

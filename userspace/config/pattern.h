@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the values of a condition look like: exact texts, wildcards (`*` is any run, `?` one
- * character; the whole text must fit) and, behind a `~`, regular expressions (PCRE2). The only
- * user of that library.
+ * character; the whole text must fit) and, behind a `~`, regular expressions.
  */
 #ifndef WEIR_CONFIG_PATTERN_H
 #define WEIR_CONFIG_PATTERN_H
@@ -36,6 +35,6 @@ int pattern_check_path(const char *text, struct err *err);
 
 /* Compiles the regular expression (without the `~`). 0; -ENOMEM; or -EINVAL with the text in err
  * and the place of the mistake, in bytes, in *ret_at. */
-int pattern_check_regex(const char *regex, bool any_case, size_t *ret_at, struct err *err);
+int pattern_check_regex(const char *text, bool any_case, size_t *ret_at, struct err *err);
 
 #endif

@@ -248,7 +248,8 @@ static const struct schema_key rule_keys[] = {
 		.type = SCHEMA_OBJECT,
 		.object = &rewrite,
 		.help = "before a forward: another path, or a mapping of host, path and query; "
-			"${host} ${path} ${query} are the request's",
+			"${host} ${path} ${query} are the request's, ${1} ${2} ${3} what the first "
+			"'*' of its path matched, or groups of its regular expression",
 	},
 	[RULE_ADD_HEADER] = {
 		.name = "add_header",

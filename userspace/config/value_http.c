@@ -101,23 +101,26 @@ static int check_path(const struct text *text)
 	return pattern_check_path(text->text, text->err);
 }
 
-/* Every "${" begins a variable. */
+/* Every "${" begins a variable. A rewrite has those of what the path matched, besides. */
 static int check_variables(const struct text *text)
 {
 	static const char *const names[] = { "${protocol}", "${host}", "${port}", "${path}",
-					     "${query}" };
+					     "${query}",    "${1}",    "${2}",	  "${3}" };
+	bool rewrite = text->key->type != SCHEMA_URL;
 	const char *at = text->text;
 
 	while ((at = strstr(at, "${"))) {
 		bool known = false;
 
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) - (rewrite ? 0 : 3); i++)
 			known |= !strncmp(at, names[i], strlen(names[i]));
 		if (!known)
 			return err_set(text->err, -EINVAL,
 				       "%s '%s' has an unknown variable; there are ${protocol}, "
-				       "${host}, ${port}, ${path} and ${query}",
-				       text->key->name, text->quoted);
+				       "${host}, ${port}, ${path} and ${query}%s",
+				       text->key->name, text->quoted,
+				       rewrite ? ", and ${1} to ${3} of what the path matched"
+					       : "");
 		at += 2;
 	}
 	return 0;
