@@ -33,6 +33,8 @@ CONFIG_MAP(slots, struct weir_slots, SIZED);
 CONFIG_MAP(slots_previous, struct weir_slots_previous, SIZED);
 CONFIG_MAP(guards, struct weir_guard, SIZED);
 CONFIG_MAP(bounds, struct weir_bounds, SIZED);
+CONFIG_MAP(bound_regions, struct weir_bound_regions, SIZED);
+CONFIG_MAP(clients, struct weir_clients, SIZED);
 CONFIG_MAP(endpoints, struct weir_endpoint, SIZED);
 CONFIG_MAP(egress, struct weir_egress, WEIR_MAX_EGRESS);
 CONFIG_MAP(snat, struct weir_snat, WEIR_MAX_SNAT);

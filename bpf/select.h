@@ -6,28 +6,55 @@
  *
  *   an unrecorded established flow belongs to `previous` in MOVING, to `current` otherwise.
  *
- * userspace/plan/slots.h moves slots from phase to phase and relies on this.
+ * userspace/plan/slots.h moves slots from phase to phase and relies on this. Where clients of
+ * different regions have tables of their own, client.h says which.
  */
 #ifndef WEIR_BPF_SELECT_H
 #define WEIR_BPF_SELECT_H
 
 #include <weir/hash.h>
 
+#include "client.h"
 #include "clock.h"
 #include "explain.h"
 #include "maps.h"
 #include "pkt.h"
 #include "stats.h"
 
+/* A table of slots, as a cell or a row of clients names it. */
+struct select_table {
+	__u32 line;
+	__u32 mask;
+};
+
 /* Number of the packet's slot among all slots. */
-static __always_inline __u32 select_slot(struct pkt *pkt, const struct weir_listener *listener)
+static __always_inline __u32 select_slot(struct pkt *pkt, const struct weir_listener *listener,
+					 struct select_table table)
 {
 	__u32 seed = pkt->control->slot_seed, hash;
 
 	pkt->hash = hash = weir_hash_flow(&pkt->flow, seed);
 	if (listener->flags & WEIR_CELL_CLIENT_AFFINITY)
 		hash = weir_hash_client(&pkt->flow, seed);
-	return listener->slot_line * WEIR_SLOTS_PER_LINE + (hash & listener->slot_mask);
+	return table.line * WEIR_SLOTS_PER_LINE + (hash & table.mask);
+}
+
+/* The table for clients of the packet's region. */
+static __always_inline enum weir_reason select_table(const struct pkt *pkt,
+						     const struct weir_listener *listener,
+						     struct select_table *ret)
+{
+	const struct weir_clients *clients_row;
+	__u32 row;
+
+	row = client_row(&pkt->flow, listener->slot_line, listener->slot_mask, pkt->version == 6);
+	clients_row = bpf_map_lookup_elem(&clients, &row);
+	EXPLAIN(CLIENTS, row, clients_row);
+	if (!clients_row)
+		return WEIR_R_INTERNAL;
+	ret->line = clients_row->of.table.slot_line;
+	ret->mask = clients_row->of.table.slot_mask;
+	return ret->line == WEIR_NO_TABLE ? WEIR_R_NO_ENDPOINT : GO_ON;
 }
 
 #define NO_ROW (~0u)
@@ -179,13 +206,20 @@ static __always_inline enum weir_reason select_endpoint(struct pkt *pkt,
 							const struct weir_listener *listener,
 							__u32 *row)
 {
+	struct select_table table = { listener->slot_line, listener->slot_mask };
 	const struct weir_slots *in_line;
 	struct weir_slot slot;
 	__u32 number, line;
 
 	if (listener->flags & WEIR_CELL_NO_ENDPOINT)
 		return WEIR_R_NO_ENDPOINT;
-	number = select_slot(pkt, listener);
+	if (listener->flags & WEIR_CELL_CLIENT_REGIONS) {
+		enum weir_reason reason = select_table(pkt, listener, &table);
+
+		if (reason != GO_ON)
+			return reason;
+	}
+	number = select_slot(pkt, listener, table);
 	line = number / WEIR_SLOTS_PER_LINE;
 	in_line = bpf_map_lookup_elem(&slots, &line);
 	if (!in_line)

@@ -18,7 +18,7 @@
 #include <weir/counters.h>
 #include <weir/health.h>
 
-#define WEIR_ABI_VERSION 3
+#define WEIR_ABI_VERSION 4
 
 #define WEIR_NAME_MAX	 64 /* with the final NUL */
 
@@ -35,6 +35,7 @@
 #define WEIR_MAX_SNAT	     256u    /* SNAT addresses; index 0 means none */
 #define WEIR_MAX_BOUND_LINES 262144u /* of address ranges */
 #define WEIR_MAX_REGIONS     256u    /* of groups and of clients; 0: of none */
+#define WEIR_MAX_CLIENT_ROWS 4194304u
 #define WEIR_MAX_EXCEPTIONS  16777216u
 #define WEIR_MAX_NAT_FLOWS   16777216u
 #define WEIR_SNAT_RANGES     8u
@@ -116,6 +117,7 @@ enum weir_cell_flags {
 	WEIR_CELL_CLIENT_AFFINITY = 4, /* kind LISTENER: the client's address alone chooses */
 	WEIR_CELL_HAS_RANGES = 16,     /* kind ADDRESS: asked where there is no cell of the port */
 	WEIR_CELL_NAT = 8, /* kind LISTENER: an endpoint is of mode nat, flows may be recorded */
+	WEIR_CELL_CLIENT_REGIONS = 32, /* kind LISTENER: a table for each region of clients */
 };
 
 /* listeners[]: one cache line that answers "whose packet is this, and which table decides?" */
@@ -125,8 +127,8 @@ struct weir_listener {
 	__u8 protocol;	     /* IPPROTO_TCP, IPPROTO_UDP */
 	__u8 kind;	     /* enum weir_cell_kind */
 	__u32 id;	     /* of the listener: index of listener_info and listener_stats */
-	__u32 slot_line;     /* first line of its table in slots */
-	__u32 slot_mask;     /* slots - 1; slots are a power of two */
+	__u32 slot_line;     /* first line of its table in slots; CLIENT_REGIONS: row of clients */
+	__u32 slot_mask;     /* slots - 1, a power of two; CLIENT_REGIONS: the highest number */
 	__u32 endpoint_base; /* row of endpoint 0 of its block in endpoints */
 	__u32 idle_timeout;  /* s */
 	__u16 snat_first;    /* kind ADDRESS: SNAT ports lie in first..last; 0: no SNAT here */
@@ -173,6 +175,28 @@ struct weir_bounds {
 struct weir_ranges {
 	__u32 line;   /* its first */
 	__u32 levels; /* 0: there is none */
+};
+
+/* bound_regions[]: of each bound of a line, where clients from there on are: a region's number. */
+struct weir_bound_regions {
+	__u8 region[WEIR_BOUNDS_IP4];
+};
+
+#define WEIR_NO_TABLE 0xffffffffu /* as a table's slot_line: no endpoint takes new flows */
+
+/*
+ * clients[]: blocks of rows, one for each listener and family whose tables differ by where clients
+ * are. The first row of a block names the tree that tells a client's region, row 1 + number that
+ * region's slot table; number 0 is that of clients whose region is not known.
+ */
+struct weir_clients {
+	union {
+		struct weir_ranges regions; /* the first row */
+		struct {
+			__u32 slot_line; /* as a cell's */
+			__u32 slot_mask;
+		} table;
+	} of;
 };
 
 /* Whether SYNs are answered with cookies (bpf/cookie.h): for listeners that this host serves. */
@@ -405,6 +429,8 @@ struct weir_region_info {
 _Static_assert(sizeof(struct weir_control) == 64, "control is a cache line");
 _Static_assert(sizeof(struct weir_listener) == 64, "listener is a cache line");
 _Static_assert(sizeof(struct weir_bounds) == 64, "bounds come by the cache line");
+_Static_assert(sizeof(struct weir_bound_regions) == 16, "a byte for each bound of a line");
+_Static_assert(sizeof(struct weir_clients) == 8, "clients");
 _Static_assert(sizeof(struct weir_guard) == 64, "guard is a cache line");
 _Static_assert(sizeof(struct weir_sources) == 64, "sources come by the cache line");
 _Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");

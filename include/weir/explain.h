@@ -38,8 +38,10 @@ enum weir_step_kind {
 	WEIR_STEP_ANSWER,  /* its sender is told; index: enum weir_answer */
 	WEIR_STEP_FRAGMENT, /* fragments -> row: where the packet's first fragment went */
 	WEIR_STEP_REMEMBER, /* withheld: the later fragments would follow; index: endpoint row */
-	WEIR_STEP_QUOTE, /* an ICMP error quotes -> flow, turned round: to the error's receiver */
-	WEIR_STEP_MTU,	 /* withheld: an endpoint's MTU would become; index: bytes */
+	WEIR_STEP_QUOTE,   /* an ICMP error quotes -> flow, turned round: to the error's receiver */
+	WEIR_STEP_MTU,	   /* withheld: an endpoint's MTU would become; index: bytes */
+	WEIR_STEP_REGION,  /* bound_regions, counted one by one -> region: where the client is */
+	WEIR_STEP_CLIENTS, /* clients -> clients: which table is that region's */
 };
 
 /* What the parser made of the packet. */
@@ -71,6 +73,8 @@ union weir_step_value {
 	struct weir_flow flow;
 	struct weir_egress egress;
 	struct weir_step_verdict verdict;
+	__u8 region;
+	struct weir_clients clients;
 };
 
 struct weir_step {

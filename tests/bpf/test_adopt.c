@@ -116,8 +116,18 @@ static void expect_same_listener(const struct plan_listener *a, const struct pla
 		expect_same_endpoint(endpoint, same, when);
 	}
 	expect_same_access(a, b, when);
-	for (int family = 0; family < PLAN_FAMILIES; family++)
-		expect_same_table(&a->table[family], &b->table[family], when);
+	cr_assert_eq(plan_count_tables(a), plan_count_tables(b), "%s: %s", when, a->name);
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		const struct plan_clients *x = &a->clients[family], *y = &b->clients[family];
+
+		for (size_t i = 0; i <= x->tables.count; i++)
+			expect_same_table(plan_table_at(a, family, i), plan_table_at(b, family, i),
+					  when);
+		cr_assert_eq(x->block, y->block, "%s: %s", when, a->name);
+		if (x->tables.count)
+			cr_assert_arr_eq(x->table_of, y->table_of, WEIR_MAX_REGIONS, "%s: %s", when,
+					 a->name);
+	}
 }
 
 /* Everything but what plan_build() did: places and contents. Lists of rows may end in free ones. */
@@ -248,6 +258,81 @@ Test(adopt, unchanged_tables_keep_their_lines)
 		rig_configure(two, weight);
 		cr_assert_lt(rig_listener("web")->table[PLAN_IP4].line, 200);
 	}
+}
+
+/* Groups in three regions, of which clients of eu and us find their own the nearest. */
+static void configure_regions(int weight, int latency, const char *clients)
+{
+	rig_clients(clients);
+	rig_configure(
+		"version: 1\n"
+		"node: { region: eu }\n"
+		"regions:\n"
+		"- { name: us, latency: 80ms }\n"
+		"- { name: ap, latency: %dms }\n"
+		"client_regions: { file: /nowhere }\n"
+		"listeners:\n"
+		"- name: web\n"
+		"  protocol: udp\n"
+		"  address: [192.0.2.1, '2001:db8::1']\n"
+		"  port: 80,90-99\n"
+		"  mode: ipip\n"
+		"  endpoint_groups:\n"
+		"  - { name: here, region: eu, endpoints: [10.0.0.11, 10.0.0.12] }\n"
+		"  - { name: there, region: us, endpoints: [10.0.0.13 weight %d, 10.0.0.14] }\n"
+		"  - { name: far, region: ap, endpoints: [10.0.0.15, 10.0.0.16] }\n"
+		"- name: one-group\n"
+		"  protocol: udp\n"
+		"  address: 192.0.2.1\n"
+		"  port: 81\n"
+		"  mode: dsr\n"
+		"  endpoint_groups:\n"
+		"  - { name: here, region: ap, endpoints: [10.0.0.11, 10.0.0.12] }\n",
+		latency, weight);
+}
+
+/* As a daemon that starts again, and can or cannot read the file. */
+static void restart(const char *clients, const char *when)
+{
+	struct plan *adopted = adopt();
+
+	expect_same_plan(rig.plan, adopted, when);
+	plan_free(rig.plan);
+	rig.plan = adopted;
+	rig_clients(clients);
+	expect_settled(when);
+	rig_enforce(rig_plan());
+	expect_adopted(when);
+}
+
+Test(adopt, tables_by_region)
+{
+	static const char *const files[] = {
+		"198.51.100.0/24 us\n2001:db8:c::/48 us\n203.0.113.0/24 ap\n",
+		"198.51.100.0/24 ap\n203.0.113.0/24 ap\n10.0.0.0/8 eu\n",
+		"192.0.2.0/28 nowhere\n2001:db8:c::/48 eu\n2001:db8:c:1::/64 ap\n",
+	};
+
+	for (int i = 0; i < 24; i++) {
+		const char *file = files[i / 4 % 3];
+
+		configure_regions(i & 1 ? 30 : 100, i & 2 ? 60 : 120, file);
+		cr_assert_null(rig_listener("one-group")->clients[PLAN_IP4].table_of);
+		expect_adopted("told");
+		expect_settled("told");
+		if (i % 5 == 1)
+			restart(file, "restarted");
+		if (i % 7 == 1)
+			restart(NULL, "restarted without the file");
+		rig_advance(i % 3 ? 3 : 1000);
+		rig_upkeep();
+	}
+	cr_assert_gt(rig_listener("web")->clients[PLAN_IP6].tables.count, 0);
+	rig_configure("version: 1\n"
+		      "listeners:\n"
+		      "- { name: web, protocol: udp, address: 192.0.2.1, port: 80, mode: ipip,\n"
+		      "    endpoint_groups: [{ name: here, endpoints: 10.0.0.11 }] }\n");
+	expect_adopted("not told any more");
 }
 
 static uint32_t random_below(uint32_t bound)

@@ -158,9 +158,10 @@ static void move_from_b_to_c(void)
 static void pin_all(void)
 {
 	vec_foreach(listener, &rig.plan->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			slots_pin(listener->table[family].slots, listener->table[family].size);
-			sync_phases(rig.object, listener, family);
+		plan_foreach_table(table, listener)
+		{
+			slots_pin(table->slots, table->size);
+			sync_phases(rig.object, listener, table);
 		}
 	}
 }

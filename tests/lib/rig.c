@@ -138,6 +138,10 @@ static void clear_maps(void)
 	memset(object->guards, 0, 2 * listeners * sizeof(*object->guards));
 	memset(object->bounds, 0,
 	       object->capacity.of[CAPACITY_BOUND_LINES] * sizeof(*object->bounds));
+	memset(object->bound_regions, 0,
+	       object->capacity.of[CAPACITY_BOUND_LINES] * sizeof(*object->bound_regions));
+	memset(object->clients, 0,
+	       object->capacity.of[CAPACITY_CLIENT_ROWS] * sizeof(*object->clients));
 	memset(object->endpoints, 0, rows * sizeof(*object->endpoints));
 	memset(object->egress, 0, WEIR_MAX_EGRESS * sizeof(*object->egress));
 	memset(object->snat, 0, WEIR_MAX_SNAT * sizeof(*object->snat));
@@ -192,6 +196,7 @@ static void end_node(void)
 	plan_free(rig.plan);
 	overrides_fini(&rig.overrides);
 	facts_fini(&rig.facts);
+	locations_free(rig.locations);
 	object_close(rig.object);
 	rig = (struct rig){};
 }
@@ -221,6 +226,28 @@ void rig_use_node(unsigned node)
 	in_use = node;
 	if (!rig.object)
 		begin_node();
+}
+
+void rig_clients(const char *text)
+{
+	const struct clients *layers[1];
+	struct findings findings = {};
+	struct clients clients = {};
+	int r;
+
+	locations_free(rig.locations);
+	rig.facts.locations = rig.locations = NULL;
+	if (!text)
+		return;
+	r = clients_parse(text, strlen(text), &clients, &findings);
+	if (r)
+		findings_print(&findings, "clients", text, strlen(text), false, stderr);
+	cr_assert_eq(r, 0);
+	findings_fini(&findings);
+	layers[0] = &clients;
+	cr_assert_eq(locations_build(layers, 1, &rig.locations), 0);
+	clients_fini(&clients);
+	rig.facts.locations = rig.locations;
 }
 
 static struct addr address_of(const char *text)
@@ -355,26 +382,24 @@ static void settle(uint32_t now)
 	cr_assert_eq(flows_differ(rig.object, rig.plan, now, &differences, &err), 0, "%s",
 		     err.text);
 	vec_foreach(listener, &rig.plan->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			const bool *differs = differences.tables[listener->id].differs[family];
-			struct plan_table *table = &listener->table[family];
+		plan_foreach_table(table, listener)
+		{
+			const bool *differs = flows_differs(&differences, listener, table);
 
 			if (differs && slots_settle(table->slots, table->size, differs))
-				sync_phases(rig.object, listener, family);
+				sync_phases(rig.object, listener, table);
 		}
 	}
 	flows_differences_fini(&differences);
 }
 
-static void pin(struct plan_listener *listener, enum plan_family family, uint32_t now)
+static void pin(struct plan_listener *listener, struct plan_table *table, uint32_t now)
 {
-	struct plan_table *table = &listener->table[family];
-
 	if (!table->deadline || (int32_t)(now - table->deadline) <= 0)
 		return;
 	slots_pin(table->slots, table->size);
 	table->deadline = 0;
-	sync_phases(rig.object, listener, family);
+	sync_phases(rig.object, listener, table);
 }
 
 void rig_upkeep(void)
@@ -389,8 +414,7 @@ void rig_upkeep(void)
 		sync_released(rig.object, rig.plan);
 	flows_fini(&flows);
 	vec_foreach(listener, &rig.plan->listeners)
-		for (int family = 0; family < PLAN_FAMILIES; family++)
-			pin(listener, family, now);
+		plan_foreach_table(table, listener) pin(listener, table, now);
 	rig.facts.now = now;
 }
 

@@ -22,6 +22,7 @@
 
 #include "dataplane/object.h"
 #include "packet.h"
+#include "plan/locations.h"
 #include "plan/plan.h"
 
 #define CLIENT4		  "198.51.100.7"
@@ -47,8 +48,9 @@ struct rig {
 	struct plan *plan; /* in force */
 	struct overrides overrides;
 	struct facts facts;
-	uint32_t arm[2];  /* interfaces */
-	unsigned ingress; /* the arm that the next packet comes in by */
+	struct locations *locations; /* that the facts name */
+	uint32_t arm[2];	     /* interfaces */
+	unsigned ingress;	     /* the arm that the next packet comes in by */
 	uint64_t seen[RIG_LISTENERS][WEIR_R_COUNT];
 };
 
@@ -91,6 +93,10 @@ int rig_try_model(struct err *err); /* rig.model as it is */
 void rig_parse(const char *text);
 struct plan *rig_plan(void);
 void rig_enforce(struct plan *next);
+
+/* Where clients are, as the file of client_regions says it, before rig_configure(); NULL: that is
+ * not known. */
+void rig_clients(const char *text);
 
 /* Facts by hand, before rig_configure(); NULL mac: not resolved; arm -1: no route. */
 void rig_target(const char *address, const char *mac, int arm);

@@ -26,6 +26,7 @@ static uint32_t random_below(uint32_t bound)
 
 static const char text[] =
 	"version: 1\n"
+	"client_regions: {file: /nowhere}\n"
 	"listeners:\n"
 	"- {name: l0, protocol: tcp, address: [192.0.2.1, '2001:db8::1'], port: 80, mode: dsr, "
 	"endpoint_groups: [{name: g, health_check: {protocol: tcp}, endpoints: [10.0.0.1, "
@@ -36,7 +37,8 @@ static const char text[] =
 	"'10.0.0.2:5353', 10.0.0.3, "
 	"10.0.0.4]}]}\n"
 	"- {name: l2, protocol: tcp, address: 192.0.2.3, port: '80,443', mode: dsr, "
-	"endpoint_groups: [{name: g, endpoints: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4]}]}\n";
+	"endpoint_groups: [{name: g, endpoints: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4]}, "
+	"{name: h, region: far, endpoints: [10.0.0.5, 10.0.0.6]}]}\n";
 
 static char *dump(const struct plan_listener *listener)
 {
@@ -57,10 +59,16 @@ static void expect_same(const struct plan *whole, const struct plan *part, const
 	const struct plan_listener *y = plan_find_listener(part, name);
 
 	cr_assert_str_eq(a, b, "%s", name);
-	for (int family = 0; family < PLAN_FAMILIES; family++)
-		if (x->table[family].slots)
-			cr_assert_arr_eq(x->table[family].slots, y->table[family].slots,
-					 x->table[family].size * sizeof(struct slot));
+	cr_assert_eq(plan_count_tables(x), plan_count_tables(y));
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		for (size_t i = 0; i <= x->clients[family].tables.count; i++) {
+			const struct plan_table *table = plan_table_at(x, family, i);
+
+			if (table->slots)
+				cr_assert_arr_eq(table->slots, plan_table_at(y, family, i)->slots,
+						 table->size * sizeof(struct slot));
+		}
+	}
 }
 
 static void change_override(struct overrides *overrides, const struct listener *listener)
@@ -101,6 +109,8 @@ Test(reweigh, is_what_the_whole_plan_makes)
 	struct support_world world = support_begin();
 	_cleanup_(model_freep) struct model *model = support_parse(text);
 	_cleanup_(verdicts_fini) struct verdicts verdicts = {};
+	_cleanup_(locations_freep) struct locations *locations =
+		support_clients(&world, "198.51.100.0/24 far\n203.0.113.0/24 default\n");
 
 	cr_assert_eq(support_build_model(&world, model), 0, "%s", world.err.text);
 	world.facts.verdicts = &verdicts;
@@ -134,6 +144,7 @@ Test(reweigh, is_what_the_whole_plan_makes)
 			expect_same(whole, world.plan, listeners[i]->name);
 		plan_free(whole);
 	}
+	cr_assert_eq(support_listener(&world, "l2")->clients[PLAN_IP4].tables.count, 1);
 	support_end(&world);
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/output.h"
 #include "net/addr.h"
+#include "plan/bounds.h"
 
 static const char *const state_names[] = {
 	[WEIR_FLOW_SYN] = "only SYNs so far",
@@ -127,6 +128,9 @@ static void say_listener(struct explain_reading *reading, const struct weir_list
 	say(words, "%s", explain_step_listener(reading->object, cell->id));
 	if (cell->flags & WEIR_CELL_NO_ENDPOINT)
 		say(words, ": none of its endpoints takes new flows");
+	else if (cell->flags & WEIR_CELL_CLIENT_REGIONS)
+		say(words, ": a table for each region of clients, endpoints from row %u",
+		    cell->endpoint_base);
 	else
 		say(words, ": slots %u to %u, endpoints from row %u", first,
 		    first + cell->slot_mask, cell->endpoint_base);
@@ -186,6 +190,66 @@ static void read_bound(struct explain_reading *reading, const struct weir_step *
 	begin(words, "access", "bounds");
 	say(words, "%s is %s", address(reading->parsed.flow.src, 0, text),
 	    step->index & 1 ? "in one of these lists" : "in none of these lists");
+}
+
+/* "198.51.100.0/24", "198.51.100.0 to 198.51.101.127": the range that a bound begins. */
+static void say_range(const struct explain_reading *reading, uint32_t bound,
+		      struct explain_words *words)
+{
+	const struct object *object = reading->object;
+	uint32_t held = object->capacity.of[CAPACITY_BOUND_LINES];
+	const struct weir_ranges *tree = &object->clients[reading->listener.slot_line].of.regions;
+	char from[ADDR_PREFIX_MAX], to[ADDR_TEXT_MAX];
+	struct addr_prefix prefix;
+	struct addr first, last;
+
+	if (tree->line >= held || bound / WEIR_BOUNDS_IP4 < tree->line ||
+	    bounds_range(&object->bounds[tree->line], held - tree->line, tree->levels,
+			 reading->parsed.version == 6, bound / WEIR_BOUNDS_IP4 - tree->line,
+			 bound % WEIR_BOUNDS_IP4, &first, &last))
+		return;
+	if (addr_prefix_between(&first, &last, &prefix))
+		say(words, ", by %s", addr_prefix_print(&prefix, from));
+	else
+		say(words, ", by %s to %s", addr_print(&first, from), addr_print(&last, to));
+}
+
+static void read_region(struct explain_reading *reading, const struct weir_step *step,
+			struct explain_words *words)
+{
+	uint8_t number = step->value.region;
+	char text[ADDR_PORT_TEXT_MAX];
+
+	begin(words, "region", "bound_regions");
+	snprintf(words->key, sizeof(words->key), "[%u].region[%u]", step->index / WEIR_BOUNDS_IP4,
+		 step->index % WEIR_BOUNDS_IP4);
+	say(words, "%s is ", address(reading->parsed.flow.src, 0, text));
+	if (!step->found || !number) {
+		say(words, "in no region that is known here");
+		return;
+	}
+	say(words, "in %s", reading->object->region_info[number].name);
+	say_range(reading, step->index, words);
+}
+
+static void read_clients(struct explain_reading *reading, const struct weir_step *step,
+			 struct explain_words *words)
+{
+	const struct weir_clients *row = &step->value.clients;
+	uint32_t first = row->of.table.slot_line * WEIR_SLOTS_PER_LINE;
+
+	begin_row(words, "table", "clients", step->index);
+	if (!step->found) {
+		say(words, "there is no such row");
+		return;
+	}
+	if (row->of.table.slot_line == WEIR_NO_TABLE) {
+		say(words, "none of the endpoints takes new flows");
+		return;
+	}
+	reading->listener.slot_line = row->of.table.slot_line;
+	reading->listener.slot_mask = row->of.table.slot_mask;
+	say(words, "for these clients: slots %u to %u", first, first + row->of.table.slot_mask);
 }
 
 static void read_slot(struct explain_reading *reading, const struct weir_step *step,
@@ -424,6 +488,10 @@ void explain_step_read(struct explain_reading *reading, const struct weir_step *
 		return read_guard(reading, step, ret);
 	case WEIR_STEP_BOUND:
 		return read_bound(reading, step, ret);
+	case WEIR_STEP_REGION:
+		return read_region(reading, step, ret);
+	case WEIR_STEP_CLIENTS:
+		return read_clients(reading, step, ret);
 	case WEIR_STEP_SLOT:
 		return read_slot(reading, step, ret);
 	case WEIR_STEP_PREVIOUS:

@@ -5,6 +5,8 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/table.h"
+#include "util/cleanup.h"
+#include "util/str.h"
 
 static const char *text_of(json_t *item, const char *key)
 {
@@ -69,6 +71,19 @@ static void table_head(struct table *table, const char *const *names)
 		table_add(table, "%s", *names);
 }
 
+/* "ipv4, clients in eu-west-1 us-east-1" */
+static char *family_of(json_t *item)
+{
+	struct str text = {};
+	json_t *region;
+	size_t i;
+
+	str_add(&text, "%s", text_of(item, "family"));
+	json_array_foreach(json_object_get(item, "regions"), i, region)
+		str_add(&text, "%s %s", i ? "" : ", clients in", json_string_value(region));
+	return str_take(&text);
+}
+
 static void print_tables(json_t *answer)
 {
 	static const char *const head[] = { "LISTENER", "FAMILY", "SLOTS", "MOVED", NULL };
@@ -81,10 +96,11 @@ static void print_tables(json_t *answer)
 	puts("slots that would move:");
 	table_head(&table, head);
 	json_array_foreach(tables, i, item) {
+		_cleanup_(freep) char *family = family_of(item);
 		const char *change = text_of(item, "change");
 
 		table_add(&table, "%s", text_of(item, "listener"));
-		table_add(&table, "%s", text_of(item, "family"));
+		table_add(&table, "%s", family ?: "?");
 		table_add(&table, "%lld", (long long)number_of(item, "slots"));
 		if (strcmp(change, "changed") != 0)
 			table_add(&table, "%s", change);

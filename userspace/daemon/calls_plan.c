@@ -25,12 +25,24 @@ static json_t *changes_json(const struct diff *diff)
 	return list;
 }
 
-/* A table that was there and is not any more has lost all its slots. */
-static void add_table(json_t *list, const struct plan_listener *before,
-		      const struct plan_listener *now, enum plan_family family, json_int_t sums[2])
+/* Names of the regions whose clients have the table; none: of all others. */
+static json_t *regions_json(const struct plan *plan, const struct plan_listener *listener,
+			    enum plan_family family, size_t number)
 {
-	const struct plan_table *from = before ? &before->table[family] : NULL;
-	const struct plan_table *to = now ? &now->table[family] : NULL;
+	json_t *list = json_array();
+
+	for (size_t i = 1; number && i < plan->regions.count; i++)
+		if (listener->clients[family].table_of[i] == number)
+			json_array_append_new(list, json_string(plan->regions.items[i].name));
+	return list;
+}
+
+/* A table that was there and is not any more has lost all its slots. */
+static void add_table(json_t *list, const char *listener, enum plan_family family,
+		      const struct plan_table *from, const struct plan_table *to, json_t *regions,
+		      json_int_t sums[2])
+{
+	_cleanup_(json_decrefp) json_t *owned = regions;
 	bool had = from && from->slots, has = to && to->slots;
 	json_int_t slots = has ? to->size : had ? from->size : 0;
 	json_int_t moved = has && had ? to->change.moved : 0;
@@ -40,10 +52,27 @@ static void add_table(json_t *list, const struct plan_listener *before,
 		return;
 	sums[0] += has && had ? slots : 0;
 	sums[1] += moved;
-	json_array_append_new(
-		list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:f}", "listener", (now ?: before)->name,
-				"family", family == PLAN_IP4 ? "ipv4" : "ipv6", "change", change,
-				"slots", slots, "moved", moved, "percent", 100.0 * moved / slots));
+	json_array_append_new(list,
+			      json_pack("{s:s, s:s, s:O, s:s, s:I, s:I, s:f}", "listener", listener,
+					"family", family == PLAN_IP4 ? "ipv4" : "ipv6", "regions",
+					owned, "change", change, "slots", slots, "moved", moved,
+					"percent", 100.0 * moved / slots));
+}
+
+/* Of a listener that is there afterwards: each table against the one that its clients have had. */
+static void add_tables_of(json_t *list, const struct plan *next, const struct plan_listener *before,
+			  const struct plan_listener *now, json_int_t sums[2])
+{
+	plan_foreach_table(table, now)
+	{
+		enum plan_family family = plan_table_family(now, table);
+		const struct plan_table *from = NULL;
+
+		if (before)
+			from = plan_table_at(before, family, table->origin);
+		add_table(list, now->name, family, from, table,
+			  regions_json(next, now, family, plan_table_number(now, table)), sums);
+	}
 }
 
 static void add_tables(struct call *call, const struct plan *next)
@@ -52,13 +81,18 @@ static void add_tables(struct call *call, const struct plan *next)
 	json_int_t sums[2] = {};
 	json_t *list = json_array();
 
-	vec_foreach(listener, &plan->listeners)
-		for (int family = 0; family < PLAN_FAMILIES; family++)
-			add_table(list, listener, plan_find_id(next, listener->id), family, sums);
+	vec_foreach(listener, &plan->listeners) {
+		const struct plan_listener *now = plan_find_id(next, listener->id);
+
+		if (now)
+			add_tables_of(list, next, listener, now, sums);
+		for (int family = 0; !now && family < PLAN_FAMILIES; family++)
+			add_table(list, listener->name, family, &listener->table[family], NULL,
+				  json_array(), sums);
+	}
 	vec_foreach(listener, &next->listeners)
-		for (int family = 0; family < PLAN_FAMILIES; family++)
-			if (!plan_find_id(plan, listener->id))
-				add_table(list, NULL, listener, family, sums);
+		if (!plan_find_id(plan, listener->id))
+			add_tables_of(list, next, NULL, listener, sums);
 	json_object_set_new(call->answer, "tables", list);
 	json_object_set_new(call->answer, "slots", json_integer(sums[0]));
 	json_object_set_new(call->answer, "moved", json_integer(sums[1]));

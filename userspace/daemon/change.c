@@ -122,11 +122,10 @@ static int gather(struct daemon *daemon, const struct model *model, struct facts
 static void summarize(const struct plan *plan, struct change *change)
 {
 	vec_foreach(listener, &plan->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			const struct slots_change *table = &listener->table[family].change;
-
-			change->slots += table->moved ? table->slots : 0;
-			change->moved += table->moved;
+		plan_foreach_table(table, listener)
+		{
+			change->slots += table->change.moved ? table->change.slots : 0;
+			change->moved += table->change.moved;
 		}
 	}
 }

@@ -140,8 +140,6 @@ bool preview_differs(const struct preview *preview)
 	    preview->drift.count)
 		return true;
 	vec_foreach(listener, &preview->plan->listeners)
-		for (int family = 0; family < PLAN_FAMILIES; family++)
-			if (listener->table[family].change.moved)
-				return true;
+		plan_foreach_table(table, listener) if (table->change.moved) return true;
 	return false;
 }

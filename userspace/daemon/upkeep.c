@@ -134,33 +134,33 @@ static bool lost_records(struct upkeep *upkeep, uint32_t id)
 	return upkeep->full[id] > before;
 }
 
+static void pin_listener(struct upkeep *upkeep, struct plan_listener *listener, uint32_t now)
+{
+	bool asked = false, lost = false;
+
+	plan_foreach_table(table, listener)
+	{
+		if (!table->deadline)
+			continue;
+		if (!asked)
+			lost = lost_records(upkeep, listener->id);
+		asked = true;
+		if (lost) {
+			table->deadline = now + listener->idle_timeout;
+		} else if ((int32_t)(now - table->deadline) > 0) {
+			slots_pin(table->slots, table->size);
+			table->deadline = 0;
+		} else {
+			continue;
+		}
+		sync_phases(upkeep->daemon->object, listener, table);
+	}
+}
+
 static void pin_tables(struct upkeep *upkeep, uint32_t now)
 {
-	struct daemon *daemon = upkeep->daemon;
-
-	vec_foreach(listener, &daemon->plan->listeners) {
-		bool lost;
-
-		if (!listener->table[PLAN_IP4].deadline && !listener->table[PLAN_IP6].deadline)
-			continue;
-		lost = lost_records(upkeep, listener->id);
-
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct plan_table *table = &listener->table[family];
-
-			if (!table->deadline)
-				continue;
-			if (lost) {
-				table->deadline = now + listener->idle_timeout;
-			} else if ((int32_t)(now - table->deadline) > 0) {
-				slots_pin(table->slots, table->size);
-				table->deadline = 0;
-			} else {
-				continue;
-			}
-			sync_phases(daemon->object, listener, family);
-		}
-	}
+	vec_foreach(listener, &upkeep->daemon->plan->listeners)
+		pin_listener(upkeep, listener, now);
 }
 
 static void settle_tables(struct upkeep *upkeep, uint32_t now)
@@ -174,12 +174,12 @@ static void settle_tables(struct upkeep *upkeep, uint32_t now)
 		return;
 	}
 	vec_foreach(listener, &daemon->plan->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct plan_table *table = &listener->table[family];
-			const bool *differs = differences.tables[listener->id].differs[family];
+		plan_foreach_table(table, listener)
+		{
+			const bool *differs = flows_differs(&differences, listener, table);
 
 			if (differs && slots_settle(table->slots, table->size, differs))
-				sync_phases(daemon->object, listener, family);
+				sync_phases(daemon->object, listener, table);
 		}
 	}
 }

@@ -43,6 +43,7 @@ static int read_infos(const struct object *object, struct plan *plan)
 		for (int family = 0; family < PLAN_FAMILIES; family++) {
 			listener.table[family].line = PLAN_NO_LINE;
 			listener.table[family].deadline = info->deadline[family];
+			listener.clients[family].block = PLAN_NO_LINE;
 		}
 		if (vec_push(&plan->listeners, listener))
 			return -ENOMEM;
@@ -81,40 +82,50 @@ static struct plan_listener *find_id(const struct plan *plan, uint32_t id)
 		       : NULL;
 }
 
-static int read_table(const struct object *object, const struct weir_listener *cell,
+static int read_table(const struct object *object, uint32_t line, uint32_t mask,
 		      struct plan_table *table)
 {
 	uint64_t most = object->capacity.of[CAPACITY_LINES] * (uint64_t)WEIR_SLOTS_PER_LINE;
-	uint64_t slots = (uint64_t)cell->slot_mask + 1;
+	uint64_t slots = (uint64_t)mask + 1;
 
-	if (table->slots || (cell->flags & WEIR_CELL_NO_ENDPOINT))
-		return 0;
-	if (slots & (slots - 1) || cell->slot_line * (uint64_t)WEIR_SLOTS_PER_LINE + slots > most)
+	if (slots & (slots - 1) || line * (uint64_t)WEIR_SLOTS_PER_LINE + slots > most)
 		return -EPROTO;
 	table->slots = malloc(slots * sizeof(*table->slots));
 	if (!table->slots)
 		return -ENOMEM;
-	read_slots(object, cell->slot_line, table->slots, slots);
+	read_slots(object, line, table->slots, slots);
 	table->size = slots;
-	table->line = cell->slot_line;
+	table->line = line;
 	return 0;
 }
 
-/* A tree that a listener read before has, too. */
+/* A tree that has been read before. */
 static struct bounds *find_bounds(const struct plan *plan, int family, uint32_t line)
 {
+	if (plan->clients[family] && plan->clients[family]->line == line)
+		return plan->clients[family];
 	vec_foreach(listener, &plan->listeners)
 		if (listener->ranges[family] && listener->ranges[family]->line == line)
 			return listener->ranges[family];
 	return NULL;
 }
 
+static void *copy_lines(const void *from, uint32_t count, size_t size)
+{
+	void *copy = malloc(count * size);
+
+	return copy ? memcpy(copy, from, count * size) : NULL;
+}
+
+/* `of_clients`: a tree that tells regions. */
 static int read_bounds(const struct object *object, const struct plan *plan,
-		       const struct weir_ranges *ranges, int family, struct bounds **ret)
+		       const struct weir_ranges *ranges, int family, bool of_clients,
+		       struct bounds **ret)
 {
 	const struct weir_bounds *from = &object->bounds[ranges->line];
 	struct bounds *known = find_bounds(plan, family, ranges->line);
 	uint32_t held = object->capacity.of[CAPACITY_BOUND_LINES], count;
+	_cleanup_(freep) struct weir_bound_regions *regions = NULL;
 	_cleanup_(freep) struct weir_bounds *lines = NULL;
 	int r;
 
@@ -127,14 +138,104 @@ static int read_bounds(const struct object *object, const struct plan *plan,
 	count = bounds_measure(from, held - ranges->line, ranges->levels, family == PLAN_IP6);
 	if (!count)
 		return -EPROTO;
-	lines = malloc(count * sizeof(*lines));
-	if (!lines)
+	lines = copy_lines(from, count, sizeof(*lines));
+	if (of_clients)
+		regions = copy_lines(&object->bound_regions[ranges->line], count, sizeof(*regions));
+	if (!lines || (of_clients && !regions))
 		return -ENOMEM;
-	memcpy(lines, from, count * sizeof(*lines));
-	r = bounds_adopt(family == PLAN_IP6, ranges->levels, ranges->line, lines, count, ret);
-	if (!r)
+	r = bounds_adopt(family == PLAN_IP6, ranges->levels, ranges->line, lines, regions, count,
+			 ret);
+	if (!r) {
 		take_ptr(lines);
+		take_ptr(regions);
+	}
 	return r;
+}
+
+/* The table that a row of a listener's block names: one that a row before has named, too, or
+ * another one. *ret is its number. */
+static int read_client_table(const struct object *object, struct plan_listener *listener,
+			     enum plan_family family, const struct weir_clients *row, uint8_t *ret)
+{
+	struct plan_clients *clients = &listener->clients[family];
+	struct plan_table table = { .line = row->of.table.slot_line };
+	int r = 0;
+
+	for (size_t number = 0; number <= clients->tables.count; number++) {
+		*ret = number;
+		if (plan_table_at(listener, family, number)->line == table.line)
+			return 0;
+	}
+	if (table.line != WEIR_NO_TABLE)
+		r = read_table(object, table.line, row->of.table.slot_mask, &table);
+	if (!r && vec_push(&clients->tables, table)) {
+		plan_table_fini(&table);
+		r = -ENOMEM;
+	}
+	*ret = clients->tables.count;
+	return r;
+}
+
+/* A table that there is not has no line: WEIR_NO_TABLE is PLAN_NO_LINE. */
+static int read_tables(const struct object *object, struct plan_listener *listener,
+		       enum plan_family family, const struct weir_clients *rows)
+{
+	struct plan_table *first = &listener->table[family];
+	uint8_t *table_of = calloc(WEIR_MAX_REGIONS, sizeof(*table_of));
+	int r = 0;
+
+	listener->clients[family].table_of = table_of;
+	if (!table_of)
+		return -ENOMEM;
+	first->line = rows[0].of.table.slot_line;
+	if (first->line != WEIR_NO_TABLE)
+		r = read_table(object, first->line, rows[0].of.table.slot_mask, first);
+	for (uint32_t i = 1; !r && i < listener->clients[family].regions; i++)
+		r = read_client_table(object, listener, family, &rows[i], &table_of[i]);
+	return r;
+}
+
+/* The block of a listener whose clients have tables by their regions. */
+static int read_block(const struct object *object, struct plan *plan,
+		      struct plan_listener *listener, const struct weir_listener *cell,
+		      enum plan_family family)
+{
+	uint32_t held = object->capacity.of[CAPACITY_CLIENT_ROWS];
+	const struct weir_clients *rows = &object->clients[cell->slot_line];
+	struct plan_clients *clients = &listener->clients[family];
+	struct bounds *tree = NULL;
+	int r;
+
+	if (cell->slot_mask >= WEIR_MAX_REGIONS || cell->slot_line >= held ||
+	    held - cell->slot_line < 2 + cell->slot_mask)
+		return -EPROTO;
+	r = read_bounds(object, plan, &rows->of.regions, family, true, &tree);
+	if (r)
+		return r;
+	if (plan->clients[family] && plan->clients[family] != tree)
+		r = -EPROTO;
+	bounds_unref(plan->clients[family]);
+	plan->clients[family] = tree;
+	if (r)
+		return r;
+	clients->block = cell->slot_line;
+	clients->regions = cell->slot_mask + 1;
+	return read_tables(object, listener, family, rows + 1);
+}
+
+/* What a listener's slots say to clients of a family, once. */
+static int read_family(const struct object *object, struct plan *plan,
+		       struct plan_listener *listener, const struct weir_listener *cell,
+		       enum plan_family family)
+{
+	struct plan_table *table = &listener->table[family];
+
+	if (table->slots || listener->clients[family].table_of ||
+	    (cell->flags & WEIR_CELL_NO_ENDPOINT))
+		return 0;
+	if (cell->flags & WEIR_CELL_CLIENT_REGIONS)
+		return read_block(object, plan, listener, cell, family);
+	return read_table(object, cell->slot_line, cell->slot_mask, table);
 }
 
 /* Whom it lets in. */
@@ -156,7 +257,7 @@ static int read_guard(const struct object *object, const struct plan *plan,
 	};
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		int r = guard->ranges[family].levels
-				? read_bounds(object, plan, &guard->ranges[family], family,
+				? read_bounds(object, plan, &guard->ranges[family], family, false,
 					      &listener->ranges[family])
 				: 0;
 
@@ -197,7 +298,7 @@ static int read_cell(const struct object *object, const struct weir_listener *ce
 	listener->mode = cell->mode;
 	listener->idle_timeout = cell->idle_timeout;
 	listener->client_affinity = cell->flags & WEIR_CELL_CLIENT_AFFINITY;
-	r = read_table(object, cell, &listener->table[family]);
+	r = read_family(object, plan, listener, cell, family);
 	r = r ?: read_guard(object, plan, listener, cell->guard);
 	if (r)
 		return r;
@@ -250,9 +351,8 @@ static void measure_block(struct plan_listener *listener)
 {
 	uint32_t size = 1;
 
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		const struct plan_table *table = &listener->table[family];
-
+	plan_foreach_table(table, listener)
+	{
 		for (uint32_t i = 0; i < table->size; i++) {
 			uint32_t current = table->slots[i].current;
 			uint32_t previous = table->slots[i].previous;
@@ -285,7 +385,11 @@ static int read_group(const struct object *object, const struct weir_endpoint_in
 
 static int read_regions(const struct object *object, struct plan *plan)
 {
-	for (uint32_t i = 1; i < WEIR_MAX_REGIONS; i++) {
+	uint32_t count = WEIR_MAX_REGIONS;
+
+	while (count > 1 && !object->region_info[count - 1].name[0])
+		count--;
+	for (uint32_t i = 1; i < count; i++) {
 		struct plan_region region = { .used = object->region_info[i].name[0] };
 
 		snprintf(region.name, sizeof(region.name), "%s", object->region_info[i].name);
@@ -368,13 +472,10 @@ static int read_snat(const struct object *object, struct plan *plan)
 /* A deadline may be of another moment than the slots: a window that is there is whole again. */
 static void restart_windows(const struct object *object, struct plan_listener *listener)
 {
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		struct plan_table *table = &listener->table[family];
-
-		table->deadline = slots_count(table->slots, table->size, WEIR_MOVING)
-					  ? object_now(object) + listener->idle_timeout
-					  : 0;
-	}
+	plan_foreach_table(table, listener) table->deadline =
+		slots_count(table->slots, table->size, WEIR_MOVING)
+			? object_now(object) + listener->idle_timeout
+			: 0;
 }
 
 static int read_all(const struct object *object, struct plan *plan)

@@ -21,6 +21,7 @@ enum capacity_of {
 	CAPACITY_ROWS,	      /* of endpoints */
 	CAPACITY_LINES,	      /* of slots */
 	CAPACITY_BOUND_LINES, /* of address ranges */
+	CAPACITY_CLIENT_ROWS, /* of tables for clients by region */
 	CAPACITY_EXCEPTIONS,  /* flows that are recorded while their slots change */
 	CAPACITY_NAT_FLOWS,
 	CAPACITY_SOURCES, /* lines of them, where their flows are limited */

@@ -58,7 +58,9 @@ static struct weir_listener *put(struct layout *layout, const uint8_t addr[16], 
 static void fill_listener(struct weir_listener *cell, const struct plan_listener *listener,
 			  const struct addr *address)
 {
-	const struct plan_table *table = &listener->table[plan_family_of(address)];
+	enum plan_family family = plan_family_of(address);
+	const struct plan_clients *clients = &listener->clients[family];
+	const struct plan_table *table = &listener->table[family];
 
 	cell->id = listener->id;
 	cell->mode = listener->mode;
@@ -69,7 +71,11 @@ static void fill_listener(struct weir_listener *cell, const struct plan_listener
 		cell->flags |= WEIR_CELL_CLIENT_AFFINITY;
 	if (plan_has_nat(listener))
 		cell->flags |= WEIR_CELL_NAT;
-	if (table->slots) {
+	if (clients->tables.count) {
+		cell->flags |= WEIR_CELL_CLIENT_REGIONS;
+		cell->slot_line = clients->block;
+		cell->slot_mask = clients->regions - 1;
+	} else if (table->slots) {
 		cell->slot_line = table->line;
 		cell->slot_mask = table->size - 1;
 	} else {

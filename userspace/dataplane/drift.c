@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "dataplane/attach.h"
+#include "dataplane/blocks.h"
 #include "dataplane/guards.h"
 #include "dataplane/sets.h"
 #include "dataplane/tables.h"
+#include "dataplane/trees.h"
 #include "util/str.h"
 
 void drift_fini(struct drift *drift)
@@ -189,10 +191,14 @@ static bool is_slot(const struct object *object, const struct plan_table *table,
 		object->slots_previous[table->line].endpoint[place] == should->previous);
 }
 
-static void check_table(struct search *search, const struct plan_listener *listener,
-			enum plan_family family)
+static int version_of(enum plan_family family)
 {
-	const struct plan_table *table = &listener->table[family];
+	return family == PLAN_IP4 ? 4 : 6;
+}
+
+static void check_table(struct search *search, const struct plan_listener *listener,
+			const struct plan_table *table)
+{
 	uint32_t differ = 0;
 
 	if (!table->slots || table->line == PLAN_NO_LINE)
@@ -202,7 +208,7 @@ static void check_table(struct search *search, const struct plan_listener *liste
 	if (!differ)
 		return;
 	drift_add(search->found, "slots", "%s, IPv%d: %u of %u slots", listener->name,
-		  family == PLAN_IP4 ? 4 : 6, differ, table->size);
+		  version_of(plan_table_family(listener, table)), differ, table->size);
 	if (search->action == DRIFT_REPAIR)
 		tables_write_slots(search->object, table);
 }
@@ -211,18 +217,44 @@ static void check_ranges(struct search *search, const struct plan_listener *list
 			 enum plan_family family)
 {
 	const struct bounds *ranges = listener->ranges[family];
-	size_t bytes = ranges ? ranges->count * sizeof(*ranges->lines) : 0;
-	struct weir_bounds *lines;
 
-	if (!ranges || ranges->line == BOUNDS_NO_LINE)
-		return;
-	lines = &search->object->bounds[ranges->line];
-	if (!memcmp(lines, ranges->lines, bytes))
+	if (!ranges || ranges->line == BOUNDS_NO_LINE || trees_is_written(search->object, ranges))
 		return;
 	drift_add(search->found, "bounds", "%s, IPv%d: addresses of %s", listener->name,
-		  family == PLAN_IP4 ? 4 : 6, listener->lists);
+		  version_of(family), listener->lists);
 	if (search->action == DRIFT_REPAIR)
-		memcpy(lines, ranges->lines, bytes);
+		trees_write_one(search->object, ranges);
+}
+
+/* Which of its tables is whose. */
+static void check_block(struct search *search, const struct plan_listener *listener,
+			enum plan_family family)
+{
+	const struct bounds *tree = search->plan->clients[family];
+	char where[48];
+
+	if (!listener->clients[family].tables.count ||
+	    blocks_is_written(search->object, listener, family, tree))
+		return;
+	snprintf(where, sizeof(where), "clients[%u]", listener->clients[family].block);
+	drift_add(search->found, where, "%s, IPv%d: tables by region", listener->name,
+		  version_of(family));
+	if (search->action == DRIFT_REPAIR)
+		blocks_write_one(search->object, listener, family, tree);
+}
+
+/* Where clients are. */
+static void check_clients(struct search *search)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		const struct bounds *tree = search->plan->clients[family];
+
+		if (!tree || tree->line == BOUNDS_NO_LINE || trees_is_written(search->object, tree))
+			continue;
+		drift_add(search->found, "bounds", "IPv%d: regions of clients", version_of(family));
+		if (search->action == DRIFT_REPAIR)
+			trees_write_one(search->object, tree);
+	}
 }
 
 static void check_listener_info(struct search *search, const struct plan_listener *listener)
@@ -239,8 +271,7 @@ static void check_listener_info(struct search *search, const struct plan_listene
 
 	memcpy(should.name, listener->name, sizeof(should.name));
 	memcpy(should.lists, listener->lists, sizeof(should.lists));
-	for (int family = 0; family < PLAN_FAMILIES; family++)
-		should.deadline[family] = listener->table[family].deadline;
+	tables_deadlines(listener, should.deadline);
 	compare(search, &listener_info_layout, listener->id, listener->name,
 		&search->object->listener_info[listener->id], &should);
 }
@@ -340,9 +371,10 @@ static void check_listeners(struct search *search)
 	vec_foreach(listener, &search->plan->listeners) {
 		check_listener_info(search, listener);
 		check_guard(search, listener);
+		plan_foreach_table(table, listener) check_table(search, listener, table);
 		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			check_table(search, listener, family);
 			check_ranges(search, listener, family);
+			check_block(search, listener, family);
 		}
 		vec_foreach(endpoint, &listener->endpoints) {
 			snprintf(whose, sizeof(whose), "%s/%s/%s", listener->name, endpoint->group,
@@ -456,6 +488,7 @@ void drift_find(struct object *object, const struct plan *plan, enum drift_actio
 	check_control(&search);
 	check_cells(&search);
 	check_listeners(&search);
+	check_clients(&search);
 	check_free_rows(&search);
 	check_interfaces(&search);
 	check_addresses(&search);

@@ -256,11 +256,23 @@ int flows_each(const struct object *object, uint32_t now,
 
 void flows_differences_fini(struct flows_differences *differences)
 {
-	for (size_t i = 0; differences->tables && i < WEIR_MAX_LISTENERS; i++)
-		for (int family = 0; family < PLAN_FAMILIES; family++)
-			free(differences->tables[i].differs[family]);
-	free(differences->tables);
+	for (size_t id = 0; differences->listeners && id < WEIR_MAX_LISTENERS; id++) {
+		bool **differs = differences->listeners[id].differs;
+
+		for (size_t i = 0; differs && i < differences->listeners[id].count; i++)
+			free(differs[i]);
+		free(differs);
+	}
+	free(differences->listeners);
 	*differences = (struct flows_differences){};
+}
+
+const bool *flows_differs(const struct flows_differences *differences,
+			  const struct plan_listener *listener, const struct plan_table *table)
+{
+	bool **differs = differences->listeners[listener->id].differs;
+
+	return differs ? differs[plan_table_place(listener, table)] : NULL;
 }
 
 struct difference {
@@ -269,34 +281,69 @@ struct difference {
 	uint32_t now;
 };
 
+/* A record and its flow. */
+static void compare(struct difference *find, const struct weir_flow *flow,
+		    const struct weir_exception *exception)
+{
+	const struct plan_listener *listener = find->ret->listeners[exception->listener].listener;
+	bool **all = find->ret->listeners[exception->listener].differs, *differs;
+	const struct plan_table *table;
+	uint32_t slot, current;
+	struct addr client;
+
+	memcpy(client.bytes, flow->src, sizeof(client.bytes));
+	table = plan_table_of(find->plan, listener, &client);
+	differs = all[plan_table_place(listener, table)];
+	if (!differs)
+		return;
+	slot = (listener->client_affinity ? weir_hash_client(flow, find->plan->hash_seed)
+					  : weir_hash_flow(flow, find->plan->hash_seed)) &
+	       (table->size - 1);
+	current = table->slots[slot].current;
+	if (current == WEIR_SLOT_NONE || exception->endpoint != listener->block + current)
+		differs[slot] = true;
+}
+
 static int find_differences(const struct batch *batch, void *user)
 {
 	struct difference *find = user;
 
 	for (uint32_t i = 0; i < batch->count; i++) {
 		const struct weir_exception *exception = &batch->exceptions[i];
-		const struct plan_listener *listener;
-		const struct plan_table *table;
-		uint32_t slot, current, id = exception->listener;
-		enum plan_family family;
-		struct addr address;
 
-		memcpy(address.bytes, batch->keys[i].dst, sizeof(address.bytes));
-		family = plan_family_of(&address);
-		if (id >= WEIR_MAX_LISTENERS || !find->ret->tables[id].differs[family] ||
-		    weir_exception_is_over(exception, find->now))
-			continue;
-		listener = find->ret->tables[id].listener;
-		table = &listener->table[family];
-		slot = (listener->client_affinity
-				? weir_hash_client(&batch->keys[i], find->plan->hash_seed)
-				: weir_hash_flow(&batch->keys[i], find->plan->hash_seed)) &
-		       (table->size - 1);
-		current = table->slots[slot].current;
-		if (current == WEIR_SLOT_NONE || exception->endpoint != listener->block + current)
-			find->ret->tables[id].differs[family][slot] = true;
+		if (exception->listener < WEIR_MAX_LISTENERS &&
+		    find->ret->listeners[exception->listener].differs &&
+		    !weir_exception_is_over(exception, find->now))
+			compare(find, &batch->keys[i], exception);
 	}
 	return 0;
+}
+
+/* Makes room for what may differ. Returns how many tables have something to settle, or -ENOMEM. */
+static int begin_differences(const struct plan_listener *listener, struct flows_differences *ret)
+{
+	int count = 0;
+
+	plan_foreach_table(table, listener)
+	{
+		bool *differs;
+
+		if (!table->slots || !slots_count(table->slots, table->size, WEIR_PINNED))
+			continue;
+		if (!count++) {
+			ret->listeners[listener->id].listener = listener;
+			ret->listeners[listener->id].count = plan_count_tables(listener);
+			ret->listeners[listener->id].differs =
+				calloc(plan_count_tables(listener), sizeof(bool *));
+		}
+		differs = calloc(table->size, sizeof(*differs));
+		if (!differs || !ret->listeners[listener->id].differs) {
+			free(differs);
+			return -ENOMEM;
+		}
+		ret->listeners[listener->id].differs[plan_table_place(listener, table)] = differs;
+	}
+	return count;
 }
 
 int flows_differ(const struct object *object, const struct plan *plan, uint32_t now,
@@ -307,22 +354,14 @@ int flows_differ(const struct object *object, const struct plan *plan, uint32_t 
 	bool any = false;
 	int r;
 
-	found.tables = calloc(WEIR_MAX_LISTENERS, sizeof(*found.tables));
-	if (!found.tables)
+	found.listeners = calloc(WEIR_MAX_LISTENERS, sizeof(*found.listeners));
+	if (!found.listeners)
 		return err_set(err, -ENOMEM, "out of memory");
 	vec_foreach(listener, &plan->listeners) {
-		found.tables[listener->id].listener = listener;
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			const struct plan_table *table = &listener->table[family];
-			bool **differs = &found.tables[listener->id].differs[family];
-
-			if (!table->slots || !slots_count(table->slots, table->size, WEIR_PINNED))
-				continue;
-			*differs = calloc(table->size, sizeof(**differs));
-			if (!*differs)
-				return err_set(err, -ENOMEM, "out of memory");
-			any = true;
-		}
+		r = begin_differences(listener, &found);
+		if (r < 0)
+			return err_set(err, r, "out of memory");
+		any |= r;
 	}
 	r = any ? for_each_batch(object, find_differences, &find, err) : 0;
 	if (r < 0)

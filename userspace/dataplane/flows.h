@@ -44,16 +44,20 @@ struct flows_entry {
 int flows_each(const struct object *object, uint32_t now,
 	       int each(const struct flows_entry *entry, void *user), void *user, struct err *err);
 
-/* For slots_settle(): by listener id, of each table that has a PINNED slot, which of its slots some
- * living record disagrees with. NULL: the table has none. */
+/* Of every table that has a PINNED slot, with which of its slots some living record disagrees. */
 struct flows_differences {
 	struct {
 		const struct plan_listener *listener;
-		bool *differs[PLAN_FAMILIES]; /* table->size */
-	} * tables;			      /* WEIR_MAX_LISTENERS */
+		size_t count;
+		bool **differs; /* by plan_table_place(); NULL: of no table */
+	} * listeners;		/* by id, WEIR_MAX_LISTENERS */
 };
 
 void flows_differences_fini(struct flows_differences *differences);
+
+/* For slots_settle(): of one of the listener's tables; NULL: it has no PINNED slot. */
+const bool *flows_differs(const struct flows_differences *differences,
+			  const struct plan_listener *listener, const struct plan_table *table);
 
 /* One pass over the exceptions, for all tables of the plan. */
 int flows_differ(const struct object *object, const struct plan *plan, uint32_t now,

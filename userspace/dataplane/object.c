@@ -57,6 +57,8 @@ static const struct map_place map_places[] = {
 	MAPPED(slots_previous, 0),
 	MAPPED(guards, 0),
 	MAPPED(bounds, 0),
+	MAPPED(bound_regions, 0),
+	MAPPED(clients, 0),
 	MAPPED(endpoints, 0),
 	MAPPED(egress, WEIR_MAX_EGRESS),
 	MAPPED(snat, WEIR_MAX_SNAT),

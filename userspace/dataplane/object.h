@@ -38,6 +38,8 @@ struct object {
 	struct weir_slots_previous *slots_previous; /* the same */
 	struct weir_guard *guards;		    /* 2 * CAPACITY_LISTENERS */
 	struct weir_bounds *bounds;		    /* CAPACITY_BOUND_LINES */
+	struct weir_bound_regions *bound_regions;   /* the same */
+	struct weir_clients *clients;		    /* CAPACITY_CLIENT_ROWS */
 	struct weir_endpoint *endpoints;	    /* CAPACITY_ROWS */
 	struct weir_egress *egress;		    /* WEIR_MAX_EGRESS */
 	struct weir_snat *snat;			    /* WEIR_MAX_SNAT */

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/blocks.h"
 #include "dataplane/cells.h"
 #include "dataplane/counters.h"
 #include "dataplane/guards.h"
 #include "dataplane/tables.h"
+#include "dataplane/trees.h"
 
 /* What the maps have to hold for the plan, beside what is in force. */
 static struct capacity needed(const struct plan *next, const struct weir_half *half)
@@ -216,13 +218,9 @@ static void write_listener_info(struct object *object, const struct plan_listene
 /* The window of a change begins when it can be seen. */
 static void write_deadlines(struct object *object, struct plan_listener *listener)
 {
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		struct plan_table *table = &listener->table[family];
-
-		if (table->deadline && table->change.moved)
-			table->deadline = object_now(object) + listener->idle_timeout;
-		object->listener_info[listener->id].deadline[family] = table->deadline;
-	}
+	plan_foreach_table(table, listener) if (table->deadline && table->change.moved)
+		table->deadline = object_now(object) + listener->idle_timeout;
+	tables_deadlines(listener, object->listener_info[listener->id].deadline);
 }
 
 /* What the new configuration needs, beside the one in force. */
@@ -303,10 +301,13 @@ static void mark_share(struct object *object, const struct plan_listener *listen
 
 static void mark_shares(struct object *object, const struct plan *plan)
 {
-	vec_foreach(listener, &plan->listeners)
-		if (listener->table[PLAN_IP4].change.moved ||
-		    listener->table[PLAN_IP6].change.moved)
+	vec_foreach(listener, &plan->listeners) {
+		bool moved = false;
+
+		plan_foreach_table(table, listener) moved |= table->change.moved;
+		if (moved)
 			mark_share(object, listener);
+	}
 }
 
 /* Frees a row; what it counted stays in its listener's sum. */
@@ -364,12 +365,13 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 {
 	_cleanup_(freep) struct weir_listener *cells = NULL;
 	struct weir_half half = {};
-	uint32_t slot_lines = 0, bound_lines = 0;
+	uint32_t slot_lines = 0, bound_lines = 0, client_rows = 0;
 	struct capacity need;
 	int r;
 
 	r = tables_place(in_force, next, &slot_lines, err);
-	r = r ?: guards_place_ranges(in_force, next, &bound_lines, err);
+	r = r ?: trees_place(in_force, next, &bound_lines, err);
+	r = r ?: blocks_place(object, in_force, next, &client_rows, err);
 	if (r < 0)
 		return r;
 	guards_place(object, next);
@@ -379,6 +381,7 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	need = needed(next, &half);
 	need.of[CAPACITY_LINES] = slot_lines;
 	need.of[CAPACITY_BOUND_LINES] = bound_lines;
+	need.of[CAPACITY_CLIENT_ROWS] = client_rows;
 	if (capacity_exceeds(&need, &object->capacity))
 		r = object_grow(object, &need, err);
 	if (r < 0)
@@ -387,6 +390,8 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	object->idle_follows = false;
 	begin_writing(object);
 	tables_write(object, next);
+	trees_write(object, next);
+	blocks_write(object, next);
 	guards_write(object, next);
 	memcpy(object->listeners + half.first, cells, cells_count(&half) * sizeof(*cells));
 	write_new(object, next);
@@ -442,6 +447,7 @@ int sync_listeners(struct object *object, const struct plan *in_force, struct pl
 	int r;
 
 	r = tables_place(in_force, part, &need.of[CAPACITY_LINES], err);
+	r = r ?: blocks_place(object, in_force, part, &need.of[CAPACITY_CLIENT_ROWS], err);
 	if (!r && capacity_exceeds(&need, &object->capacity))
 		r = object_grow(object, &need, err);
 	if (r < 0)
@@ -450,6 +456,7 @@ int sync_listeners(struct object *object, const struct plan *in_force, struct pl
 	r = rewrite_cells(object, part, &half);
 	if (!r) {
 		tables_write(object, part);
+		blocks_write(object, part);
 		flip(object, &half);
 		write_known(object, part);
 		object_wait();
@@ -467,12 +474,10 @@ void sync_nexthops(struct object *object, const struct plan *plan)
 }
 
 void sync_phases(struct object *object, const struct plan_listener *listener,
-		 enum plan_family family)
+		 const struct plan_table *table)
 {
-	const struct plan_table *table = &listener->table[family];
-
 	tables_write_slots(object, table);
-	object->listener_info[listener->id].deadline[family] = table->deadline;
+	tables_deadlines(listener, object->listener_info[listener->id].deadline);
 }
 
 void sync_released(struct object *object, const struct plan *plan)

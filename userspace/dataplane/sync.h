@@ -33,9 +33,9 @@ void sync_nexthops(struct object *object, const struct plan *plan);
  */
 void sync_health(struct object *object, uint32_t row, const struct weir_health *health);
 
-/* Writes a table's slots in place (phases only differ) and its deadline. */
+/* Writes the slots of one of a listener's tables in place (phases only differ) and its deadline. */
 void sync_phases(struct object *object, const struct plan_listener *listener,
-		 enum plan_family family);
+		 const struct plan_table *table);
 
 /* Clears what plan_release() has freed, so that it can be reused. */
 void sync_released(struct object *object, const struct plan *plan);

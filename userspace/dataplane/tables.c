@@ -11,14 +11,9 @@ static uint32_t table_lines(uint32_t slots)
 
 static void take_lines(bool *taken, const struct plan *plan)
 {
-	vec_foreach(listener, &plan->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			const struct plan_table *table = &listener->table[family];
-
-			if (table->slots && table->line != PLAN_NO_LINE)
-				memset(taken + table->line, true, table_lines(table->size));
-		}
-	}
+	vec_foreach(listener, &plan->listeners)
+		plan_foreach_table(table, listener) if (table->slots && table->line != PLAN_NO_LINE)
+			memset(taken + table->line, true, table_lines(table->size));
 }
 
 /* The lines that are taken while tables are placed. */
@@ -74,9 +69,8 @@ int tables_place(const struct plan *in_force, struct plan *next, uint32_t *ret_l
 	take_lines(taken, in_force);
 	take_lines(taken, next);
 	vec_foreach(listener, &next->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct plan_table *table = &listener->table[family];
-
+		plan_foreach_table(table, listener)
+		{
 			if (!table->slots || table->line != PLAN_NO_LINE)
 				continue;
 			table->line = take_run(&lines, table_lines(table->size));
@@ -97,12 +91,23 @@ int tables_place(const struct plan *in_force, struct plan *next, uint32_t *ret_l
 void tables_write(struct object *object, struct plan *next)
 {
 	vec_foreach(listener, &next->listeners) {
-		for (int family = 0; family < PLAN_FAMILIES; family++) {
-			struct plan_table *table = &listener->table[family];
-
+		plan_foreach_table(table, listener)
+		{
 			if (table->fresh)
 				tables_write_slots(object, table);
 			table->fresh = false;
 		}
+	}
+}
+
+void tables_deadlines(const struct plan_listener *listener, uint32_t ret[PLAN_FAMILIES])
+{
+	memset(ret, 0, PLAN_FAMILIES * sizeof(*ret));
+	plan_foreach_table(table, listener)
+	{
+		uint32_t *last = &ret[plan_table_family(listener, table)];
+
+		if (table->deadline && (!*last || (int32_t)(table->deadline - *last) > 0))
+			*last = table->deadline;
 	}
 }

@@ -21,4 +21,7 @@ void tables_write(struct object *object, struct plan *next);
  */
 void tables_write_slots(struct object *object, const struct plan_table *table);
 
+/* Of each family's tables the last deadline, or 0. */
+void tables_deadlines(const struct plan_listener *listener, uint32_t ret[PLAN_FAMILIES]);
+
 #endif

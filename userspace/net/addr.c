@@ -159,6 +159,21 @@ const char *addr_prefix_print(const struct addr_prefix *prefix, char *text)
 	return text;
 }
 
+bool addr_prefix_between(const struct addr *first, const struct addr *last, struct addr_prefix *ret)
+{
+	unsigned bits = 0;
+
+	for (; bits < 128; bits++)
+		if ((first->bytes[bits / 8] ^ last->bytes[bits / 8]) & (0x80 >> bits % 8))
+			break;
+	for (unsigned bit = bits; bit < 128; bit++)
+		if (first->bytes[bit / 8] & (0x80 >> bit % 8) ||
+		    !(last->bytes[bit / 8] & (0x80 >> bit % 8)))
+			return false;
+	*ret = (struct addr_prefix){ .addr = *first, .bits = bits };
+	return true;
+}
+
 bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *addr)
 {
 	struct addr copy = *addr;

@@ -56,6 +56,10 @@ int addr_prefix_parse(const char *text, struct addr_prefix *ret);
  * ADDR_PREFIX_MAX. */
 const char *addr_prefix_print(const struct addr_prefix *prefix, char *text);
 
+/* Is it all addresses from the first to the last? Then *ret is that prefix. */
+bool addr_prefix_between(const struct addr *first, const struct addr *last,
+			 struct addr_prefix *ret);
+
 /* Is the address one of the prefix's? */
 bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *addr);
 bool addr_prefix_equal(const struct addr_prefix *a, const struct addr_prefix *b);

@@ -174,7 +174,20 @@ static struct shape shape_of(size_t count, bool ip6)
 	return shape;
 }
 
-static int fill(const struct addresses *bounds, bool ip6, struct bounds *ret)
+/* Of the lowest level, which begins with this line; lines without a bound are nobody's. */
+static int fill_regions(const uint8_t *regions, size_t count, uint32_t first, struct bounds *ret)
+{
+	uint32_t width = width_of(ret->ip6);
+
+	ret->regions = calloc(ret->count, sizeof(*ret->regions));
+	for (size_t i = 0; ret->regions && i < count; i++)
+		ret->regions[first + i / width].region[i % width] = regions[i];
+	return ret->regions ? 0 : -ENOMEM;
+}
+
+/* `regions`: of each bound, or NULL. */
+static int fill(const struct addresses *bounds, const uint8_t *regions, bool ip6,
+		struct bounds *ret)
 {
 	struct shape shape = shape_of(bounds->list.count, ip6);
 	uint64_t width = width_of(ip6), step = 1, first = 0;
@@ -191,9 +204,10 @@ static int fill(const struct addresses *bounds, bool ip6, struct bounds *ret)
 		step *= width;
 	for (; step; step /= width) {
 		fill_level(ret->lines + first, ip6, bounds, step);
-		first = first * width + 1;
+		if (step > 1)
+			first = first * width + 1;
 	}
-	return 0;
+	return regions ? fill_regions(regions, bounds->list.count, first, ret) : 0;
 }
 
 uint32_t bounds_most(size_t prefixes, bool ip6)
@@ -224,15 +238,31 @@ int bounds_build(const struct addr_prefixes *const *lists, size_t lists_count, b
 		return r;
 	merge(&ranges, ip6);
 	r = list_bounds(&ranges, ip6, &addresses);
-	r = r ?: fill(&addresses, ip6, bounds);
+	r = r ?: fill(&addresses, NULL, ip6, bounds);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(bounds);
 	return 0;
 }
 
+int bounds_build_regions(const struct addr *bounds, const uint8_t *regions, size_t count, bool ip6,
+			 struct bounds **ret)
+{
+	_cleanup_(bounds_unrefp) struct bounds *built = bounds_new(ip6);
+	_cleanup_(addresses_fini) struct addresses addresses = {};
+	int r = built ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !r && i < count; i++)
+		r = vec_push(&addresses.list, bounds[i]);
+	r = r ?: fill(&addresses, regions, ip6, built);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(built);
+	return 0;
+}
+
 int bounds_adopt(bool ip6, uint32_t levels, uint32_t line, struct weir_bounds *lines,
-		 uint32_t count, struct bounds **ret)
+		 struct weir_bound_regions *regions, uint32_t count, struct bounds **ret)
 {
 	struct bounds *bounds = bounds_new(ip6);
 
@@ -241,6 +271,7 @@ int bounds_adopt(bool ip6, uint32_t levels, uint32_t line, struct weir_bounds *l
 	bounds->levels = levels;
 	bounds->line = line;
 	bounds->lines = lines;
+	bounds->regions = regions;
 	bounds->count = count;
 	*ret = bounds;
 	return 0;
@@ -275,11 +306,86 @@ void bounds_unref(struct bounds *bounds)
 	if (!bounds || --bounds->references)
 		return;
 	free(bounds->lines);
+	free(bounds->regions);
 	free(bounds);
 }
 
 bool bounds_equal(const struct bounds *a, const struct bounds *b)
 {
 	return a->ip6 == b->ip6 && a->levels == b->levels && a->count == b->count &&
-	       !memcmp(a->lines, b->lines, a->count * sizeof(*a->lines));
+	       !memcmp(a->lines, b->lines, a->count * sizeof(*a->lines)) &&
+	       !a->regions == !b->regions &&
+	       (!a->regions || !memcmp(a->regions, b->regions, a->count * sizeof(*a->regions)));
+}
+
+static struct addr get_bound(const struct weir_bounds *line, uint32_t at, bool ip6)
+{
+	struct addr addr = {};
+	uint64_t high, low;
+
+	if (ip6) {
+		high = htobe64(line->of.ip6[at].high);
+		low = htobe64(line->of.ip6[at].low);
+	} else {
+		high = 0;
+		low = htobe64(0xffff00000000ull | line->of.ip4[at]);
+	}
+	memcpy(addr.bytes, &high, sizeof(high));
+	memcpy(addr.bytes + sizeof(high), &low, sizeof(low));
+	return addr;
+}
+
+uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr)
+{
+	uint32_t width = width_of(bounds->ip6), place = 0;
+	uint64_t line = 0, child = 0;
+
+	for (uint32_t level = 0; level < bounds->levels; level++) {
+		line = child;
+		if (line >= bounds->count)
+			return 0;
+		for (place = 0; place + 1 < width; place++) {
+			struct addr next = get_bound(&bounds->lines[line], place + 1, bounds->ip6);
+
+			if (is_filling(&bounds->lines[line], place + 1, bounds->ip6) ||
+			    addr_compare(&next, addr) > 0)
+				break;
+		}
+		child = line * width + 1 + place;
+	}
+	return bounds->regions ? bounds->regions[line].region[place] : 0;
+}
+
+static struct addr last_of(bool ip6)
+{
+	struct addr addr = {};
+
+	memset(addr.bytes + (ip6 ? 0 : 10), 0xff, sizeof(addr.bytes) - (ip6 ? 0 : 10));
+	return addr;
+}
+
+/* Of an address that is not the first. */
+static struct addr before(struct addr addr)
+{
+	for (size_t i = sizeof(addr.bytes); i > 0 && !addr.bytes[i - 1]--; i--)
+		;
+	return addr;
+}
+
+int bounds_range(const struct weir_bounds *lines, uint32_t most, uint32_t levels, bool ip6,
+		 uint32_t line, uint32_t place, struct addr *ret_first, struct addr *ret_last)
+{
+	uint32_t count = bounds_measure(lines, most, levels, ip6);
+
+	if (line >= count || place >= width_of(ip6) || is_filling(&lines[line], place, ip6))
+		return -EINVAL;
+	*ret_first = get_bound(&lines[line], place, ip6);
+	if (++place == width_of(ip6)) {
+		place = 0;
+		line++;
+	}
+	*ret_last = line == count || is_filling(&lines[line], place, ip6)
+			    ? last_of(ip6)
+			    : before(get_bound(&lines[line], place, ip6));
+	return 0;
 }

@@ -26,6 +26,7 @@ struct bounds {
 	uint32_t count; /* of lines */
 	bool fresh;	/* in a plan: it has a place, but is not there yet */
 	struct weir_bounds *lines;
+	struct weir_bound_regions *regions; /* line by line; NULL: a tree without them */
 };
 
 /*
@@ -35,9 +36,17 @@ struct bounds {
 int bounds_build(const struct addr_prefixes *const *lists, size_t lists_count, bool ip6,
 		 struct bounds **ret);
 
-/* A tree that has been read from the map: takes `lines` on success. -ENOMEM. */
+/*
+ * Of bounds in their order, the first of which is the family's lowest address: from bounds[i] on
+ * clients are in the region of the number regions[i]. As bounds_build().
+ */
+int bounds_build_regions(const struct addr *bounds, const uint8_t *regions, size_t count, bool ip6,
+			 struct bounds **ret);
+
+/* A tree that has been read from the map: takes `lines` on success, and `regions`, which may be
+ * NULL. -ENOMEM. */
 int bounds_adopt(bool ip6, uint32_t levels, uint32_t line, struct weir_bounds *lines,
-		 uint32_t count, struct bounds **ret);
+		 struct weir_bound_regions *regions, uint32_t count, struct bounds **ret);
 
 /* How many lines a tree in the map has, of which `lines` is the first one and `most` can be read.
  * 0: that is no tree. */
@@ -50,7 +59,17 @@ struct bounds *bounds_ref(struct bounds *bounds);
 void bounds_unref(struct bounds *bounds);
 DEFINE_CLEANUP(struct bounds *, bounds_unref)
 
-/* The same ranges. */
+/* The same ranges, of the same regions. */
 bool bounds_equal(const struct bounds *a, const struct bounds *b);
+
+/* The number of the region in which an address of the family is, as bpf/client.h finds it. */
+uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr);
+
+/*
+ * From where to where a range goes that begins with a bound: the one at `place` in line `line` of a
+ * tree in the map, as bounds_measure() has it. 0, or -EINVAL: there is no such bound.
+ */
+int bounds_range(const struct weir_bounds *lines, uint32_t most, uint32_t levels, bool ip6,
+		 uint32_t line, uint32_t place, struct addr *ret_first, struct addr *ret_last);
 
 #endif

@@ -47,13 +47,16 @@ struct facts_ports {
 	struct weir_port_range range[WEIR_SNAT_RANGES];
 };
 
+struct locations;
+
 struct facts {
 	VEC(struct facts_interface) interfaces;
 	VEC(struct facts_target) targets;
 	VEC(struct facts_ports) ports;
 	struct lookup by_address;	 /* of the targets that facts_add_target() has added */
 	const struct verdicts *verdicts; /* of health checks, their owner's; NULL: there are none */
-	uint32_t now;			 /* s, the data plane's clock */
+	const struct locations *locations; /* of clients, their owner's; NULL: not known */
+	uint32_t now;			   /* s, the data plane's clock */
 	/* The configuration is in force already: an endpoint that is out of reach now is a fact,
 	 * not a mistake in it. */
 	bool accepted;

@@ -16,16 +16,34 @@ struct plan *plan_new(void)
 	return take_ptr(plan);
 }
 
+void plan_table_fini(struct plan_table *table)
+{
+	free(table->slots);
+	free(table->order);
+	table->slots = NULL;
+	table->order = NULL;
+}
+
+void plan_clients_drop(struct plan_clients *clients)
+{
+	vec_foreach(table, &clients->tables)
+		plan_table_fini(table);
+	vec_free(&clients->tables);
+	free(clients->table_of);
+	*clients = (struct plan_clients){ .block = PLAN_NO_LINE };
+}
+
 static void listener_fini(struct plan_listener *listener)
 {
 	vec_free(&listener->addresses);
 	vec_free(&listener->ports);
 	vec_free(&listener->groups);
 	vec_free(&listener->endpoints);
-	for (int family = 0; family < PLAN_FAMILIES; family++)
-		free(listener->table[family].slots);
-	for (int family = 0; family < PLAN_FAMILIES; family++)
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		plan_table_fini(&listener->table[family]);
+		plan_clients_drop(&listener->clients[family]);
 		bounds_unref(listener->ranges[family]);
+	}
 }
 
 void plan_free(struct plan *plan)
@@ -39,6 +57,8 @@ void plan_free(struct plan *plan)
 	vec_free(&plan->snat);
 	vec_free(&plan->regions);
 	vec_free(&plan->generations);
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		bounds_unref(plan->clients[family]);
 	free(plan);
 }
 
@@ -53,6 +73,56 @@ void plan_free(struct plan *plan)
 		_bytes && !(to)->items ? -ENOMEM : 0;                                              \
 	})
 
+static void *copy_bytes(const void *from, size_t size)
+{
+	void *copy = malloc(size);
+
+	return copy ? memcpy(copy, from, size) : NULL;
+}
+
+static int copy_table(const struct plan_table *from, const struct plan_listener *listener,
+		      struct plan_table *ret)
+{
+	struct plan_table copy = *from;
+
+	copy.slots = NULL;
+	copy.order = NULL;
+	if (from->slots)
+		copy.slots = copy_bytes(from->slots, from->size * sizeof(*from->slots));
+	if (from->order)
+		copy.order = copy_bytes(from->order, listener->groups.count * sizeof(*from->order));
+	if (!copy.slots == !from->slots && !copy.order == !from->order) {
+		*ret = copy;
+		return 0;
+	}
+	plan_table_fini(&copy);
+	return -ENOMEM;
+}
+
+/* `to` has none. */
+static int copy_tables(const struct plan_listener *from, enum plan_family family,
+		       struct plan_listener *to)
+{
+	const struct plan_clients *clients = &from->clients[family];
+	struct plan_clients *copy = &to->clients[family];
+	int r = copy_table(&from->table[family], from, &to->table[family]);
+
+	vec_foreach(table, &clients->tables) {
+		struct plan_table one;
+
+		r = r ?: copy_table(table, from, &one);
+		if (!r && vec_push(&copy->tables, one)) {
+			plan_table_fini(&one);
+			r = -ENOMEM;
+		}
+	}
+	if (!r && clients->table_of) {
+		copy->table_of = copy_bytes(clients->table_of, WEIR_MAX_REGIONS);
+		r = copy->table_of ? 0 : -ENOMEM;
+	}
+	return r;
+}
+
 static int listener_copy(const struct plan_listener *from, struct plan_listener *ret)
 {
 	struct plan_listener copy = *from;
@@ -62,27 +132,20 @@ static int listener_copy(const struct plan_listener *from, struct plan_listener 
 	memset(&copy.ports, 0, sizeof(copy.ports));
 	memset(&copy.groups, 0, sizeof(copy.groups));
 	memset(&copy.endpoints, 0, sizeof(copy.endpoints));
-	for (int family = 0; family < PLAN_FAMILIES; family++)
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		copy.table[family].slots = NULL;
-	for (int family = 0; family < PLAN_FAMILIES; family++)
+		copy.table[family].order = NULL;
+		memset(&copy.clients[family].tables, 0, sizeof(copy.clients[family].tables));
+		copy.clients[family].table_of = NULL;
 		bounds_ref(copy.ranges[family]);
+	}
 
 	r |= COPY_ITEMS(&copy.addresses, &from->addresses);
 	r |= COPY_ITEMS(&copy.ports, &from->ports);
 	r |= COPY_ITEMS(&copy.groups, &from->groups);
 	r |= COPY_ITEMS(&copy.endpoints, &from->endpoints);
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		const struct plan_table *table = &from->table[family];
-		size_t bytes = table->size * sizeof(*table->slots);
-
-		if (!table->slots)
-			continue;
-		copy.table[family].slots = malloc(bytes);
-		if (copy.table[family].slots)
-			memcpy(copy.table[family].slots, table->slots, bytes);
-		else
-			r = -ENOMEM;
-	}
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		r |= copy_tables(from, family, &copy);
 	if (r) {
 		listener_fini(&copy);
 		return -ENOMEM;
@@ -102,6 +165,8 @@ struct plan *plan_begin(const struct plan *plan)
 	copy->exceptions = plan->exceptions;
 	copy->limits = plan->limits;
 	copy->answers_per_second = plan->answers_per_second;
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		copy->clients[family] = bounds_ref(plan->clients[family]);
 	if (COPY_ITEMS(&copy->egress, &plan->egress) || COPY_ITEMS(&copy->snat, &plan->snat) ||
 	    COPY_ITEMS(&copy->regions, &plan->regions))
 		return NULL;
@@ -206,6 +271,88 @@ bool plan_release(struct plan *plan, const struct plan_references *references)
 		freed = true;
 	}
 	return freed;
+}
+
+struct plan_table *plan_table_at(const struct plan_listener *listener, enum plan_family family,
+				 size_t number)
+{
+	if (number)
+		return &listener->clients[family].tables.items[number - 1];
+	return (struct plan_table *)&listener->table[family];
+}
+
+/* Of a table of the listener's. */
+static size_t number_of(const struct plan_listener *listener, const struct plan_table *table,
+			enum plan_family *ret_family)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		const struct plan_clients *clients = &listener->clients[family];
+
+		*ret_family = family;
+		if (table == &listener->table[family])
+			return 0;
+		if (clients->tables.count && table >= clients->tables.items &&
+		    table < clients->tables.items + clients->tables.count)
+			return table - clients->tables.items + 1;
+	}
+	return 0;
+}
+
+struct plan_table *plan_next_table(const struct plan_listener *listener,
+				   const struct plan_table *table)
+{
+	enum plan_family family = PLAN_IP4;
+	size_t number = 0;
+
+	if (!table)
+		return plan_table_at(listener, PLAN_IP4, 0);
+	number = number_of(listener, table, &family) + 1;
+	if (number <= listener->clients[family].tables.count)
+		return plan_table_at(listener, family, number);
+	return family == PLAN_IP4 ? plan_table_at(listener, PLAN_IP6, 0) : NULL;
+}
+
+enum plan_family plan_table_family(const struct plan_listener *listener,
+				   const struct plan_table *table)
+{
+	enum plan_family family;
+
+	number_of(listener, table, &family);
+	return family;
+}
+
+size_t plan_table_number(const struct plan_listener *listener, const struct plan_table *table)
+{
+	enum plan_family family;
+
+	return number_of(listener, table, &family);
+}
+
+size_t plan_table_place(const struct plan_listener *listener, const struct plan_table *table)
+{
+	enum plan_family family;
+	size_t number = number_of(listener, table, &family);
+
+	return family == PLAN_IP4 ? number : number + 1 + listener->clients[PLAN_IP4].tables.count;
+}
+
+size_t plan_count_tables(const struct plan_listener *listener)
+{
+	return PLAN_FAMILIES + listener->clients[PLAN_IP4].tables.count +
+	       listener->clients[PLAN_IP6].tables.count;
+}
+
+struct plan_table *plan_table_of(const struct plan *plan, const struct plan_listener *listener,
+				 const struct addr *client)
+{
+	enum plan_family family = plan_family_of(client);
+	const struct plan_clients *clients = &listener->clients[family];
+	const struct bounds *bounds = plan->clients[family];
+	uint8_t region = 0;
+
+	if (clients->tables.count && bounds)
+		region = bounds_region(bounds, client);
+	return plan_table_at(listener, family, clients->table_of ? clients->table_of[region] : 0);
 }
 
 enum plan_family plan_family_of(const struct addr *addr)

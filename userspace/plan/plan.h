@@ -76,6 +76,10 @@ struct plan_group {
 
 struct plan_table {
 	struct slot *slots; /* owned; NULL: no usable endpoint, or no address of the family */
+	/* Owned: places in the listener's groups, the nearest to the table's clients first. NULL:
+	 * as the groups stand. */
+	uint16_t *order;
+	uint32_t origin; /* number of the table that it was in the plan before */
 	uint32_t size;
 	uint32_t line;	   /* where it is in the slots map; PLAN_NO_LINE: not written yet */
 	uint32_t deadline; /* s: its MOVING slots become PINNED then; 0: none is */
@@ -85,6 +89,20 @@ struct plan_table {
 };
 
 #define PLAN_NO_LINE UINT32_MAX
+
+/*
+ * Where a listener's groups are near to some clients in another order than to the node, or were so
+ * lately, those have tables of their own: further ones, numbered from 1 on; table 0 is the
+ * listener's `table`, of all others. Regions whose order is the same share a table, as soon as
+ * nothing of their past tells them apart.
+ */
+struct plan_clients {
+	VEC(struct plan_table) tables;
+	uint8_t *table_of; /* owned: WEIR_MAX_REGIONS, by the region's number; NULL: no tables */
+	uint32_t block;	   /* first row in clients; PLAN_NO_LINE: not written yet */
+	uint32_t regions;  /* how many numbers the block has a row for */
+	bool fresh;	   /* it is given, but nothing written there yet */
+};
 
 struct plan_listener {
 	uint32_t id; /* 1..WEIR_MAX_LISTENERS - 1 */
@@ -107,6 +125,7 @@ struct plan_listener {
 	VEC(struct plan_group) groups;	     /* the nearest to the node first */
 	VEC(struct plan_endpoint) endpoints; /* in any order; also rows outside the block */
 	struct plan_table table[PLAN_FAMILIES];
+	struct plan_clients clients[PLAN_FAMILIES];
 };
 
 /* Its place in the plan's list is its number in the maps. */
@@ -132,7 +151,9 @@ struct plan {
 	VEC(struct weir_egress) egress;
 	VEC(struct plan_snat) snat;	 /* [0] is never used */
 	VEC(struct plan_region) regions; /* [0] is nobody's */
-	VEC(uint32_t) generations;	 /* last generation of every row that ever had one */
+	/* Where clients are, by the numbers of regions: references; NULL: no listener asks. */
+	struct bounds *clients[PLAN_FAMILIES];
+	VEC(uint32_t) generations; /* last generation of every row that ever had one */
 };
 
 /* An empty plan; NULL without memory. */
@@ -194,6 +215,39 @@ bool plan_is_usable(const struct plan_endpoint *endpoint);
  * go to the same endpoints. A table that repeats a smaller one has that one's. 0: no table.
  */
 uint64_t plan_digest(const struct plan_listener *listener, const struct plan_table *table);
+
+/*
+ * A listener's tables, one after the other: those for IPv4 clients, then those for IPv6, each time
+ * number 0 first. NULL in the first place; NULL: there are no more.
+ */
+struct plan_table *plan_next_table(const struct plan_listener *listener,
+				   const struct plan_table *table);
+#define plan_foreach_table(table, listener)                                                        \
+	for (struct plan_table *table = plan_next_table(listener, NULL); table;                    \
+	     table = plan_next_table(listener, table))
+
+/* Of one of these: the family of its clients, its place in that order, and its number. */
+enum plan_family plan_table_family(const struct plan_listener *listener,
+				   const struct plan_table *table);
+size_t plan_table_place(const struct plan_listener *listener, const struct plan_table *table);
+size_t plan_table_number(const struct plan_listener *listener, const struct plan_table *table);
+
+/* How many there are. */
+size_t plan_count_tables(const struct plan_listener *listener);
+
+/* By its number, which has to be one. */
+struct plan_table *plan_table_at(const struct plan_listener *listener, enum plan_family family,
+				 size_t number);
+
+/* The table that decides about a client's new flows. */
+struct plan_table *plan_table_of(const struct plan *plan, const struct plan_listener *listener,
+				 const struct addr *client);
+
+/* Frees slots and order. */
+void plan_table_fini(struct plan_table *table);
+
+/* Frees them all. */
+void plan_clients_drop(struct plan_clients *clients);
 
 /* Is a row in the listener's block, so that slots may name it? */
 bool plan_in_block(const struct plan_listener *listener, uint32_t row);

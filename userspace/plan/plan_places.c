@@ -89,7 +89,7 @@ int plan_places_listener(struct plan_places *places, const struct listener *mode
 			       WEIR_MAX_LISTENERS - 1);
 	snprintf(fresh.name, sizeof(fresh.name), "%s", model->name);
 	for (int family = 0; family < PLAN_FAMILIES; family++)
-		fresh.table[family].line = PLAN_NO_LINE;
+		fresh.table[family].line = fresh.clients[family].block = PLAN_NO_LINE;
 	if (lookup_add(&places->by_name, hash, plan->listeners.count) ||
 	    vec_push(&plan->listeners, fresh))
 		return err_set(err, -ENOMEM, "out of memory");

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../config/support.h"
+#include "plan/locations.h"
 #include "plan/plan.h"
 
 #define SUPPORT_IFINDEX 2u /* where endpoints are: eth0 */
@@ -285,6 +286,9 @@ static inline void support_check(const struct plan *plan, const struct model *mo
 					placed, endpoint, support_port(listener, endpoint),
 					overrides_weight(overrides, listener, group, endpoint));
 	}
+	vec_foreach(listener, &plan->listeners)
+		plan_foreach_table(table, listener) for (uint32_t i = 0; i < table->size; i++)
+			support_check_slot(listener, table->slots[i]);
 	vec_foreach(listener, &plan->listeners) {
 		for (enum plan_family family = 0; family < PLAN_FAMILIES; family++) {
 			if (listener->table[family].slots) {
@@ -296,6 +300,22 @@ static inline void support_check(const struct plan *plan, const struct model *mo
 			}
 		}
 	}
+}
+
+/* Where clients are, as a file says it. The caller frees it, after the world. */
+static inline struct locations *support_clients(struct support_world *world, const char *text)
+{
+	struct locations *locations = NULL;
+	struct findings findings = {};
+	struct clients clients = {};
+	const struct clients *layer = &clients;
+
+	cr_assert_eq(clients_parse(text, strlen(text), &clients, &findings), 0);
+	cr_assert_eq(locations_build(&layer, 1, &locations), 0);
+	clients_fini(&clients);
+	findings_fini(&findings);
+	world->facts.locations = locations;
+	return locations;
 }
 
 /* Builds and, on success, puts in force. */
@@ -375,14 +395,18 @@ static inline void support_dump_listener(const struct plan_listener *listener, F
 			endpoint->tunnel.mtu, endpoint->tunnel.gue_port);
 		fwrite(&endpoint->nexthop, sizeof(endpoint->nexthop), 1, out);
 	}
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		const struct plan_table *table = &listener->table[family];
-
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		if (listener->clients[family].table_of)
+			fwrite(listener->clients[family].table_of, WEIR_MAX_REGIONS, 1, out);
+	plan_foreach_table(table, listener)
+	{
 		fprintf(out, "table %u at %u until %u\n", table->size, table->line,
 			table->deadline);
 		fwrite(&table->change, sizeof(table->change), 1, out);
 		if (table->slots)
 			fwrite(table->slots, sizeof(*table->slots), table->size, out);
+		if (table->order)
+			fwrite(table->order, sizeof(*table->order), listener->groups.count, out);
 	}
 }
 
