@@ -208,7 +208,7 @@ Test(cli, verbs)
 		{ "xyzzyx", 64, NULL, "weir: unknown verb 'xyzzyx'; see: weir help" },
 		{ "''", 64, NULL, "weir: " },
 		{ "s", 64, NULL, "weir: ambiguous verb 's': one of set, show, stats" },
-		{ "d", 64, NULL, "weir: ambiguous verb 'd': one of drain, detach, down" },
+		{ "d", 64, NULL, "weir: ambiguous verb 'd': one of drain, detach, doctor, down" },
 		{ "ch good.yaml", 0, "good.yaml: ok: 1 listener, 1 endpoint", NULL },
 		{ "v", 0, "weir ", NULL },
 		{ "--bogus", 64, NULL, "weir: unknown verb '--bogus'" },

@@ -50,6 +50,7 @@ int cli_show_decap(const struct cli *cli, struct err *err);	/* show decap */
 int cli_show_overrides(const struct cli *cli, struct err *err); /* show overrides */
 int cli_stats(const struct cli *cli, struct err *err);
 int cli_explain(const struct cli *cli, struct err *err);
+int cli_doctor(const struct cli *cli, struct err *err);
 int cli_schema(const struct cli *cli, struct err *err);
 int cli_completion(const struct cli *cli, struct err *err);
 int cli_version(const struct cli *cli, struct err *err);

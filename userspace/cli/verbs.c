@@ -30,6 +30,8 @@ const struct verb verbs[] = {
 	{ "attach", "IF... [--generic] [--decap [--from PREFIX]... [--gue-port N]]",
 	  "put the data plane on interfaces; with --decap the end of a tunnel", cli_attach },
 	{ "detach", "IF... [--decap]", "take it off", cli_detach },
+	{ "doctor", "[-c FILE] [--exit-code]",
+	  "what on this host is in weir's way, and what mends it", cli_doctor },
 	{ "schema", "", "the configuration's JSON Schema, for editors", cli_schema },
 	{ "completion", "bash|zsh|fish", "completion of the command line, for a shell to source",
 	  cli_completion },

@@ -65,13 +65,13 @@ static int set_option(struct nl_sock *socket, int option, struct err *err)
 	return 0;
 }
 
-static int open_request(struct nl_sock *socket, struct err *err)
+static int open_request(struct nl_sock *socket, int protocol, struct err *err)
 {
 	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT };
 	int r;
 
 	nl_socket_disable_auto_ack(socket);
-	r = nl_connect(socket, NETLINK_ROUTE);
+	r = nl_connect(socket, protocol);
 	if (r < 0)
 		return err_set(err, library_errno(r), "cannot open netlink: %s", nl_geterror(r));
 	r = set_option(socket, NETLINK_EXT_ACK, err);
@@ -120,9 +120,27 @@ int nl_new(struct nl **ret, struct err *err)
 	nl->buffer = malloc(ANSWER_SIZE);
 	if (!nl->request || !nl->events || !nl->buffer)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = open_request(nl->request, err);
+	r = open_request(nl->request, NETLINK_ROUTE, err);
 	if (r == 0)
 		r = open_events(nl->events, err);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(nl);
+	return 0;
+}
+
+int nl_new_generic(struct nl **ret, struct err *err)
+{
+	_cleanup_(nl_freep) struct nl *nl = calloc(1, sizeof(*nl));
+	int r;
+
+	if (!nl)
+		return err_set(err, -ENOMEM, "out of memory");
+	nl->request = nl_socket_alloc();
+	nl->buffer = malloc(ANSWER_SIZE);
+	if (!nl->request || !nl->buffer)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = open_request(nl->request, NETLINK_GENERIC, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(nl);

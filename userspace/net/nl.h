@@ -77,6 +77,25 @@ struct nl_veth_peer {
  */
 bool nl_veth_leaves_checksums(struct nl *nl, const char *name, struct nl_veth_peer *ret);
 
+/* What an interface runs by XDP. */
+struct nl_xdp {
+	bool attached;
+	bool generic;	  /* in the stack, not in the driver */
+	uint32_t program; /* the kernel's number; 0: none, or several */
+};
+
+int nl_xdp_get(struct nl *nl, const char *name, struct nl_xdp *ret, struct err *err);
+
+/* Can the driver run a program itself: 1, 0; -EOPNOTSUPP: this kernel does not say (before 6.3). */
+int nl_xdp_native(int ifindex);
+
+/*
+ * Of a veth: what its other end runs. Frames that a program sends back (XDP_TX) are taken only by
+ * an end that runs one, too. 0; 1: it is no veth; -errno: it cannot be seen from here.
+ */
+int nl_veth_peer_xdp(struct nl *nl, const char *name, struct nl_veth_peer *ret_peer,
+		     struct nl_xdp *ret);
+
 /* Asks the kernel's FIB. -ENETUNREACH (and -EHOSTUNREACH, ...) with a text if there is no way. */
 int nl_route_get(struct nl *nl, const struct addr *destination, struct nl_route *ret,
 		 struct err *err);

@@ -39,6 +39,12 @@ struct nl_host_addresses {
 
 DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
 
+/* A socket for requests to generic netlink alone. */
+int nl_new_generic(struct nl **ret, struct err *err);
+
+/* An IFLA_XDP, or NULL. 0 or -EPROTO. */
+int nl_xdp_parse(const struct nlattr *attribute, struct nl_xdp *ret);
+
 /* A request of a type (RTM_*) that begins with a family header (rtmsg, ...); NULL: no memory. */
 struct nl_msg *nl_message_new(int type, int flags, const void *header, size_t size);
 

@@ -132,3 +132,35 @@ bool nl_veth_leaves_checksums(struct nl *nl, const char *name, struct nl_veth_pe
 		abort(); /* in a namespace that is not its own it must not go on */
 	return leaves;
 }
+
+int nl_veth_peer_xdp(struct nl *nl, const char *name, struct nl_veth_peer *ret_peer,
+		     struct nl_xdp *ret)
+{
+	struct veth veth = find_peer(nl, name);
+	struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = veth.peer };
+	_cleanup_(nlmsg_freep) struct nl_msg *msg =
+		nl_message_new(RTM_GETLINK, 0, &header, sizeof(header));
+	_cleanup_(nl_answer_fini) struct nl_answer answer = {};
+	_cleanup_(closep) int there = -1;
+	struct nlattr *attributes[IFLA_MAX + 1];
+	const struct nlmsghdr *message;
+	size_t offset = 0;
+	int r;
+
+	*ret_peer = (struct nl_veth_peer){};
+	if (!veth.peer)
+		return 1;
+	if (!msg || (veth.nsid != NO_NSID && nla_put_s32(msg, IFLA_TARGET_NETNSID, veth.nsid) < 0))
+		return -ENOMEM;
+	r = nl_request(nl, msg, &answer, NULL);
+	if (r < 0)
+		return r;
+	message = nl_answer_next(&answer, &offset);
+	if (!message || nl_attributes(message, sizeof(header), attributes, IFLA_MAX) < 0 ||
+	    !attributes[IFLA_IFNAME])
+		return -EPROTO;
+	nla_strlcpy(ret_peer->name, attributes[IFLA_IFNAME], sizeof(ret_peer->name));
+	if (veth.nsid != NO_NSID)
+		there = open_netns(nl, veth.nsid, ret_peer->netns);
+	return nl_xdp_parse(attributes[IFLA_XDP], ret);
+}
