@@ -107,6 +107,16 @@ ill "arp_ignore" address error "eth0 does not answer ARP .*: arp_ignore of all i
 ill "arp_ignore of one interface" address error "arp_ignore of eth0" \
 	on lb sysctl -qw net.ipv4.conf.eth0.arp_ignore=2
 
+ill "nftables that drop answers" nftables warning "chain 'input' of table inet host drops" \
+	on lb nft "add table inet host; add chain inet host input { type filter hook input priority 0; policy drop; }"
+on lb nft delete table inet host
+ill "... of one family, before routing" nftables warning "chain 'early' of table ip raw drops" \
+	on lb nft "add table ip raw; add chain ip raw early { type filter hook prerouting priority -300; policy drop; }"
+on lb nft delete table ip raw
+on lb nft "add table inet out; add chain inet out forward { type filter hook forward priority 0; policy drop; }"
+check "what weir's packets do not pass is nobody's business" content nftables
+on lb nft delete table inet out
+
 # ---- a veth's other end, in another namespace and in this one ----
 ill "a veth whose other end leaves checksums" checksums error "eth0: its other end, lb0, leaves checksums" \
 	on fabric ethtool -K lb0 tx on

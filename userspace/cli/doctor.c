@@ -52,6 +52,7 @@ static const struct {
 	{ "address", doctor_addresses, NEEDS_MODEL | NEEDS_NETLINK },
 	{ "ports", doctor_ports, NEEDS_MODEL | NEEDS_NETLINK },
 	{ "conntrack", doctor_conntrack, NEEDS_NOTHING },
+	{ "nftables", doctor_nftables, NEEDS_NOTHING },
 };
 
 static void add(struct doctor *doctor, struct doctor_finding finding, const char *fix,

@@ -104,5 +104,6 @@ void doctor_neighbours(struct doctor *doctor);
 void doctor_addresses(struct doctor *doctor);
 void doctor_ports(struct doctor *doctor);
 void doctor_conntrack(struct doctor *doctor);
+void doctor_nftables(struct doctor *doctor);
 
 #endif

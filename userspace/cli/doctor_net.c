@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* How packets find their way: routes, neighbours, addresses, ports, and who else has a say. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -283,4 +284,38 @@ void doctor_conntrack(struct doctor *doctor)
 			       fix, "its table is nearly full: %ld of %ld", count, max);
 	else
 		doctor_ok(doctor, "%ld of %ld connections of the host's own", count, max);
+}
+
+/* What is forwarded never gets there; answers to the host itself do. */
+void doctor_nftables(struct doctor *doctor)
+{
+	struct nl_dropping_list chains = {};
+	bool good = true;
+	int r = nl_dropping_chains(&chains, NULL);
+
+	if (r == -EPERM) {
+		doctor_unseen(doctor, "only root sees the rules of nftables");
+		return;
+	}
+	vec_foreach(chain, &chains.list) {
+		char fix[FIX_MAX];
+
+		if (chain->tracks)
+			continue;
+		good = false;
+		snprintf(fix, sizeof(fix),
+			 "nft insert rule %s %s %s ct state established,related accept",
+			 chain->family, chain->table, chain->chain);
+		doctor_problem(doctor, DOCTOR_WARNING,
+			       "answers to health checks and DNS are dropped unless a rule names "
+			       "them; what weir forwards does not pass there",
+			       fix,
+			       "chain '%s' of table %s %s drops what no rule accepts, and none "
+			       "knows connections",
+			       chain->chain, chain->family, chain->table);
+	}
+	if (good)
+		doctor_ok(doctor, r < 0 ? "the kernel has no nftables"
+					: "no chain drops answers to the host itself");
+	vec_free(&chains.list);
 }

@@ -129,7 +129,7 @@ int nl_new(struct nl **ret, struct err *err)
 	return 0;
 }
 
-int nl_new_generic(struct nl **ret, struct err *err)
+int nl_new_requests(int protocol, struct nl **ret, struct err *err)
 {
 	_cleanup_(nl_freep) struct nl *nl = calloc(1, sizeof(*nl));
 	int r;
@@ -140,7 +140,7 @@ int nl_new_generic(struct nl **ret, struct err *err)
 	nl->buffer = malloc(ANSWER_SIZE);
 	if (!nl->request || !nl->buffer)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = open_request(nl->request, NETLINK_GENERIC, err);
+	r = open_request(nl->request, protocol, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(nl);

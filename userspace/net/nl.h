@@ -96,6 +96,22 @@ int nl_xdp_native(int ifindex);
 int nl_veth_peer_xdp(struct nl *nl, const char *name, struct nl_veth_peer *ret_peer,
 		     struct nl_xdp *ret);
 
+/* A chain of nftables that packets to this host pass, and that drops what no rule accepts. */
+struct nl_dropping {
+	const char *family; /* "inet", "ip", "ip6" */
+	char table[64];
+	char chain[64];
+	bool tracks; /* a rule of its table looks at the state of connections */
+};
+
+struct nl_dropping_list {
+	VEC(struct nl_dropping) list;
+};
+
+/* The caller frees the list. -EPERM without CAP_NET_ADMIN; -EINVAL, -EPROTONOSUPPORT, ...: the
+ * kernel has no nftables. */
+int nl_dropping_chains(struct nl_dropping_list *ret, struct err *err);
+
 /* Asks the kernel's FIB. -ENETUNREACH (and -EHOSTUNREACH, ...) with a text if there is no way. */
 int nl_route_get(struct nl *nl, const struct addr *destination, struct nl_route *ret,
 		 struct err *err);

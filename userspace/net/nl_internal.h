@@ -39,8 +39,8 @@ struct nl_host_addresses {
 
 DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
 
-/* A socket for requests to generic netlink alone. */
-int nl_new_generic(struct nl **ret, struct err *err);
+/* A socket for requests alone, of another protocol than rtnetlink: NETLINK_GENERIC, ... */
+int nl_new_requests(int protocol, struct nl **ret, struct err *err);
 
 /* An IFLA_XDP, or NULL. 0 or -EPROTO. */
 int nl_xdp_parse(const struct nlattr *attribute, struct nl_xdp *ret);

@@ -88,7 +88,7 @@ int nl_xdp_native(int ifindex)
 	struct nlattr *features[NETDEV_A_DEV_XDP_FEATURES + 1] = {};
 	uint32_t index = ifindex;
 	uint64_t set = 0;
-	int r = nl_new_generic(&nl, NULL);
+	int r = nl_new_requests(NETLINK_GENERIC, &nl, NULL);
 
 	r = r
 		    ?: ask(nl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, FAMILY,
