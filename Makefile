@@ -178,11 +178,12 @@ test-kernels: $(O)/weir $(PEERS) $(TEST_BPF) $(O)/tests/kernels/load ## four cla
 
 # libFuzzer, of clang: one program per file of tests/fuzz, with the sources that it is about.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZED  := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard userspace/util/*.c userspace/config/*.c) \
-           userspace/net/addr.c)
+FUZZED  := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard userspace/util/*.c userspace/config/*.c \
+           userspace/http/*.c) userspace/net/addr.c tests/lib/rules_naive.c)
 FUZZ_FLAGS := -std=gnu11 -g -O1 $(WARNINGS) -fsanitize=fuzzer$(comma)address$(comma)undefined \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
 
+$(O)/fuzz/tests/%.o: CPPFLAGS += -Itests/lib
 $(O)/fuzz/%.o: %.c | packages
 	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
