@@ -63,10 +63,11 @@ static int match_header(const struct search *search, const struct rules_conditio
 static bool next_pair(struct slice *list, char separator, struct slice *ret_name,
 		      struct slice *ret_value)
 {
-	const char *end = list->at + list->size, *stop, *equals;
+	const char *end, *stop, *equals;
 
 	if (!list->size)
 		return false;
+	end = list->at + list->size;
 	stop = memchr(list->at, separator, list->size) ?: end;
 	equals = memchr(list->at, '=', stop - list->at);
 	*ret_name = (struct slice){ list->at, (equals ?: stop) - list->at };
