@@ -150,6 +150,18 @@ check "beside a daemon all is well, but for the clock" bash -c "$(declare -f on 
 	jq -e 'all(.[]; .check == \"clock\" or (.severity != \"warning\" and .severity != \"error\"))'"
 check "... it knows what is in force" bash -c "$(declare -f on weir instance doctor)
 	BALANCER=lb LAB=$LAB WEIR=$WEIR CONFIG= doctor | grep -q '6 addresses of endpoints have a way'"
+chmod 0600 "$GOOD"
+finds "a file that the daemon cannot read" files error "weir.yaml: user 'nobody', .*, may not read it"
+mends files
+mkdir -m 0700 "$LAB_DIR/closed"
+install -m 0644 "$GOOD" "$LAB_DIR/closed/weir.yaml"
+CONFIG=$LAB_DIR/closed/weir.yaml
+finds "a folder that the daemon cannot pass" files error "user 'nobody' cannot pass $LAB_DIR/closed "
+mends files
+sed 's/^\( *\)- name: main$/&\n\1  health_check: { protocol: https, ca_file: \/nowhere\/ca.pem }/' "$GOOD" >"$LAB_DIR/ca.yaml"
+CONFIG=$LAB_DIR/ca.yaml
+finds "a file that is not there" files error "/nowhere/ca.pem: No such file"
+CONFIG=
 weir attach spare --generic >/dev/null
 finds "generic mode on a driver that can do better" xdp warning "spare: in generic mode, though its driver \(veth\)"
 mends xdp

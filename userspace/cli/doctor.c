@@ -39,6 +39,7 @@ static const struct {
 	{ "capabilities", doctor_capabilities, NEEDS_NOTHING },
 	{ "daemon", doctor_daemon, NEEDS_NOTHING },
 	{ "clock", doctor_clock, NEEDS_NOTHING },
+	{ "files", doctor_files, NEEDS_MODEL },
 	{ "interface", doctor_interfaces, NEEDS_INTERFACES | NEEDS_NETLINK },
 	{ "xdp", doctor_xdp, NEEDS_INTERFACES | NEEDS_NETLINK },
 	{ "veth", doctor_veth, NEEDS_INTERFACES | NEEDS_NETLINK },
@@ -233,13 +234,17 @@ static int read_model(const struct cli *cli, const char *path, struct model **re
 	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-static pid_t daemon_pid(const struct cli *cli)
+/* Its process, and its file, unless another is looked at. The answer is the caller's. */
+static json_t *ask_daemon(struct doctor *doctor, const struct cli *cli)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
+	json_t *answer = NULL;
 
 	if (client_call(cli, json_pack("{s:s}", "call", "status"), &answer, NULL) < 0)
-		return 0;
-	return json_integer_value(json_object_get(answer, "pid"));
+		return NULL;
+	doctor->daemon = json_integer_value(json_object_get(answer, "pid"));
+	if (!doctor->file)
+		doctor->file = json_string_value(json_object_get(answer, "config"));
+	return answer;
 }
 
 static void gather(struct doctor *doctor, const struct cli *cli)
@@ -250,7 +255,6 @@ static void gather(struct doctor *doctor, const struct cli *cli)
 	snprintf(directory, sizeof(directory), WEIR_BPFFS "/%s", cli->instance);
 	attach_list(directory, &attachments, NULL);
 	gather_interfaces(doctor, &attachments);
-	doctor->daemon = daemon_pid(cli);
 	caps_of(getpid(), &doctor->capabilities);
 	if (!nl_new(&doctor->nl, NULL) && doctor->model &&
 	    world_gather(doctor->nl, doctor->model, &attachments, false, &doctor->facts, NULL) < 0)
@@ -347,6 +351,7 @@ int cli_doctor(const struct cli *cli, struct err *err)
 		.clock = adjtimex,
 	};
 	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(json_decrefp) json_t *status = NULL;
 	const char *path = NULL;
 	bool verdict = false;
 	int r;
@@ -363,7 +368,8 @@ int cli_doctor(const struct cli *cli, struct err *err)
 	if (r < 0)
 		return r;
 	doctor.model = model;
-	doctor.source = path ?: "what is in force";
+	doctor.file = path;
+	status = ask_daemon(&doctor, cli);
 	gather(&doctor, cli);
 	doctor_examine(&doctor);
 	if (doctor.failed)

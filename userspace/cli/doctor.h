@@ -2,8 +2,11 @@
 /*
  * `weir doctor`: what on this host would keep weir from working, or make it slow, with the command
  * that mends it. It reads and asks, and writes nothing. One check, one function, one row of the
- * table in doctor.c; the functions are in doctor_host.c (kernel, rights, clock), doctor_link.c
- * (interfaces) and doctor_net.c (routes, neighbours, addresses, ports).
+ * table in doctor.c; the functions are in
+ *
+ *   doctor_host.c   kernel, rights, clock        doctor_files.c  what the daemon must be able to
+ * read doctor_link.c   interfaces                   doctor_net.c    routes, neighbours, addresses,
+ * ports
  */
 #ifndef WEIR_CLI_DOCTOR_H
 #define WEIR_CLI_DOCTOR_H
@@ -43,7 +46,7 @@ struct doctor {
 	const char *root; /* before /proc and /sys: "", but in tests */
 	const char *instance;
 	const struct model *model; /* without endpoints whose address is a domain */
-	const char *source;	   /* where the model is from, for people */
+	const char *file;	   /* that the model is from */
 	struct nl *nl;
 	struct facts facts; /* of the model */
 	pid_t daemon;
@@ -104,6 +107,7 @@ void doctor_neighbours(struct doctor *doctor);
 void doctor_addresses(struct doctor *doctor);
 void doctor_ports(struct doctor *doctor);
 void doctor_conntrack(struct doctor *doctor);
+void doctor_files(struct doctor *doctor);
 void doctor_nftables(struct doctor *doctor);
 
 #endif
