@@ -206,11 +206,10 @@ static const char *own_name(char text[64])
 
 static void say(const char *user)
 {
-	char name[64];
+	char name[64], capabilities[CAPS_TEXT_MAX];
 
-	log_info("runs as user '%s' with %s, no more", own_name(name),
-		 caps_has(CAP_SYS_ADMIN) ? "CAP_NET_ADMIN and CAP_SYS_ADMIN"
-					 : "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+	log_info("runs as user '%s' with %s and nothing else", own_name(name),
+		 caps_print(capabilities));
 	if (!geteuid() && !user)
 		log_warning("root owns what it writes; better a user of its own: useradd --system "
 			    "--user-group --home-dir /nonexistent --shell "

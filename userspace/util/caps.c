@@ -61,6 +61,21 @@ const char *caps_missing(uint64_t set, char text[CAPS_TEXT_MAX])
 	return text;
 }
 
+const char *caps_print(char text[CAPS_TEXT_MAX])
+{
+	size_t length = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (caps_has(needed[i].capability))
+			length += snprintf(text + length, CAPS_TEXT_MAX - length, "%s%s",
+					   length ? ", " : "", needed[i].name);
+	if (caps_has(CAP_SYS_ADMIN))
+		snprintf(text + length, CAPS_TEXT_MAX - length, "%sCAP_SYS_ADMIN",
+			 length ? ", " : "");
+	return text;
+}
+
 int caps_of(pid_t pid, uint64_t *ret)
 {
 	static const char key[] = "CapEff:";

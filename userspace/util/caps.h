@@ -30,6 +30,9 @@ bool caps_has(unsigned capability);
 #define CAPS_TEXT_MAX 64
 const char *caps_missing(uint64_t set, char text[CAPS_TEXT_MAX]);
 
+/* Those that this process has of them, and of CAP_SYS_ADMIN, in the same words. */
+const char *caps_print(char text[CAPS_TEXT_MAX]);
+
 /* The effective capabilities of another process: 0, -ENOENT, ... */
 int caps_of(pid_t pid, uint64_t *ret);
 
