@@ -11,10 +11,15 @@
 #ifndef WEIR_BPF_FRAGMENT_H
 #define WEIR_BPF_FRAGMENT_H
 
+#include <weir/hash.h>
+
 #include "clock.h"
 #include "explain.h"
 #include "nat.h"
 #include "parse_all.h"
+
+#define FRAGMENT_SUMMED                                                                            \
+	((sizeof(struct fragment_key) + offsetof(struct fragment_way, sum)) / sizeof(__u64))
 
 #define FRAGMENT_AF_INET  2
 #define FRAGMENT_AF_INET6 10
@@ -75,6 +80,23 @@ static __always_inline bool fragment_read(struct xdp_md *ctx, struct fragment_ne
 	return true;
 }
 
+/*
+ * Of a key and its way, words from the struct's start. An LRU map gives an entry to another key at
+ * once, while a CPU still reads it: what was copied of it is good only if it is whole and of the
+ * key that was looked for. A function of its own, as parse_extensions().
+ */
+__noinline __u32 fragment_sum(const struct fragment_new *new)
+{
+	const __u64 *word = (const __u64 *)new;
+	__u64 sum = 0;
+
+	if (!new)
+		return 0;
+	for (__u32 i = 0; i < FRAGMENT_SUMMED; i++)
+		sum = weir_mix(sum, word[i]);
+	return sum;
+}
+
 /* Where a reply has gone, as it stands in the frame. */
 static __always_inline bool fragment_read_mac(struct xdp_md *ctx, struct fragment_way *way)
 {
@@ -108,10 +130,11 @@ __noinline int fragment_store(struct xdp_md *ctx)
 	new->way.nat = new->way.reply || endpoint->mode == WEIR_MODE_NAT;
 	if (new->way.nat && !fragment_read(ctx, new))
 		return 0;
+	new->way.sum = fragment_sum(new);
 	if (EXPLAINING)
 		EXPLAIN_WITHHELD(REMEMBER, row);
-	else
-		bpf_map_update_elem(&fragments, &new->key, &new->way, BPF_ANY);
+	else if (bpf_map_update_elem(&fragments, &new->key, &new->way, BPF_ANY))
+		count(new->way.listener, WEIR_R_FRAGMENTS_FULL);
 	return 0;
 }
 
@@ -188,25 +211,39 @@ static __always_inline bool fragment_is_for_others(const struct pkt *pkt)
 	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
 		return true;
+	case BPF_FIB_LKUP_RET_BLACKHOLE: /* or drop it, ... */
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+		return true;
 	default:
 		return false;
 	}
 }
 
-/* The way that a later fragment follows, or NULL. */
+/* A copy of the way that a later fragment follows, or NULL. */
 static __always_inline const struct fragment_way *fragment_find(const struct pkt *pkt)
 {
 	const struct fragment_way *way;
+	struct fragment_new *copy;
 	struct fragment_key key;
+	__u32 zero = 0;
 
+	copy = bpf_map_lookup_elem(&fragment_new, &zero);
+	if (!copy)
+		return NULL;
 	fragment_key(pkt, &key);
 	way = bpf_map_lookup_elem(&fragments, &key);
-	if (!way || weir_is_over(clock_now(pkt->control), way->seen, WEIR_TIMEOUT_FRAGMENTS)) {
+	if (way) {
+		copy->key = key;
+		copy->way = *way;
+	}
+	if (!way || copy->way.sum != fragment_sum(copy) ||
+	    weir_is_over(clock_now(pkt->control), copy->way.seen, WEIR_TIMEOUT_FRAGMENTS)) {
 		EXPLAIN_MISS(FRAGMENT);
 		return NULL;
 	}
-	EXPLAIN(FRAGMENT, way->endpoint, &way->endpoint);
-	return way;
+	EXPLAIN(FRAGMENT, copy->way.endpoint, &copy->way.endpoint);
+	return &copy->way;
 }
 
 #endif

@@ -12,12 +12,13 @@
 #define HEAD_TYPE_MASK 31 /* has it: a bound for the verifier */
 
 /* Of the first two words of an IPv4 header and of the first of an IPv6 header, in host order. */
-#define IP4_FIRST    0x45000000u /* version, length */
-#define IP4_IHL_MASK 0x0f000000u
-#define IP4_TOS_MASK 0x00ff0000u /* an IPv6 header's traffic class is 4 bits further up */
-#define IP4_ID_MASK  0xffff0000u
-#define IP4_DF	     0x00004000u
-#define IP6_FIRST    0x60000000u
+#define IP4_FIRST	0x45000000u /* version, length */
+#define IP4_IHL_MASK	0x0f000000u
+#define IP4_TOS_MASK	0x00ff0000u /* an IPv6 header's traffic class is 4 bits further up */
+#define IP4_LENGTH_MASK 0x0000ffffu
+#define IP4_ID_MASK	0xffff0000u
+#define IP4_DF		0x00004000u
+#define IP6_FIRST	0x60000000u
 
 /*
  * Moves the Ethernet header, `l2` bytes with its tags, `more` bytes away from what is behind it
@@ -104,10 +105,11 @@ struct head_ip {
 
 static __always_inline void head_put_ip4(__be32 *word, const struct head_ip *ip)
 {
+	/* A quoted header may tell of more than fits here. */
+	__u32 length = (sizeof(struct iphdr) + ip->payload) & IP4_LENGTH_MASK;
 	__u64 sum;
 
-	word[0] =
-		bpf_htonl(IP4_FIRST | (__u32)ip->tos << 16 | (sizeof(struct iphdr) + ip->payload));
+	word[0] = bpf_htonl(IP4_FIRST | (__u32)ip->tos << 16 | length);
 	word[1] = bpf_htonl(ip->id);
 	word[2] = bpf_htonl((__u32)ip->ttl << 24 | (__u32)ip->protocol << 16);
 	word[3] = addr_to_ip4(ip->src);

@@ -40,6 +40,8 @@ static __always_inline enum weir_reason icmp_send(struct pkt *pkt, struct icmp_t
 					      : icmp_turn(pkt->ctx, turn);
 	if (done == ICMP_UNTRANSLATABLE)
 		return WEIR_R_ICMP_UNKNOWN;
+	if (done == ICMP_NO_HEADROOM)
+		return WEIR_R_NO_HEADROOM;
 	if (done || !head_find(pkt))
 		return WEIR_R_TRUNCATED;
 	return forward(pkt, nexthop);

@@ -12,6 +12,7 @@
 #include "icmp_turn.h"
 
 #define ICMP_UNTRANSLATABLE  1 /* nothing has changed */
+#define ICMP_NO_HEADROOM     2
 
 #define ICMP6_MTU_MIN	     1280 /* RFC 8200, 5 */
 #define ICMP_FAMILIES_DIFFER (sizeof(struct ipv6hdr) - sizeof(struct iphdr))
@@ -221,8 +222,8 @@ static __always_inline bool icmp_is_intact(struct xdp_md *ctx, const struct icmp
 	return !csum_apply(0xffff, pseudo + (__u32)sum);
 }
 
-/* To the end of the other family: 0, ICMP_UNTRANSLATABLE, or -1: the packet is no longer what it
- * was. A function of its own, as parse_extensions(). */
+/* To the end of the other family: 0, ICMP_UNTRANSLATABLE, or ICMP_NO_HEADROOM or -1: the packet is
+ * no longer what it was. A function of its own, as parse_extensions(). */
 __noinline int icmp_translate(struct xdp_md *ctx, struct icmp_turn *turn)
 {
 	__u64 ignored = 0;
@@ -246,7 +247,7 @@ __noinline int icmp_translate(struct xdp_md *ctx, struct icmp_turn *turn)
 		return -1;
 	return (to_ip4 ? icmp_put_ip4(ctx, turn, stays, sum) : icmp_put_ip6(ctx, turn, stays, sum))
 		       ? 0
-		       : -1;
+		       : ICMP_NO_HEADROOM;
 }
 
 #endif

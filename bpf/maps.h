@@ -138,6 +138,8 @@ struct fragment_way {
 	__be16 id;  /* nat, IPv4 */
 	__u8 reply; /* from endpoint to client */
 	__u8 nat;   /* through mode nat: src and dst are set, and id */
+	__u32 sum;  /* of the key and all of the above: bpf/fragment.h */
+	__u32 pad;
 };
 
 struct {
@@ -170,7 +172,8 @@ struct {
 } fragment_new SEC(".maps");
 
 /* An MTU that a router has told, in endpoints[row].mtu meanwhile. None may be forgotten, since the
- * route's could not be put back: so the map is no LRU. */
+ * route's could not be put back: so the map is no LRU. It has room for many, and memory only for
+ * those that are there. */
 struct learned_mtu {
 	__u32 generation; /* of the row */
 	__u32 seen;	  /* s */
@@ -182,6 +185,7 @@ struct learned_mtu {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, WEIR_MAX_LEARNED_MTUS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32); /* row */
 	__type(value, struct learned_mtu);
 } learned_mtus SEC(".maps");

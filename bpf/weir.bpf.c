@@ -236,22 +236,23 @@ static __always_inline enum weir_reason icmp_error(struct pkt *pkt, const struct
 {
 	const struct weir_guard *guard = NULL;
 	const struct weir_listener *listener;
+	bool has_listeners = address->flags & WEIR_CELL_HAS_LISTENERS;
 	enum weir_reason reason;
 
 	if (icmp_read_quote(pkt->ctx, &turn->quote) ||
 	    !addr_same(turn->quote.flow.dst, pkt->flow.dst))
-		return WEIR_R_ICMP_UNKNOWN;
+		return has_listeners ? WEIR_R_ICMP_UNKNOWN : WEIR_R_NOT_OURS;
 	if (listener_bad_source(pkt))
-		return WEIR_R_BAD_SOURCE;
+		return has_listeners ? WEIR_R_BAD_SOURCE : WEIR_R_NOT_OURS;
 	pkt->flow = turn->quote.flow;
 	pkt->flags |= PKT_QUOTED;
 	EXPLAIN(QUOTE, 0, &pkt->flow);
 	if (pkt->flow.dport >= address->snat_first && pkt->flow.dport <= address->snat_last) {
 		reason = icmp_nat_reply(pkt, turn, id);
-		if (reason != WEIR_R_NAT_UNKNOWN || !(address->flags & WEIR_CELL_HAS_LISTENERS))
+		if (reason != WEIR_R_NAT_UNKNOWN || !has_listeners)
 			return reason;
 	}
-	if (!(address->flags & WEIR_CELL_HAS_LISTENERS))
+	if (!has_listeners)
 		return WEIR_R_NOT_OURS;
 	listener = listener_of(half, address, &pkt->flow);
 	if (!listener)
@@ -260,6 +261,8 @@ static __always_inline enum weir_reason icmp_error(struct pkt *pkt, const struct
 	reason = admit(pkt, listener, &guard);
 	if (reason != GO_ON)
 		return reason;
+	if (guard && guard->cookies)
+		return WEIR_R_LOCAL;
 	if (listener->flags & WEIR_CELL_NAT) {
 		reason = icmp_nat_request(pkt, turn);
 		if (reason != WEIR_R_NAT_UNKNOWN)

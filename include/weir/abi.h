@@ -44,10 +44,10 @@
 #define WEIR_TIMEOUT_SYN       30u
 #define WEIR_TIMEOUT_CLOSING   10u
 
-#define WEIR_MAX_LEARNED_MTUS  1024u /* endpoints whose path takes less than the route says */
-#define WEIR_TIMEOUT_MTU       600u  /* s, until more is tried again: RFC 1191, 6.3 */
-#define WEIR_MAX_FRAGMENTED    8192u /* packets whose later fragments are awaited at once */
-#define WEIR_TIMEOUT_FRAGMENTS 30u   /* s; RFC 791 says 15, Linux waits 30 */
+#define WEIR_MAX_LEARNED_MTUS  65536u /* endpoints whose path takes less than the route says */
+#define WEIR_TIMEOUT_MTU       600u   /* s, until more is tried again: RFC 1191, 6.3 */
+#define WEIR_MAX_FRAGMENTED    8192u  /* packets whose later fragments are awaited at once */
+#define WEIR_TIMEOUT_FRAGMENTS 30u    /* s; RFC 791 says 15, Linux waits 30 */
 
 enum weir_mode {
 	WEIR_MODE_NAT = 0,  /* destination and source rewritten, replies come back through weir */

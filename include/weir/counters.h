@@ -94,6 +94,9 @@
 	X(SOURCES_FULL, NOTE, "sources_full",                                                      \
 	  "no room to remember another source of new flows: an older one begins anew",             \
 	  "a flood from very many addresses; limits per source cannot stop it")                    \
+	X(FRAGMENTS_FULL, NOTE, "fragments_full",                                                  \
+	  "no room to remember where a first fragment went: the later ones are lost",              \
+	  "a flood of fragments; let senders use path MTU discovery, so that they send none")      \
 	X(REFUSED_CURRENT, NOTE, "refused_current",                                                \
 	  "a recorded flow's endpoint is gone or takes no new flows: selected anew", "")         \
 	X(ANSWERED, NOTE, "answered", "the sender was told: reset, ICMP error or echo reply", "")  \

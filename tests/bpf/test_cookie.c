@@ -155,6 +155,26 @@ static uint32_t ask_for_cookie(bool ip6)
 	return get32(answer, l4 + 4);
 }
 
+/* They are about connections of the stack's own. */
+Test(cookie, errors_are_the_stacks)
+{
+	struct packet sent =
+		TCP(.src = VIP4, .dst = CLIENT4, .sport = PORT, .dport = 40000, .flags = TH_ACK);
+	struct packet error = packet_build(&(struct packet_spec){ .protocol = IPPROTO_ICMP,
+								  .src = "203.0.113.9",
+								  .dst = VIP4,
+								  .icmp_type = 3,
+								  .icmp_code = 1,
+								  .quote = &sent,
+								  .quoted = 28 });
+	int listening = serve(WEIR_COOKIES_MSS, "2");
+
+	EXPECT_PASS(error, LOCAL);
+	rig.object->guards[rig_listener("web")->guard].cookies = WEIR_COOKIES_OFF;
+	cr_assert_eq(rig_send(&error).reason, WEIR_R_ICMP_ERROR); /* as with any other listener */
+	close(listening);
+}
+
 Test(cookie, exchange)
 {
 	int listening = serve(WEIR_COOKIES_MSS, "2");

@@ -345,6 +345,7 @@ Test(fragment, unknown_ones_are_the_kernels_only_if_for_it)
 	struct parts parts4 = cut(&whole4, 7), parts6 = cut(&whole6, 7);
 	struct packet others = UDP(.src = CLIENT4, .dst = "192.0.2.9", .fragment = 5);
 	struct packet snat = UDP(.src = CLIENT4, .dst = SNAT4, .fragment = 5);
+	static const char *const refusals[] = { "blackhole", "unreachable", "prohibit" };
 
 	configure("nat");
 	cr_assert_eq(system("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 "
@@ -364,6 +365,47 @@ Test(fragment, unknown_ones_are_the_kernels_only_if_for_it)
 	EXPECT_PASS(parts4.part[1], FRAGMENT_PASSED);
 	EXPECT_PASS(parts6.part[1], FRAGMENT_PASSED);
 	cr_assert_eq(rig_counted(NULL, WEIR_R_FRAGMENT), 2);
+	/* Nor is what it would refuse for one of its own. */
+	cr_assert_eq(
+		system("ip route del local " VIP4 " dev lo; ip -6 route del local " VIP6 " dev lo"),
+		0);
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		char command[256];
+
+		snprintf(command, sizeof(command),
+			 "ip route replace %s " VIP4 "/32 && ip -6 route replace %s " VIP6 "/128",
+			 refusals[i], refusals[i]);
+		cr_assert_eq(system(command), 0);
+		EXPECT_DROP(parts4.part[1], FRAGMENT);
+		EXPECT_DROP(parts6.part[1], FRAGMENT);
+	}
+}
+
+/* An entry may become another packet's while it is read: what belongs to none is not followed. */
+Test(fragment, a_way_is_whole_and_of_its_key)
+{
+	struct packet whole = UDP(.src = CLIENT4, .dst = VIP4, .dport = 80, .payload = 2000);
+	struct parts one = cut(&whole, 1), two = cut(&whole, 2);
+	uint8_t keys[2][64], way[128];
+	int fragments;
+
+	configure("dsr");
+	fragments = rig.object->fragments;
+	cr_assert_eq(rig_send(&one.part[0]).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(bpf_map_get_next_key(fragments, NULL, keys[0]), 0);
+	cr_assert_eq(bpf_map_lookup_elem(fragments, keys[0], way), 0);
+	cr_assert_eq(rig_send(&two.part[0]).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(bpf_map_get_next_key(fragments, keys[0], keys[1])
+			     ? bpf_map_get_next_key(fragments, NULL, keys[1])
+			     : 0,
+		     0);
+	cr_assert_eq(rig_send(&two.part[1]).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(bpf_map_update_elem(fragments, keys[1], way, BPF_EXIST), 0);
+	EXPECT_PASS(two.part[1], FRAGMENT_PASSED);
+	cr_assert_eq(rig_send(&one.part[1]).reason, WEIR_R_FORWARDED);
+	way[0] ^= 1; /* unused in mode dsr, but not as it was written */
+	cr_assert_eq(bpf_map_update_elem(fragments, keys[0], way, BPF_EXIST), 0);
+	EXPECT_PASS(one.part[1], FRAGMENT_PASSED);
 }
 
 /* The stage that calls the program of this name; *program is opened. */

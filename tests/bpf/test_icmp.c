@@ -329,6 +329,10 @@ Test(icmp, errors_about_nothing_known_pass)
 	EXPECT_PASS(error, ICMP_UNKNOWN); /* it quotes what this address has not sent */
 	error = error_about(&others, "192.0.2.9", &kinds[1], 28, SPEC(0));
 	EXPECT_PASS(error, NOT_OURS);
+	error = error_about(&others, SNAT4, &kinds[1], 28, SPEC(0));
+	EXPECT_PASS(error, NOT_OURS); /* the host's, and no listener's */
+	error = error_about(&sent, SNAT4, &kinds[0], 28, SPEC(.src = "127.0.0.1"));
+	EXPECT_PASS(error, NOT_OURS);
 	packet_set16(&later, later.l3 + 6, 5);
 	error = error_about(&later, VIP4, &kinds[1], 28, SPEC(0));
 	EXPECT_PASS(error, ICMP_UNKNOWN);

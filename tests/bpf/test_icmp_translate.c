@@ -218,6 +218,26 @@ Test(icmp_translate, long_quotes_are_cut)
 	}
 }
 
+/* What a quote tells of its length, IPv4 may have no number for: nothing else changes by it. */
+Test(icmp_translate, the_longest_quoted_packet)
+{
+	struct way way;
+	struct packet error;
+	struct rig_result result;
+	uint32_t sum = 0;
+
+	open_talks();
+	way = way_of(&talks[2], true, SPEC(.payload = 100, .tos = 0x48));
+	packet_set16(&way.sent, way.sent.l3 + 4, 0xffff);
+	error = error_of(&way.sent, 60, SPEC(.dst = way.at, .icmp_type = 1, .icmp_code = 4));
+	result = rig_send(&error);
+	cr_assert_eq(result.reason, WEIR_R_ICMP_ERROR, "%s", rig_reason(result.reason));
+	cr_assert_eq(packet_get16(&result.out, 14 + 28), 0x4548);
+	for (size_t at = 14 + 28; at < 14 + 48; at += 2)
+		sum += packet_get16(&result.out, at);
+	cr_assert_eq((sum & 0xffff) + (sum >> 16), 0xffff, "the quoted header's sum");
+}
+
 /* Options and extension headers of what is quoted are left out, as of what was sent. */
 Test(icmp_translate, headers_of_every_length)
 {

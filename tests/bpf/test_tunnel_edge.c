@@ -252,6 +252,31 @@ Test(tunnel_edge, what_was_learned_outlives_a_reload)
 	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 0);
 }
 
+/* A row that is nobody's has learned nothing. */
+Test(tunnel_edge, what_was_learned_goes_with_its_endpoint)
+{
+	struct packet big = TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK,
+				.payload = 1360, .fragment = 0x4000);
+	struct packet error;
+	struct weir_endpoint *row;
+	struct rig_result sent;
+
+	configure(0);
+	row = &rig.object->endpoints[rig_endpoint("web", E4)->row];
+	sent = rig_send(&big);
+	error = too_big(&sent.out, big.l3, 0, 1300, 120);
+	EXPECT_PASS(error, MTU_LEARNED);
+	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 1);
+	configure(1); /* another endpoint */
+	for (int i = 0; i < 100 && row->state != WEIR_ENDPOINT_FREE; i++) {
+		rig_advance(60);
+		rig_upkeep();
+		configure(1);
+	}
+	cr_assert_eq(row->state, WEIR_ENDPOINT_FREE);
+	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 0);
+}
+
 /* More paths than are remembered: what cannot be taken back is not learned. */
 Test(tunnel_edge, no_mtu_is_learned_for_good)
 {

@@ -156,9 +156,11 @@ static void write_new_endpoint(struct object *object, const struct plan *plan,
 {
 	struct weir_endpoint *row = &object->endpoints[endpoint->row];
 
-	if (row->generation)
+	if (row->generation) {
 		clear_stats(object->endpoint_stats, endpoint->row,
 			    sizeof(struct weir_endpoint_stats));
+		bpf_map_delete_elem(object->learned_mtus, &endpoint->row);
+	}
 	object->nat_latency[endpoint->row] = (struct weir_nat_latency){};
 	__atomic_store_n(&row->state, WEIR_ENDPOINT_FREE, __ATOMIC_SEQ_CST);
 	memcpy(row->addr, endpoint->address.bytes, sizeof(row->addr));
@@ -310,13 +312,15 @@ static void mark_shares(struct object *object, const struct plan *plan)
 	}
 }
 
-/* Frees a row; what it counted stays in its listener's sum. */
+/* Frees a row; what it counted stays in its listener's sum. Nothing refers to it any more: what was
+ * learned of its path will not be learned again. */
 static void retire(struct object *object, uint32_t row)
 {
 	struct weir_endpoint *endpoint = &object->endpoints[row];
 	struct weir_endpoint_stats stats;
 
 	endpoint->state = WEIR_ENDPOINT_FREE;
+	bpf_map_delete_elem(object->learned_mtus, &row);
 	if (!counters_endpoint(object, row, &stats))
 		counters_add(&object->listener_info[endpoint->listener].retired, &stats.traffic);
 }
