@@ -35,6 +35,8 @@ static const struct {
 	{ "cookies_sent", 4, 8, SIZED },
 	{ "guards", 4, sizeof(struct weir_guard), SIZED },
 	{ "bounds", 4, sizeof(struct weir_bounds), SIZED },
+	{ "bound_regions", 4, sizeof(struct weir_bound_regions), SIZED },
+	{ "clients", 4, sizeof(struct weir_clients), SIZED },
 	{ "endpoints", 4, sizeof(struct weir_endpoint), SIZED },
 	{ "egress", 4, sizeof(struct weir_egress), WEIR_MAX_EGRESS },
 	{ "snat", 4, sizeof(struct weir_snat), WEIR_MAX_SNAT },
