@@ -47,6 +47,8 @@ static __always_inline enum weir_answer answer_kind(const struct pkt *pkt, __u32
 		return WEIR_ANSWER_EXPIRED;
 	if (reason == WEIR_R_TOO_BIG)
 		return WEIR_ANSWER_TOO_BIG;
+	if (reason == WEIR_R_FRAGMENT_FAMILY)
+		return WEIR_ANSWER_UNREACHABLE;
 	return pkt->flow.protocol == IPPROTO_TCP ? WEIR_ANSWER_RESET : WEIR_ANSWER_UNREACHABLE;
 }
 
@@ -218,11 +220,17 @@ static __always_inline bool answer_error(struct answer *answer, __be32 first, __
 	return true;
 }
 
-static __always_inline bool answer_unreachable(struct answer *answer)
+/* Of a packet that is not let through as it is: prohibited (RFC 1812, 5.2.7.1; RFC 4443, 3.1). */
+static __always_inline bool answer_unreachable(struct answer *answer, __u32 reason)
 {
-	return answer->pkt->version == 4
-		       ? answer_error(answer, ICMP_WORD(ICMP4_UNREACHABLE, ICMP4_NO_PORT), 0)
-		       : answer_error(answer, ICMP_WORD(ICMP6_UNREACHABLE, ICMP6_NO_PORT), 0);
+	bool prohibited = reason == WEIR_R_FRAGMENT_FAMILY;
+	__u8 code4 = prohibited ? ICMP4_PROHIBITED : ICMP4_NO_PORT;
+	__u8 code6 = prohibited ? ICMP6_PROHIBITED : ICMP6_NO_PORT;
+
+	return answer_error(answer,
+			    answer->pkt->version == 4 ? ICMP_WORD(ICMP4_UNREACHABLE, code4)
+						      : ICMP_WORD(ICMP6_UNREACHABLE, code6),
+			    0);
 }
 
 static __always_inline bool answer_expired(struct answer *answer)
@@ -273,17 +281,18 @@ static __always_inline bool answer_echo(struct answer *answer)
 	return answer_put_eth(data, end, 0);
 }
 
-static __always_inline bool answer_put(struct answer *answer, enum weir_answer kind, __u32 mtu)
+static __always_inline bool answer_put(struct answer *answer, enum weir_answer kind,
+				       const struct answer_order *order)
 {
 	switch (kind) {
 	case WEIR_ANSWER_RESET:
 		return answer_reset(answer);
 	case WEIR_ANSWER_UNREACHABLE:
-		return answer_unreachable(answer);
+		return answer_unreachable(answer, order->reason);
 	case WEIR_ANSWER_EXPIRED:
 		return answer_expired(answer);
 	case WEIR_ANSWER_TOO_BIG:
-		return answer_too_big(answer, mtu);
+		return answer_too_big(answer, order->mtu);
 	case WEIR_ANSWER_ECHO:
 		return answer_echo(answer);
 	default:
@@ -307,7 +316,7 @@ static __always_inline int answer(struct pkt *pkt, const struct answer_order *or
 		count(order->listener, WEIR_R_ANSWERS_LIMITED);
 		return XDP_DROP;
 	}
-	if (!answer_put(&answer, kind, order->mtu))
+	if (!answer_put(&answer, kind, order))
 		return XDP_DROP;
 	EXPLAIN_WITHHELD(ANSWER, kind);
 	count(order->listener, WEIR_R_ANSWERED);

@@ -4,6 +4,7 @@
 #define WEIR_BPF_FORWARD_H
 
 #include "explain.h"
+#include "head.h"
 #include "maps.h"
 #include "pkt.h"
 
@@ -20,8 +21,22 @@ static __always_inline bool mac_same(const __u8 a[ETH_ALEN], const __u8 b[ETH_AL
 	       *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
 }
 
-/* The next hop is passed as one word, read once: the daemon may change it meanwhile. */
-static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nexthop nexthop)
+/* A packet of which the way out takes no more than `room` bytes. */
+static __always_inline enum weir_reason too_big(struct pkt *pkt, __u32 room)
+{
+	const void *end = (void *)(long)pkt->ctx->data_end;
+
+	pkt->room = room;
+	if (pkt->version == 4 && within(end, pkt->ip4, sizeof(*pkt->ip4)) &&
+	    !(pkt->ip4->frag_off & bpf_htons(IP4_DF)))
+		return WEIR_R_TOO_BIG_NO_DF;
+	return WEIR_R_TOO_BIG;
+}
+
+/* The next hop is passed as one word, read once: the daemon may change it meanwhile. `length` is
+ * what the packet has, where nobody has asked yet whether the interface takes it, or 0. */
+static __always_inline enum weir_reason forward_length(struct pkt *pkt, struct weir_nexthop nexthop,
+						       __u32 length)
 {
 	__u32 index = nexthop.egress, ifindex;
 	struct ethhdr *eth = pkt->eth;
@@ -36,6 +51,8 @@ static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nex
 	ifindex = out->ifindex;
 	if (!ifindex)
 		return WEIR_R_NO_NEXT_HOP;
+	if (length > out->mtu && out->mtu)
+		return too_big(pkt, out->mtu);
 	pkt->egress = index;
 	mac_copy(eth->h_dest, nexthop.mac);
 	mac_copy(eth->h_source, out->mac);
@@ -44,6 +61,11 @@ static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nex
 	else
 		pkt->action = bpf_redirect_map(&tx_ports, index, XDP_DROP);
 	return pkt->action == XDP_DROP ? WEIR_R_NO_NEXT_HOP : GO_ON;
+}
+
+static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nexthop nexthop)
+{
+	return forward_length(pkt, nexthop, 0);
 }
 
 static __always_inline struct weir_nexthop nexthop_read(const struct weir_nexthop *nexthop)

@@ -10,14 +10,16 @@
 /* Types and codes; the UAPI headers' names clash with each other. RFC 792, RFC 4443. */
 #define ICMP4_ECHO_REPLY  0
 #define ICMP4_UNREACHABLE 3
-#define ICMP4_NO_PROTOCOL 2 /* a code of UNREACHABLE */
-#define ICMP4_NO_PORT	  3 /* a code of UNREACHABLE */
-#define ICMP4_TOO_BIG	  4 /* a code of UNREACHABLE */
+#define ICMP4_NO_PROTOCOL 2  /* a code of UNREACHABLE */
+#define ICMP4_NO_PORT	  3  /* a code of UNREACHABLE */
+#define ICMP4_TOO_BIG	  4  /* a code of UNREACHABLE */
+#define ICMP4_PROHIBITED  13 /* a code of UNREACHABLE */
 #define ICMP4_ECHO	  8
 #define ICMP4_EXPIRED	  11
 #define ICMP4_PARAMETER	  12
 #define ICMP4_BAD_LENGTH  2 /* a code of PARAMETER */
 #define ICMP6_UNREACHABLE 1
+#define ICMP6_PROHIBITED  1 /* a code of UNREACHABLE */
 #define ICMP6_NO_PORT	  4 /* a code of UNREACHABLE */
 #define ICMP6_TOO_BIG	  2
 #define ICMP6_EXPIRED	  3

@@ -10,6 +10,7 @@
 #define WEIR_BPF_TRANSLATE_H
 
 #include "csum.h"
+#include "forward.h"
 #include "head.h"
 #include "maps.h"
 
@@ -30,18 +31,6 @@ struct translation {
 	__u8 protocol;
 };
 
-/* A packet of which the way out takes no more than `room` bytes. */
-static __always_inline enum weir_reason too_big(struct pkt *pkt, __u32 room)
-{
-	const void *end = (void *)(long)pkt->ctx->data_end;
-
-	pkt->room = room;
-	if (pkt->version == 4 && within(end, pkt->ip4, sizeof(*pkt->ip4)) &&
-	    !(pkt->ip4->frag_off & bpf_htons(IP4_DF)))
-		return WEIR_R_TOO_BIG_NO_DF;
-	return WEIR_R_TOO_BIG;
-}
-
 /*
  * Asked before anything is changed. GO_ON, or why it cannot be: `mtu` is what the way out takes. A
  * UDP packet without a checksum would need the sum over all of it.
@@ -52,7 +41,7 @@ static __always_inline enum weir_reason translate_check(struct pkt *pkt, __u32 m
 	__u32 header = (__u32)(pkt->l4 - pkt->l3), length;
 
 	if (pkt->flags & (PKT_FIRST_FRAGMENT | PKT_LATER_FRAGMENT))
-		return WEIR_R_FRAGMENT;
+		return WEIR_R_FRAGMENT_FAMILY;
 	if (pkt->flow.protocol == IPPROTO_UDP &&
 	    (!within(end, pkt->udp, sizeof(*pkt->udp)) || !pkt->udp->check))
 		return WEIR_R_NO_CHECKSUM;

@@ -53,8 +53,11 @@
 	  "a new flow of a source that opens them faster than new_flows_per_source",               \
 	  "raise it if many clients share the address; else the source is a flood or broken")      \
 	X(FRAGMENT, DROP, "fragment",                                                              \
-	  "a fragment whose first one was not seen in the last 30 s, or has to change its family", \
+	  "a fragment whose first one was not seen in the last 30 s",                              \
 	  "lost or overtaken on the way, or a flood; all fragments of a packet must come here")    \
+	X(FRAGMENT_FAMILY, ANSWER, "fragment_family",                                              \
+	  "a first fragment to an endpoint of the other family: fragments are not translated",     \
+	  "let senders use path MTU discovery, or give the listener endpoints of their family")    \
 	X(TOO_MANY_HEADERS, DROP, "too_many_headers", "more IPv6 extension headers than are walked", \
 	  "no ordinary sender does this; a scan")                                                  \
 	X(TTL_EXPIRED, ANSWER, "ttl_expired", "TTL or hop limit would reach zero",                   \

@@ -142,6 +142,36 @@ Test(dsr, to_another_interface_it_is_redirected)
 	EXPECT_SENT(in, out);
 }
 
+/* Between interfaces of different sizes: told, or dropped where its sender did not ask. */
+Test(dsr, what_the_interface_does_not_take_is_refused)
+{
+	struct packet fits4 = TCP(FROM_4, .dport = 80, .flags = TH_ACK, .payload = 1360);
+	struct packet fits6 = TCP(FROM_6, .dport = 80, .flags = TH_ACK, .payload = 1340);
+	struct packet df =
+		TCP(FROM_4, .dport = 80, .flags = TH_ACK, .payload = 1361, .fragment = 0x4000);
+	struct packet no_df = TCP(FROM_4, .dport = 80, .flags = TH_ACK, .payload = 1361);
+	struct packet big6 = TCP(FROM_6, .dport = 80, .flags = TH_ACK, .payload = 1341);
+	struct packet tagged = TCP(FROM_4, .dport = 80, .flags = TH_ACK, .payload = 1361,
+				   .fragment = 0x4000, .vlan = { 7 });
+	struct packet told;
+	uint16_t egress;
+
+	configure();
+	egress = rig.object->endpoints[rig_endpoint("web", ENDPOINT4)->row].nexthop.egress;
+	rig.object->egress[egress].mtu = 1400;
+	EXPECT_TO(fits4, ENDPOINT4);
+	EXPECT_TO(fits6, ENDPOINT6);
+	told = packet_icmp_error(&df, 3, 4, 1400);
+	EXPECT_ANSWER(df, TOO_BIG, told);
+	told = packet_icmp_error(&tagged, 3, 4, 1400);
+	EXPECT_ANSWER(tagged, TOO_BIG, told);
+	EXPECT_DROP(no_df, TOO_BIG_NO_DF);
+	told = packet_icmp_error(&big6, 2, 0, 1400);
+	EXPECT_ANSWER(big6, TOO_BIG, told);
+	rig.object->egress[egress].mtu = 0; /* not known */
+	EXPECT_TO(no_df, ENDPOINT4);
+}
+
 /* The egress row says yes, the device map no: as for a moment when an interface goes. */
 Test(dsr, an_interface_that_is_gone_is_no_next_hop)
 {

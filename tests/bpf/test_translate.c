@@ -192,6 +192,27 @@ Test(translate, what_grows_beyond_the_way_out_is_refused)
 	EXPECT_ANSWER(reply, TOO_BIG, told);
 }
 
+/* Of a fragment its sender hears that it is prohibited, and of the later ones nothing. */
+Test(translate, fragments_are_not_translated)
+{
+	struct talk there = TALK_4TO6(IPPROTO_UDP), back = TALK_6TO4(IPPROTO_UDP);
+	struct packet first4, first6, reply, told;
+
+	configure();
+	first4 = talk_request(&there, SPEC(.payload = 64, .fragment = 0x2000));
+	told = packet_icmp_error(&first4, 3, 13, 0);
+	EXPECT_ANSWER(first4, FRAGMENT_FAMILY, told);
+	first6 = talk_request(&back, SPEC(.payload = 64, .extensions = { EXT_FIRST }));
+	told = packet_icmp_error(&first6, 1, 1, 0);
+	EXPECT_ANSWER(first6, FRAGMENT_FAMILY, told);
+	cr_assert_eq(rig_count_nat(), 0);
+	open_talk(&back);
+	reply = talk_reply(&back, SPEC(.payload = 64, .fragment = 0x2000));
+	told = packet_icmp_error(&reply, 3, 13, 0);
+	EXPECT_ANSWER(reply, FRAGMENT_FAMILY, told);
+	cr_assert_eq(rig_count_records(rig.object->fragments), 0);
+}
+
 Test(translate, the_last_hop_is_not_made)
 {
 	struct talk talk = TALK_6TO4(IPPROTO_TCP);
