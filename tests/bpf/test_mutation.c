@@ -12,16 +12,17 @@
 
 #include "rig_suite.h"
 
-#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
-#define FRAMES	   250000 /* of a seed; there are four */
-#define ORIGINALS  1024
-#define HEADERS	   160 /* bytes, within which most mutations are */
-#define FRAME_MAX  2048
-#define ENDPOINT4  "10.0.0.11"
-#define ENDPOINT6  "fd00::11"
-#define IP4_MF	   0x2000
-#define IP4_DF	   0x4000
-#define SNAT_PORTS 8000 /* 20000 to 27999, of which originals take a few */
+#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+#define FRAMES	    250000 /* of a seed; there are four */
+#define ORIGINALS   1024
+#define HEADERS	    160 /* bytes, within which most mutations are */
+#define FRAME_MAX   2048
+#define ENDPOINT4   "10.0.0.11"
+#define ENDPOINT6   "fd00::11"
+#define IP4_MF	    0x2000
+#define IP4_DF	    0x4000
+#define LEARNED_MTU 1400
+#define SNAT_PORTS  8000 /* 20000 to 27999, of which originals take a few */
 
 RIG_SUITE(mutation);
 
@@ -63,6 +64,12 @@ static void configure(void)
 	rig_ports(SNAT4, 1, &ports);
 	rig_ports(SNAT6, 1, &ports);
 	rig_configure("%s", text);
+	/* VIP6 is for others, as far as the kernel knows: so is a later fragment of no known
+	 * packet. */
+	cr_assert_eq(system("sysctl -qw net.ipv6.conf.all.forwarding=1 && ip link set arm0 up "
+			    "&& ip -6 addr replace 2001:db8:c::1/64 dev arm0 nodad "
+			    "&& ip -6 route replace default via 2001:db8:c::2"),
+		     0);
 }
 
 /* xorshift64* */
@@ -238,6 +245,49 @@ static void make_errors(void)
 		spec.quoted = i % 5 ? 0 : (uint16_t)(quote.l4 - quote.l3 + 8);
 		add_original(&spec);
 	}
+}
+
+/* What a router says of outer packets in the tunnels, of either family around either: too big,
+ * which is learned, or another error. */
+static void make_outer_errors(void)
+{
+	static const uint8_t kinds[][4] = { { 3, 4, 2, 0 }, { 3, 4, 2, 0 }, { 11, 0, 3, 0 } };
+
+	for (size_t i = 0; i < 96; i++) {
+		const uint8_t *kind = kinds[i % COUNT(kinds)];
+		struct packet_spec spec = head(false, i / 8), inner = head(i & 1, 1);
+		struct packet first, quote;
+		bool ip6;
+
+		inner.protocol = i & 2 ? IPPROTO_UDP : IPPROTO_TCP;
+		inner.dport = modes[i & 4 ? 3 : 2].port;
+		inner.sport = (uint16_t)(3000 + i);
+		inner.flags = TH_ACK;
+		first = packet_build(&inner);
+		cr_assert_eq(rig_run(&first, &quote), XDP_TX);
+		quote.l3 = 14;
+		ip6 = quote.bytes[14] >> 4 == 6;
+		if (ip6)
+			spec = head(true, i / 8);
+		spec.payload = 0;
+		spec.protocol = IPPROTO_ICMP;
+		spec.src = ip6 ? "fd00::99" : "10.0.0.99";
+		spec.dst = ip6 ? SNAT6 : SNAT4;
+		spec.icmp_type = kind[ip6 ? 2 : 0];
+		spec.icmp_code = kind[ip6 ? 3 : 1];
+		spec.icmp_rest = LEARNED_MTU;
+		spec.quote = &quote;
+		spec.quoted = i % 5 ? 0 : (uint16_t)(quote.size - 14);
+		add_original(&spec);
+	}
+}
+
+/* So that MTUs are learned, and taken back, all the time. */
+static void widen_paths(void)
+{
+	for (uint32_t row = 0; row < rig.object->capacity.of[CAPACITY_ROWS]; row++)
+		if (rig.object->endpoints[row].mtu == LEARNED_MTU)
+			rig.object->endpoints[row].mtu = RIG_MTU;
 }
 
 static void insert(struct packet *frame, size_t at, size_t size)
@@ -442,6 +492,14 @@ static void check_reach(const uint64_t verdicts[8])
 		WEIR_R_ANSWERED,	WEIR_R_ECHO,	     WEIR_R_TTL_EXPIRED,
 	};
 
+	/* What takes a certain frame, or one that another has made way for. */
+	static const enum weir_reason also_reached[] = {
+		WEIR_R_FRAGMENT,
+		WEIR_R_FRAGMENT_FAMILY,
+		WEIR_R_TOO_BIG,
+		WEIR_R_MTU_LEARNED,
+	};
+
 	cr_assert(verdicts[XDP_DROP] > FRAMES / 10 && verdicts[XDP_PASS] > FRAMES / 10 &&
 			  verdicts[XDP_TX] > FRAMES / 5,
 		  "%lu dropped, %lu passed, %lu sent", verdicts[XDP_DROP], verdicts[XDP_PASS],
@@ -449,6 +507,9 @@ static void check_reach(const uint64_t verdicts[8])
 	for (size_t i = 0; i < COUNT(reached); i++)
 		cr_assert_gt(counted(reached[i]), FRAMES / 200, "%s: only %lu",
 			     rig_reason(reached[i]), counted(reached[i]));
+	for (size_t i = 0; i < COUNT(also_reached); i++)
+		cr_assert_gt(counted(also_reached[i]), FRAMES / 1000, "%s: only %lu",
+			     rig_reason(also_reached[i]), counted(also_reached[i]));
 	cr_assert_eq(counted(WEIR_R_INTERNAL), 0);
 }
 
@@ -463,11 +524,14 @@ static void run_seed(uint64_t seed)
 	make_pings();
 	make_replies();
 	make_errors();
+	make_outer_errors();
 	before = counted_ends();
 	for (uint32_t number = 0; number < FRAMES; number++) {
 		const struct packet *from = &originals[below((uint32_t)original_count)];
 		int verdict;
 
+		if (number % 256 == 0)
+			widen_paths();
 		in.size = from->size;
 		memcpy(in.bytes, from->bytes, FRAME_MAX);
 		for (uint32_t times = below(4); times > 0; times--)

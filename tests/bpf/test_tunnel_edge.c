@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rig_explain.h"
 #include "rig_suite.h"
 
 #define E4	     "10.0.0.11"
@@ -223,6 +224,36 @@ Test(tunnel_edge, the_mtu_of_a_path_is_learned)
 		cr_assert_eq(rig_send(&big).reason, WEIR_R_FORWARDED);
 		cr_assert_eq(row->mtu, route);
 	}
+}
+
+/* What is asked about is not learned, nor taken back. */
+Test(tunnel_edge, explain_says_what_would_be_learned)
+{
+	struct packet big = TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK,
+				.payload = 1360, .fragment = 0x4000);
+	const struct weir_step *step;
+	struct weir_endpoint *row;
+	struct rig_result sent;
+	struct packet error;
+
+	configure(0);
+	row = &rig.object->endpoints[rig_endpoint("web", E4)->row];
+	sent = rig_send(&big);
+	error = too_big(&sent.out, big.l3, 0, 1300, 120);
+	step = rig_step(rig_explain(&error), WEIR_STEP_MTU);
+	cr_assert(step && step->index == 1300);
+	cr_assert_eq(row->mtu, RIG_MTU);
+	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 0);
+	EXPECT_PASS(error, MTU_LEARNED);
+	cr_assert_null(rig_step(rig_explain(&error), WEIR_STEP_MTU), "nothing new");
+	cr_assert_null(rig_step(rig_explain(&big), WEIR_STEP_MTU), "too early");
+	rig_advance(WEIR_TIMEOUT_MTU + 2);
+	step = rig_step(rig_explain(&big), WEIR_STEP_MTU);
+	cr_assert(step && step->index == RIG_MTU);
+	step = rig_step(rig_explain(&big), WEIR_STEP_VERDICT);
+	cr_assert(step && step->index == WEIR_R_FORWARDED);
+	cr_assert_eq(row->mtu, 1300);
+	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 1);
 }
 
 /* Writing the configuration anew does not make the path wider; another route is another path. */
