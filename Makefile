@@ -49,7 +49,7 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .SECONDARY:
 .PHONY: all bench bench-control bench-live help deps fuzz test test-kernels demo lab lab-down lint format mutate install clean packages
 
-all: $(O)/weir $(BPF_OBJECTS) $(O)/generated/weir.8 $(O)/generated/weir.yaml.5 ## build $(O)/weir and the BPF objects
+all: $(O)/weir $(BPF_OBJECTS) $(O)/generated/weir.8 $(O)/generated/weir.yaml.5 $(O)/generated/weir-metrics.7 ## build $(O)/weir and the BPF objects
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -221,9 +221,9 @@ format: ## format all C files
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
 
 # Made from the tables that are in the program.
-GENERATED := $(addprefix $(O)/generated/,weir.8 weir.yaml.5 weir.bash weir.zsh weir.fish)
+GENERATED := $(addprefix $(O)/generated/,weir.8 weir.yaml.5 weir-metrics.7 weir.bash weir.zsh weir.fish)
 
-$(O)/generated/weir.8 $(O)/generated/weir.yaml.5: $(O)/generated/%: $(O)/weir
+$(O)/generated/weir.8 $(O)/generated/weir.yaml.5 $(O)/generated/weir-metrics.7: $(O)/generated/%: $(O)/weir
 	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$< help --man $(subst .,,$(suffix $@)) > $@
@@ -245,6 +245,7 @@ install: $(O)/weir $(GENERATED) $(O)/generated/weir.service ## install below $(D
 	install -D -m 0755 $(O)/weir $(DESTDIR)$(PREFIX)/sbin/weir
 	install -D -m 0644 $(O)/generated/weir.8 $(DESTDIR)$(PREFIX)/share/man/man8/weir.8
 	install -D -m 0644 $(O)/generated/weir.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5
+	install -D -m 0644 $(O)/generated/weir-metrics.7 $(DESTDIR)$(PREFIX)/share/man/man7/weir-metrics.7
 	install -D -m 0644 $(O)/generated/weir.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
 	install -D -m 0644 $(O)/generated/weir.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weir
 	install -D -m 0644 $(O)/generated/weir.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/weir.fish

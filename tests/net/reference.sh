@@ -66,12 +66,12 @@ check "fish offers verbs" bash -c \
 make -s SAN=1 O="$BUILD" DESTDIR="$LAB_DIR/root" PREFIX=/usr install >"$LAB_DIR/install.out" 2>&1 ||
 	fail "make install: $(tail -n 3 "$LAB_DIR/install.out")"
 SHARE=$LAB_DIR/root/usr/share
-for file in sbin/weir share/man/man8/weir.8 share/man/man5/weir.yaml.5 \
+for file in sbin/weir share/man/man8/weir.8 share/man/man5/weir.yaml.5 share/man/man7/weir-metrics.7 \
 	share/bash-completion/completions/weir share/zsh/site-functions/_weir \
 	share/fish/vendor_completions.d/weir.fish; do
 	check "make install: $file" test -s "$LAB_DIR/root/usr/$file"
 done
-for page in man8/weir.8 man5/weir.yaml.5; do
+for page in man8/weir.8 man5/weir.yaml.5 man7/weir-metrics.7; do
 	mandoc -Tlint -Wwarning "$SHARE/man/$page" >"$LAB_DIR/lint" 2>&1 || true
 	check "mandoc has no warning about $page" test ! -s "$LAB_DIR/lint"
 	check "man shows $page" bash -c "man -l --warnings '$SHARE/man/$page' 2>&1 >/dev/null | (! grep .)"

@@ -282,6 +282,10 @@ static struct model *random_model(struct random *random)
 	for (unsigned i = 0; i < 1 + below(random, 2); i++)
 		vec_push(&model->inventory.files, strdup(i ? "/a \"b\"\\c" : "/etc/ecs.json"));
 	model->inventory.prefer_public = below(random, 2);
+	if (below(random, 2)) {
+		model->metrics.address = make_addr(below(random, 2), 204, 1);
+		model->metrics.port = 1 + below(random, 65535);
+	}
 	random_source(random, &model->tunnel_source);
 	random_regions(random, model);
 	for (unsigned i = 0; i < below(random, 8); i++) {
@@ -369,6 +373,9 @@ Test(config_print, differences_are_seen)
 		"limits: { reserved_udp_ports: 7 }",
 		"limits: { reserved_udp_ports: 7-8 }",
 		"limits: { instance_endpoints: false }",
+		"metrics: { listen: 127.0.0.1:9700 }",
+		"metrics: { listen: 127.0.0.1:9701 }",
+		"metrics: { listen: \"[::]:9700\" }",
 		"inventory: /a",
 		"inventory: /b",
 		"inventory: { files: [/a, /b] }",
@@ -521,7 +528,7 @@ Test(config_print, report_layout)
 		"steal_ports, "
 		"hash_seed, "
 		"nat_flows, recorded_flows, answers_per_second, limits, acls, regions, "
-		"client_regions, listeners\n"
+		"client_regions, metrics, listeners\n"
 		"    1 | vers: 1\n"
 		"      | \033[1;32m^~~~\033[0m\n"
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "

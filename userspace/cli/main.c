@@ -114,8 +114,11 @@ static int print_manual(const char *section, struct err *err)
 		manual_print_configuration(stdout);
 	else if (section && !strcmp(section, "8"))
 		manual_print_command(stdout);
+	else if (section && !strcmp(section, "7"))
+		manual_print_metrics(stdout);
 	else
-		return err_set(err, CLI_USAGE, "help: --man 5 is weir.yaml, --man 8 is weir");
+		return err_set(err, CLI_USAGE,
+			       "help: --man 5 is weir.yaml, 7 is weir-metrics, 8 is weir");
 	return 0;
 }
 

@@ -4,9 +4,11 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "cli/output.h"
 #include "cli/verbs.h"
 #include "config/schema.h"
 #include "config/value.h"
+#include "daemon/metrics_table.h"
 #include "util/cleanup.h"
 #include "util/str.h"
 
@@ -81,6 +83,7 @@ static const char *type_name(const struct schema_key *key)
 		[SCHEMA_TARGET] = "a path of a request, perhaps with ?query",
 		[SCHEMA_ENDPOINT_ADDRESS] = "an IP address, a name in DNS or the id of an instance",
 		[SCHEMA_SERVER] = "the name or address of a host",
+		[SCHEMA_LISTEN] = "ADDRESS:PORT",
 		[SCHEMA_AUTHORITY] = "HOST[:PORT]",
 		[SCHEMA_MAP] = "a mapping with names of your choice",
 		[SCHEMA_TEXT] = "a line of text",
@@ -356,6 +359,67 @@ void manual_print_command(FILE *out)
 	      ".It 64\nWrong arguments.\n.It 65\nBad configuration.\n"
 	      ".It 69\nNo daemon or no data plane.\n.It 75\nTry again.\n.It 77\nNot permitted.\n"
 	      ".El\n"
-	      ".Sh SEE ALSO\n.Xr weir.yaml 5\n",
+	      ".Sh SEE ALSO\n.Xr weir.yaml 5 ,\n.Xr weir-metrics 7\n",
 	      out);
+}
+
+static void print_metric(const struct metrics_row *row, FILE *out)
+{
+	fputs(".It Ic", out);
+	fprintf(out, " \"" METRICS_PREFIX "%s\"\n", row->name);
+	print_line(row->help, out);
+	fprintf(out, ".br\nType: %s.\n", metrics_table_type(row->type));
+	if (*row->labels) {
+		fputs("Labels:\n", out);
+		print_text(row->labels, out);
+		fputs(".\n", out);
+	}
+}
+
+static void print_reasons(FILE *out)
+{
+	for (int i = 0; i < WEIR_R_COUNT; i++) {
+		const struct output_reason *reason = output_reason(i);
+
+		fputs(".It Ic", out);
+		print_argument(reason->name, out);
+		fprintf(out, "\n%s: ", reason->kind);
+		print_text(reason->help, out);
+		if (*reason->hint) {
+			fputs(".\n", out);
+			print_text(reason->hint, out);
+		}
+		fputs(".\n", out);
+	}
+}
+
+void manual_print_metrics(FILE *out)
+{
+	print_head("WEIR-METRICS", "7", "weir-metrics", "metrics of the load balancer weir", out);
+	fprintf(out,
+		".Sh DESCRIPTION\n"
+		"With\n.Ic metrics.listen\nin\n.Xr weir.yaml 5\n"
+		"the daemon of\n.Xr weir 8\n"
+		"answers GET /metrics there, for Prometheus, and nothing else.\n"
+		"Names and labels stay as they are; others may be added.\n"
+		".Pp\n"
+		"An endpoint has at most %d series, and none once it is removed.\n"
+		"What is counted goes on over a restart of the daemon, as it is counted in the\n"
+		"kernel; it begins anew with\n.Ic weir down\nor a restart of the host.\n"
+		"The series of an endpoint also begin anew when its listener outgrows its rows,\n"
+		"a while after endpoints were added; those of listeners do not.\n"
+		".Sh METRICS\n"
+		".Bl -tag -width Ds\n",
+		METRICS_ENDPOINT_MAX);
+	for (int i = 0; i < METRICS_COUNT; i++)
+		print_metric(&metrics_table[i], out);
+	fputs(".El\n"
+	      ".Sh REASONS\n"
+	      "What can become of a packet, and the kind of it: forwarded, passed on to the "
+	      "kernel,\n"
+	      "dropped, answered in the place of an endpoint, or only noted.\n"
+	      ".Bl -tag -width Ds\n",
+	      out);
+	print_reasons(out);
+	fputs(".El\n.Sh SEE ALSO\n.Xr weir.yaml 5 ,\n.Xr weir 8\n", out);
 }

@@ -229,6 +229,10 @@ static void add_type(const struct schema_key *key, struct str *out)
 	case SCHEMA_SERVER:
 		str_add(out, "(" IPV4 "|" IPV6 "|" DOMAIN ")");
 		break;
+	case SCHEMA_LISTEN:
+		str_add(out, "(\\[" IPV6 "\\]|" IPV4 "):");
+		schema_pattern_number(1, 65535, out);
+		break;
 	case SCHEMA_AUTHORITY:
 		str_add(out, "(\\[" IPV6 "\\]|" IPV4 "|" DOMAIN ")(:");
 		schema_pattern_number(1, 65535, out);

@@ -37,7 +37,7 @@ const struct verb verbs[] = {
 	  cli_completion },
 	{ "down", "", "detach everywhere and remove the data plane", cli_down },
 	{ "version", "", "the version", cli_version },
-	{ "help", "[VERB]", "this, or a verb's arguments", cli_help, "--man 5|8" },
+	{ "help", "[VERB]", "this, or a verb's arguments", cli_help, "--man 5|7|8" },
 };
 
 const size_t verbs_count = sizeof(verbs) / sizeof(verbs[0]);

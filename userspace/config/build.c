@@ -312,6 +312,7 @@ struct model *build_model(const struct tree_node *root)
 {
 	_cleanup_(model_freep) struct model *model = calloc(1, sizeof(*model));
 	const struct tree_node *node = fields_get(root, ROOT_NODE);
+	const struct tree_node *metrics = fields_get(root, ROOT_METRICS);
 
 	if (!model)
 		return NULL;
@@ -320,6 +321,8 @@ struct model *build_model(const struct tree_node *root)
 		copy_name(model->node_name, fields_text(node, NODE_NAME));
 	if (node && fields_get(node, NODE_REGION))
 		copy_name(model->node_region, fields_text(node, NODE_REGION));
+	if (metrics)
+		model->metrics = fields_get(metrics, METRICS_LISTEN)->value.listen;
 	model->steal_ports = fields_number(root, ROOT_STEAL_PORTS);
 	model->hash_seed = fields_number(root, ROOT_HASH_SEED);
 	model->nat_flows = fields_number(root, ROOT_NAT_FLOWS);

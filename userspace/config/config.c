@@ -308,6 +308,8 @@ static void print_limits(struct str *out, const struct model *model)
 
 void config_print_settings(const struct model *model, struct str *out)
 {
+	char text[ADDR_PORT_TEXT_MAX];
+
 	str_add(out, "version: 1\n");
 	print_node(out, model);
 	if (model->interfaces.count)
@@ -327,6 +329,9 @@ void config_print_settings(const struct model *model, struct str *out)
 	str_add(out, "nat_flows: %u\n", model->nat_flows);
 	str_add(out, "recorded_flows: %u\n", model->recorded_flows);
 	str_add(out, "answers_per_second: %u\n", model->answers_per_second);
+	if (model->metrics.port)
+		str_add(out, "metrics: { listen: \"%s\" }\n",
+			addr_print_port(&model->metrics.address, model->metrics.port, text));
 	print_limits(out, model);
 	regions_print(model, out);
 }

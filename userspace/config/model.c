@@ -422,6 +422,8 @@ bool model_equal(const struct model *a, const struct model *b)
 	       a->answers_per_second == b->answers_per_second &&
 	       vec_equal(&a->interfaces, &b->interfaces, same_text) &&
 	       vec_equal(&a->nameservers, &b->nameservers, addr_equal) &&
+	       addr_equal(&a->metrics.address, &b->metrics.address) &&
+	       a->metrics.port == b->metrics.port &&
 	       inventory_equal(&a->inventory, &b->inventory) &&
 	       vec_equal(&a->snat, &b->snat, addr_equal) &&
 	       vec_equal(&a->acls, &b->acls, same_acl) && regions_equal(a, b) &&

@@ -163,6 +163,12 @@ struct limits {
 	VEC(struct port_range) reserved_udp_ports;
 };
 
+/* Where metrics can be read. */
+struct metrics_listen {
+	struct addr address;
+	uint16_t port; /* 0: nowhere */
+};
+
 #define MODEL_INVENTORY_FILES 16
 
 /* Where the addresses of instances are looked up. */
@@ -183,6 +189,7 @@ struct model {
 	VEC(struct addr) snat;	      /* empty: the route's preferred source */
 	VEC(struct addr) nameservers; /* empty: those of the host */
 	struct inventory inventory;
+	struct metrics_listen metrics;
 	struct tunnel_source tunnel_source; /* the same */
 	struct limits limits;		    /* that the file keeps to */
 	VEC(struct acl) acls;

@@ -581,6 +581,16 @@ static const struct schema_key node_keys[] = {
 };
 static const struct schema_object node = { .name = "node", KEYS(node_keys) };
 
+static const struct schema_key metrics_keys[] = {
+	[METRICS_LISTEN] = {
+		.name = "listen",
+		.type = SCHEMA_LISTEN,
+		.flags = SCHEMA_REQUIRED,
+		.help = "where Prometheus finds them, by HTTP, for reading only: 127.0.0.1:9700",
+	},
+};
+static const struct schema_object metrics = { .name = "set of metrics", KEYS(metrics_keys) };
+
 static const struct schema_key inventory_keys[] = {
 	[INVENTORY_FILES] = {
 		.name = "files",
@@ -845,6 +855,13 @@ static const struct schema_key root_keys[] = {
 		.object = &client_regions,
 		.absent = "every client counts as near to this balancer",
 		.help = "where clients are, by their addresses",
+	},
+	[ROOT_METRICS] = {
+		.name = "metrics",
+		.type = SCHEMA_OBJECT,
+		.object = &metrics,
+		.absent = "off",
+		.help = "what is counted and measured, for Prometheus",
 	},
 	[ROOT_LISTENERS] = {
 		.name = "listeners",

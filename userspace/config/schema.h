@@ -30,6 +30,7 @@ enum schema_type {
 	SCHEMA_TARGET,	 /* of a request: /path, perhaps with ?query */
 	SCHEMA_SERVER,	 /* name or address of a host */
 	SCHEMA_ENDPOINT_ADDRESS, /* the same, of one that can serve */
+	SCHEMA_LISTEN,		 /* ADDRESS:PORT of this host, also of loopback or any */
 	SCHEMA_AUTHORITY,	 /* HOST[:PORT], as the header Host says it */
 	SCHEMA_MAP,	 /* a mapping with free keys; its object has FREE_NAME and FREE_VALUE */
 	SCHEMA_TEXT,	 /* a line of `min` to `max` characters, like the types from here on */
@@ -106,12 +107,17 @@ enum schema_root_keys {
 	ROOT_ACLS,
 	ROOT_REGIONS,
 	ROOT_CLIENT_REGIONS,
+	ROOT_METRICS,
 	ROOT_LISTENERS,
 };
 
 enum schema_node_keys {
 	NODE_NAME,
 	NODE_REGION,
+};
+
+enum schema_metrics_keys {
+	METRICS_LISTEN,
 };
 
 enum schema_inventory_keys {

@@ -525,6 +525,32 @@ static int read_endpoint_address(struct reading *reading, union value *ret)
 	return 0;
 }
 
+static bool is_port(const char *text);
+
+/* Of this host: loopback and "any" are as good as others. */
+static int read_listen(struct reading *reading, union value *ret)
+{
+	const char *text = reading->text, *colon = strrchr(text, ':');
+	char address[ADDR_TEXT_MAX] = "";
+	bool brackets = text[0] == '[';
+	size_t size = colon ? colon - text : 0;
+
+	if (brackets && size >= 2 && text[size - 1] == ']') {
+		text++;
+		size -= 2;
+	}
+	if (colon && size < sizeof(address))
+		memcpy(address, text, size);
+	if (brackets != !!strchr(address, ':') || addr_parse(address, &ret->listen.address) < 0 ||
+	    !is_port(colon + 1))
+		return err_set(
+			reading->err, -EINVAL,
+			"%s '%s' is not ADDRESS:PORT, as in 127.0.0.1:9700 or \"[::1]:9700\"",
+			reading->key->name, reading->quoted);
+	ret->listen.port = strtoul(colon + 1, NULL, 10);
+	return 0;
+}
+
 static bool is_port(const char *text)
 {
 	uint32_t port = 0;
@@ -593,15 +619,25 @@ static int no_value(struct reading *reading)
 int value_read(const struct schema_key *key, const char *text, union value *ret, struct err *err)
 {
 	static int (*const readers[])(struct reading *, union value *) = {
-		[SCHEMA_NAME] = read_name,	 [SCHEMA_INTERFACE] = read_interface,
-		[SCHEMA_NUMBER] = read_number,	 [SCHEMA_ADDRESS] = read_address,
-		[SCHEMA_BOOL] = read_bool,	 [SCHEMA_CHOICE] = read_choice,
-		[SCHEMA_PORTS] = read_ports,	 [SCHEMA_DURATION] = read_duration,
-		[SCHEMA_NETWORK] = read_network, [SCHEMA_PREFIX] = read_prefix,
-		[SCHEMA_RATE] = read_rate,	 [SCHEMA_SPAN] = read_span,
-		[SCHEMA_PATH] = read_path,	 [SCHEMA_COUNTRY] = read_country,
-		[SCHEMA_TARGET] = read_target,	 [SCHEMA_AUTHORITY] = read_authority,
-		[SCHEMA_SERVER] = read_server,	 [SCHEMA_ENDPOINT_ADDRESS] = read_endpoint_address,
+		[SCHEMA_NAME] = read_name,
+		[SCHEMA_INTERFACE] = read_interface,
+		[SCHEMA_NUMBER] = read_number,
+		[SCHEMA_ADDRESS] = read_address,
+		[SCHEMA_BOOL] = read_bool,
+		[SCHEMA_CHOICE] = read_choice,
+		[SCHEMA_PORTS] = read_ports,
+		[SCHEMA_DURATION] = read_duration,
+		[SCHEMA_NETWORK] = read_network,
+		[SCHEMA_PREFIX] = read_prefix,
+		[SCHEMA_RATE] = read_rate,
+		[SCHEMA_SPAN] = read_span,
+		[SCHEMA_PATH] = read_path,
+		[SCHEMA_COUNTRY] = read_country,
+		[SCHEMA_TARGET] = read_target,
+		[SCHEMA_AUTHORITY] = read_authority,
+		[SCHEMA_LISTEN] = read_listen,
+		[SCHEMA_SERVER] = read_server,
+		[SCHEMA_ENDPOINT_ADDRESS] = read_endpoint_address,
 	};
 	struct reading reading = { .key = key, .text = text, .err = err };
 

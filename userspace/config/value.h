@@ -15,12 +15,13 @@
 union value {
 	int64_t number; /* NUMBER, BOOL, CHOICE; DURATION in ms */
 	struct {
-		int64_t from, to;  /* ms */
-	} span;			   /* SPAN */
-	struct port_range ports;   /* PORTS */
-	struct addr addr;	   /* ADDRESS */
-	struct addr_prefix prefix; /* NETWORK, PREFIX */
-	struct rate rate;	   /* RATE */
+		int64_t from, to;     /* ms */
+	} span;			      /* SPAN */
+	struct port_range ports;      /* PORTS */
+	struct addr addr;	      /* ADDRESS */
+	struct addr_prefix prefix;    /* NETWORK, PREFIX */
+	struct rate rate;	      /* RATE */
+	struct metrics_listen listen; /* LISTEN */
 };
 
 /* Reads one scalar (NUL-terminated) of the key's type. 0, or -EINVAL with the text in err. */

@@ -10,6 +10,7 @@
 #include "daemon/checkup.h"
 #include "daemon/history.h"
 #include "daemon/interfaces.h"
+#include "daemon/metrics.h"
 #include "daemon/naming.h"
 #include "daemon/repair.h"
 #include "daemon/world.h"
@@ -190,6 +191,7 @@ static int enforce(struct daemon *daemon, struct plan **next, struct change *cha
 	summarize(*next, change);
 	plan_free(daemon->plan);
 	daemon->plan = take_ptr(*next);
+	daemon->generation++;
 	return 0;
 }
 
@@ -309,8 +311,10 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	if (!accepted)
 		report_names(daemon, *model, change);
 	r = interfaces_attach(daemon, *model, !accepted, err);
+	r = r ?: metrics_prepare(daemon->metrics, *model, accepted, err);
 	r = r ?: put_in_force(daemon, *model, &overrides, accepted, change, err);
 	if (r < 0) {
+		metrics_abandon(daemon->metrics);
 		if (daemon->model)
 			interfaces_detach(daemon, daemon->model);
 		return r;
@@ -326,6 +330,7 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	daemon->state.overrides = overrides;
 	overrides = (struct overrides){};
 	remember(daemon, origin);
+	metrics_follow(daemon->metrics);
 	return 0;
 }
 

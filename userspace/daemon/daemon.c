@@ -18,6 +18,7 @@
 #include "daemon/checkup.h"
 #include "daemon/confirm.h"
 #include "daemon/interfaces.h"
+#include "daemon/metrics.h"
 #include "daemon/naming.h"
 #include "daemon/privileges.h"
 #include "daemon/service.h"
@@ -34,6 +35,7 @@
 static void daemon_fini(struct daemon *daemon)
 {
 	service_stop(daemon->service);
+	metrics_stop(daemon->metrics);
 	admin_stop(daemon->admin);
 	upkeep_stop(daemon->upkeep);
 	checkup_stop(daemon->checkup);
@@ -304,6 +306,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = sync_adopt(daemon->object, &daemon->plan, err);
 	r = r ?: checkup_start(daemon, err);
 	r = r ?: naming_start(daemon, err);
+	r = r ?: metrics_start(daemon, err);
 	if (r < 0)
 		return r;
 	if (!fresh && !interfaces_any(daemon, model))

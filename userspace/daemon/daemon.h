@@ -12,6 +12,7 @@
  *   history.c what was in force       confirm.c     takes back what nobody confirms
  *   privileges.c whom it runs as      service.c     tells the service manager
  *   preview.c what would change       repair.c      undoes what someone else changed
+ *   metrics.c answers Prometheus
  */
 #ifndef WEIR_DAEMON_DAEMON_H
 #define WEIR_DAEMON_DAEMON_H
@@ -50,6 +51,7 @@ struct daemon {
 	struct state state; /* overrides */
 	struct facts facts;
 	struct plan *plan;    /* in force */
+	uint64_t generation;  /* of the plan, for who looks at it twice */
 	struct err complaint; /* said last of an interface that cannot be attached */
 
 	struct checkup *checkup;
@@ -57,6 +59,7 @@ struct daemon {
 	struct admin *admin;
 	struct confirm *confirm; /* a change that waits to be confirmed, or NULL */
 	struct upkeep *upkeep;
+	struct metrics *metrics;
 	struct service *service; /* NULL: no service manager listens */
 	bool file_refused;	 /* what is in force is older than the daemon's own file */
 };

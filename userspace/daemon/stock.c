@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "config/instances.h"
-#include "util/file.h"
+#include "daemon/privileges.h"
 #include "util/log.h"
 
 #define LOOK_MS	     1000
@@ -102,23 +102,21 @@ static void say(const struct source *source)
 static void read_source(struct source *source)
 {
 	_cleanup_(freep) char *text = NULL;
+	size_t size = 0, named = strlen(source->path) + strlen(": ");
 	struct instances instances = {};
 	struct err err = {};
-	size_t size = 0;
 	int r;
 
 	source->read = source->seen = look(source->path);
-	r = file_read(source->path, INSTANCES_SIZE_MAX, &text, &size);
-	if (r == -EFBIG)
-		err_set(&err, r, "is larger than %u MiB; split the file", INSTANCES_SIZE_MAX >> 20);
-	else if (r < 0)
-		err_set(&err, r, "%s", file_error(r));
-	else
+	r = privileges_read(source->path, &text, &size, &err);
+	if (!r) {
+		named = 0;
 		r = instances_parse(text, size, &instances, &err);
+	}
 	free(source->trouble);
 	source->trouble = NULL;
 	if (r < 0) {
-		source->trouble = strdup(err.text);
+		source->trouble = strdup(err.text + named); /* whoever shows it names the file */
 		return;
 	}
 	instances_fini(&source->instances);

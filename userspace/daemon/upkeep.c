@@ -26,6 +26,7 @@ struct upkeep {
 	int seen;	    /* enum nl_event, since the last look */
 	bool stale;	    /* the plan in force is not of the facts: a change was refused */
 	uint64_t next_scan; /* ms */
+	uint32_t recorded;  /* by the last scan */
 	uint64_t full[WEIR_MAX_LISTENERS]; /* exceptions_full of each listener, as last seen */
 	char complaint[sizeof(((struct err *)0)->text)]; /* said once, not every second */
 };
@@ -195,6 +196,7 @@ static void scan_flows(struct upkeep *upkeep, uint32_t now)
 		complain(upkeep, &err);
 		return;
 	}
+	upkeep->recorded = flows.exceptions;
 	if (plan_release(daemon->plan, &flows.references))
 		sync_released(daemon->object, daemon->plan);
 }
@@ -304,4 +306,9 @@ void upkeep_stop(struct upkeep *upkeep)
 	loop_remove(upkeep->settle);
 	loop_remove(upkeep->tick);
 	free(upkeep);
+}
+
+uint32_t upkeep_recorded(const struct upkeep *upkeep)
+{
+	return upkeep ? upkeep->recorded : 0;
 }

@@ -12,4 +12,7 @@
 int upkeep_start(struct daemon *daemon, struct err *err);
 void upkeep_stop(struct upkeep *upkeep);
 
+/* Flows of modes other than nat that were recorded at the last look. */
+uint32_t upkeep_recorded(const struct upkeep *upkeep);
+
 #endif

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/sock.h"
 #include "util/str.h"
 
 #define HTTP_PORT  80
@@ -66,24 +67,6 @@ static int fail(struct probe *probe, int code)
 	return PROBE_DONE;
 }
 
-static int socket_address(const struct addr *address, uint16_t port, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)ret;
-	struct sockaddr_in *ip4 = (struct sockaddr_in *)ret;
-
-	*ret = (struct sockaddr_storage){};
-	if (addr_family(address) == AF_INET) {
-		ip4->sin_family = AF_INET;
-		ip4->sin_port = htons(port);
-		memcpy(&ip4->sin_addr, address->bytes + 12, 4);
-		return sizeof(*ip4);
-	}
-	ip6->sin6_family = AF_INET6;
-	ip6->sin6_port = htons(port);
-	memcpy(&ip6->sin6_addr, address->bytes, 16);
-	return sizeof(*ip6);
-}
-
 /* As a URL has it: without the port that goes without saying, IPv6 always in brackets. */
 static void print_host(const struct addr *address, uint16_t port, uint16_t own, char *text,
 		       size_t size)
@@ -121,7 +104,7 @@ int probe_question_init(struct probe_question *question, const struct health_che
 	int size;
 
 	*question = (struct probe_question){};
-	question->to_size = socket_address(address, port, &question->to);
+	question->to_size = sock_address(address, port, &question->to);
 	if (check->protocol == HEALTH_TCP)
 		return 0;
 	print_host(address, port, secure ? HTTPS_PORT : HTTP_PORT, host, sizeof(host));

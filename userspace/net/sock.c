@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -380,4 +381,22 @@ int sock_receive_line(int fd, struct sock_line *line, int timeout_ms)
 		if (r < 0)
 			return r;
 	}
+}
+
+socklen_t sock_address(const struct addr *address, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *ip4 = (struct sockaddr_in *)ret;
+
+	*ret = (struct sockaddr_storage){};
+	if (addr_family(address) == AF_INET) {
+		ip4->sin_family = AF_INET;
+		ip4->sin_port = htons(port);
+		memcpy(&ip4->sin_addr, address->bytes + 12, 4);
+		return sizeof(*ip4);
+	}
+	ip6->sin6_family = AF_INET6;
+	ip6->sin6_port = htons(port);
+	memcpy(&ip6->sin6_addr, address->bytes, 16);
+	return sizeof(*ip6);
 }

@@ -11,8 +11,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
+#include "net/addr.h"
 #include "util/err.h"
 
 #define SOCK_LINE_MAX ((size_t)96 << 20) /* bytes of one message, its newline included */
@@ -28,6 +30,9 @@ int sock_listen_unix(const char *path, mode_t mode, struct err *err);
 /* Connects; returns the fd, non-blocking. -ETIMEDOUT if nobody accepts in time; no daemon is
  * -ENOENT or -ECONNREFUSED. */
 int sock_connect_unix(const char *path, int timeout_ms, struct err *err);
+
+/* An address and port as the kernel has them; returns the size. */
+socklen_t sock_address(const struct addr *address, uint16_t port, struct sockaddr_storage *ret);
 
 /* The next connection of a listening socket, non-blocking; -EAGAIN if there is none. */
 int sock_accept(int fd);
