@@ -33,6 +33,8 @@ static char *list_of(const struct overrides *overrides)
 			str_add(&out, " weight %d of %u", override->weight, override->file_weight);
 		if (override->drained)
 			str_add(&out, " drained");
+		if (override->disabled)
+			str_add(&out, " disabled");
 	}
 	return str_take(&out);
 }
@@ -262,4 +264,92 @@ Test(override, groups)
 	cr_expect_eq(overrides_prune(&overrides, model), 1);
 	cr_expect_eq(overrides_percentage(&overrides, web, group), 90);
 	cr_expect_eq(overrides_weight(&overrides, web, group, &group->endpoints.items[0]), 7);
+}
+
+#define TWO_LISTENERS                                                                              \
+	"version: 1\n"                                                                             \
+	"listeners:\n"                                                                             \
+	"  - {name: web, protocol: tcp, address: 192.0.2.1, port: 80, endpoint_groups: [\n"        \
+	"      {name: main, endpoints: [" A("1") ", " B(                                           \
+		"1") "]},\n"                                                                       \
+		     "      {name: far, region: r, endpoints: [{name: a, address: 10.0.0.3}]}]}\n" \
+		     "  - {name: dns, protocol: udp, address: 192.0.2.1, port: 53, "               \
+		     "endpoint_groups: [\n"                                                        \
+		     "      {name: main, endpoints: [" A("1") "]}]}\n"
+
+static void disable(struct overrides *overrides, const char *listener, const char *group,
+		    const char *endpoint)
+{
+	overrides_get(overrides, listener, group, endpoint)->disabled = true;
+}
+
+/* "web/main: a b; web/far: a; dns/main: a": what is left. Caller frees. */
+static char *enabled_of(const struct overrides *overrides, const struct model *model)
+{
+	_cleanup_(model_freep) struct model *enabled = NULL;
+	struct str out = {};
+
+	cr_assert_eq(overrides_enabled(overrides, model, &enabled), 0);
+	if (!enabled)
+		return strdup("all");
+	vec_foreach(listener, &enabled->listeners) {
+		cr_expect_eq(model_find_listener(enabled, listener->name), listener);
+		vec_foreach(group, &listener->groups) {
+			str_add(&out, "%s%s/%s:", out.size ? "; " : "", listener->name,
+				group->name);
+			vec_foreach(endpoint, &group->endpoints)
+				str_add(&out, " %s", endpoint->name);
+		}
+	}
+	return str_take(&out);
+}
+
+static void expect_enabled(const struct overrides *overrides, const struct model *model,
+			   const char *wanted)
+{
+	_cleanup_(freep) char *got = enabled_of(overrides, model);
+
+	cr_expect_str_eq(got, wanted);
+}
+
+/* What is disabled is as if it were not in the file; of a group its name stays. */
+Test(override, disabled)
+{
+	_cleanup_(model_freep) struct model *model = support_parse(TWO_LISTENERS);
+	_cleanup_(overrides_fini) struct overrides overrides = {}, copy = {};
+
+	overrides_get(&overrides, "web", "main", "a")->drained = true;
+	expect_enabled(&overrides, model, "all");
+	disable(&overrides, "web", "main", "a");
+	expect_enabled(&overrides, model, "web/main: b; web/far: a; dns/main: a");
+	disable(&overrides, "web", "far", "");
+	expect_enabled(&overrides, model, "web/main: b; web/far:; dns/main: a");
+	cr_assert_eq(overrides_copy(&overrides, &copy), 0);
+	cr_expect(overrides_same_enabled(&overrides, &copy));
+	disable(&overrides, "web", "", "");
+	cr_expect(!overrides_same_enabled(&overrides, &copy));
+	cr_expect(!overrides_same_enabled(&copy, &overrides));
+	expect_enabled(&overrides, model, "dns/main: a");
+	cr_expect_eq(overrides_prune(&overrides, model), 0, "they are all in the file");
+	cr_expect_eq(overrides.list.count, 3);
+	overrides_get(&overrides, "web", "", "")->disable_origin.until = 100;
+	cr_expect_eq(overrides_expire(&overrides, 99), 0);
+	cr_expect_eq(overrides_expire(&overrides, 100), 1);
+	expect_enabled(&overrides, model, "web/main: b; web/far:; dns/main: a");
+}
+
+/* What is disabled and not in the file any more is forgotten. */
+Test(override, disabled_and_gone)
+{
+	_cleanup_(model_freep) struct model *model = support_parse(FILE_OF(B("1")));
+	_cleanup_(overrides_fini) struct overrides overrides = {};
+	_cleanup_(freep) char *left = NULL;
+
+	disable(&overrides, "web", "main", "a");
+	disable(&overrides, "web", "main", "b");
+	disable(&overrides, "web", "far", "");
+	disable(&overrides, "dns", "", "");
+	overrides_prune(&overrides, model);
+	left = list_of(&overrides);
+	cr_expect_str_eq(left, "b: disabled");
 }

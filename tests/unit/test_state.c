@@ -5,8 +5,10 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <weir/names.h>
@@ -50,6 +52,16 @@ static void add_override(struct state *state, const char *endpoint, int weight, 
 		override->drain_origin = (struct override_origin){ 7, 3, 1ll << 40, "" };
 }
 
+static void add_disabled(struct state *state, const char *listener, const char *group,
+			 const char *endpoint)
+{
+	struct override *override = overrides_get(&state->overrides, listener, group, endpoint);
+
+	cr_assert(override);
+	override->disabled = true;
+	override->disable_origin = (struct override_origin){ 8, 4, 0, "moved" };
+}
+
 static void add_interface(struct state *state, const char *name, bool attached, bool generic)
 {
 	struct state_interface interface = { .attached = attached, .generic = generic };
@@ -71,6 +83,11 @@ static char *text_of(const struct state *state)
 			(long long) override->weight_origin.until, override->weight_origin.why,
 			override->drained ? " drained" : "",
 			(long long) override->drain_origin.until, override->drain_origin.why);
+	vec_foreach(override, &state->overrides.list)
+		if (override->disabled)
+			str_add(&out, "%s/%s/%s disabled (%u, %s)\n", override->listener,
+				override->group, override->endpoint, override->disable_origin.who,
+				override->disable_origin.why);
 	vec_foreach(interface, &state->interfaces)
 		str_add(&out, "%s %s%s\n", interface->name,
 			interface->attached ? "attached" : "detached",
@@ -107,6 +124,9 @@ Test(state, round_trip)
 	add_override(&state, "[2001:db8::1]:80", 255, true);
 	add_override(&state, "quote\"\\\n", -1, true);
 	add_override(&state, longest, 7, false);
+	add_disabled(&state, "web", "main", "10.0.0.1:80");
+	add_disabled(&state, "web", "main", "");
+	add_disabled(&state, "web", "", "");
 	add_interface(&state, "eth0", true, false);
 	add_interface(&state, "fifteen-letters", false, true);
 	umask(0);
@@ -192,6 +212,7 @@ Test(state, damaged)
 		{ OVERRIDE(", \"endpoint\": \"a\", \"file_weight\": 256"), false },
 		{ OVERRIDE(", \"endpoint\": \"a\", \"file_weight\": -1"), false },
 		{ OVERRIDE(", \"endpoint\": \"a\", \"drained\": 1"), false },
+		{ OVERRIDE(", \"endpoint\": \"a\", \"disabled\": \"yes\""), false },
 		{ INTERFACE("\"eth0\""), false },
 		{ INTERFACE("{\"name\": \"eth0\"}"), false },
 		{ INTERFACE("{\"name\": \"sixteen-letters-\", \"attached\": true}"), false },
@@ -237,7 +258,69 @@ Test(state, cut)
 	}
 }
 
-/* 7: nowhere to write: a file where the folder should be. */
+static void expect_loads_as(const char *wanted, const char *when, size_t bytes)
+{
+	_cleanup_(state_fini) struct state loaded = {};
+	_cleanup_(freep) char *text = NULL;
+	struct err err = {};
+
+	cr_assert_eq(state_load(instance, &loaded, &err), 0, "%s %zu: %s", when, bytes, err.text);
+	text = text_of(&loaded);
+	cr_assert_str_eq(text, wanted, "%s %zu bytes", when, bytes);
+}
+
+/* Of a new state so many bytes fit on the disk: the kernel writes those, and refuses the next. */
+static int save_with_room(const struct state *state, size_t bytes)
+{
+	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = RLIM_INFINITY };
+	struct err err = {};
+	int r;
+
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	r = state_save(instance, state, &err);
+	limit.rlim_cur = RLIM_INFINITY;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	return r;
+}
+
+/* 7: a disk that is full at any byte of a new state, or a crash there, loses nothing of the old
+ * one, and does not keep the next from being written. */
+Test(state, full_disk_or_crash_at_any_byte)
+{
+	_cleanup_(state_fini) struct state before = {}, after = {};
+	_cleanup_(freep) char *old = NULL, *new = NULL, *whole = NULL;
+	char path[128], leftover[128];
+	struct err err = {};
+	size_t size;
+
+	add_override(&before, "a", 5, true);
+	add_override(&after, "a", 6, false);
+	add_override(&after, "b", -1, true);
+	add_interface(&after, "eth0", true, true);
+	old = text_of(&before);
+	new = text_of(&after);
+	snprintf(path, sizeof(path), "%s/new/overrides.json", folder);
+	snprintf(leftover, sizeof(leftover), "%s/new/.overrides.json.new", folder);
+	cr_assert_eq(state_save(instance, &after, &err), 0, "%s", err.text);
+	cr_assert_eq(file_read(path, 10000, &whole, &size), 0);
+	cr_assert_eq(state_save(instance, &before, &err), 0, "%s", err.text);
+	signal(SIGXFSZ, SIG_IGN);
+	for (size_t bytes = 0; bytes < size; bytes++) {
+		cr_assert_eq(save_with_room(&after, bytes), -EFBIG, "%zu bytes", bytes);
+		cr_assert(access(leftover, F_OK), "%zu bytes", bytes);
+		expect_loads_as(old, "full after", bytes);
+	}
+	for (size_t bytes = 0; bytes <= size; bytes++) {
+		_cleanup_(fclosep) FILE *file = fopen(leftover, "w");
+
+		cr_assert(file && fwrite(whole, 1, bytes, file) == bytes && !fflush(file));
+		expect_loads_as(old, "killed after", bytes);
+	}
+	cr_assert_eq(save_with_room(&after, size), 0);
+	expect_loads_as(new, "room for", size);
+}
+
+/* 8: nowhere to write: a file where the folder should be. */
 Test(state, not_writable)
 {
 	struct state state = {};

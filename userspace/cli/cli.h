@@ -45,9 +45,12 @@ int cli_history(const struct cli *cli, struct err *err);
 int cli_set(const struct cli *cli, struct err *err);
 int cli_drain(const struct cli *cli, struct err *err);
 int cli_undrain(const struct cli *cli, struct err *err);
+int cli_disable(const struct cli *cli, struct err *err);
+int cli_enable(const struct cli *cli, struct err *err);
 int cli_show(const struct cli *cli, struct err *err);
 int cli_show_decap(const struct cli *cli, struct err *err);	/* show decap */
 int cli_show_overrides(const struct cli *cli, struct err *err); /* show overrides */
+void cli_show_disabled(const struct cli *cli); /* what show endpoints does not have */
 int cli_stats(const struct cli *cli, struct err *err);
 int cli_explain(const struct cli *cli, struct err *err);
 int cli_doctor(const struct cli *cli, struct err *err);

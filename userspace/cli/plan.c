@@ -150,6 +150,8 @@ static void print_cleared(json_t *answer)
 			printf(" traffic_percentage %lld", (long long)json_integer_value(value));
 		if (json_is_true(json_object_get(item, "drained")))
 			printf(" drained");
+		if (json_is_true(json_object_get(item, "disabled")))
+			printf(" disabled");
 		puts("");
 	}
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* set, drain, undrain: changes to endpoints and groups that leave the file alone. */
+/* set, drain, undrain, disable, enable: changes that leave the file alone. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/wait.h"
 #include "config/value.h"
 
 static void print_changes(json_t *answer)
@@ -16,14 +17,25 @@ static void print_changes(json_t *answer)
 	size_t i;
 
 	json_array_foreach(changed, i, one) {
+		const char *path = json_string_value(json_object_get(one, "path"));
 		const char *group = json_string_value(json_object_get(one, "group"));
 		const char *what = group ? "traffic_percentage" : "weight";
 
+		if (path) {
+			printf("%s: %s\n", path,
+			       json_is_true(json_object_get(one, "disabled")) ? "disabled"
+									      : "enabled");
+			continue;
+		}
 		printf("%s: %s %d -> %d\n",
 		       group ?: json_string_value(json_object_get(one, "endpoint")), what,
 		       (int)json_integer_value(json_object_get(one, "before")),
 		       (int)json_integer_value(json_object_get(one, what)));
 	}
+	json_array_foreach(json_object_get(answer, "above"), i, one)
+		printf("%s is disabled still\n", json_string_value(one));
+	if (!json_array_size(changed))
+		puts("nothing there was disabled");
 	printf("%.1f %% of slots moved\n", slots ? 100.0 * moved / slots : 0.0);
 }
 
@@ -57,42 +69,76 @@ static int parse_value(const char *text, long most, int *ret)
 	return 0;
 }
 
-/* --for T and --reason TEXT, into the request; the other arguments, at most `max`, into `ret`. */
-static int take_options(const struct cli *cli, json_t *request, const char **ret, int max,
-			struct err *err)
+struct options {
+	const char **arguments; /* those that are no options, of which there have to be `count` */
+	int count;
+	bool wait;
+	unsigned timeout; /* s; 0: none */
+};
+
+/* "10m": whole seconds, at least one. */
+static int read_time(const char *option, const char *text, json_int_t *ret, struct err *err)
 {
-	static const struct schema_key key = {
-		.name = "--for", .type = SCHEMA_DURATION, .min = 1000, .max = 366 * 86400000ll
+	const struct schema_key key = {
+		.name = option, .type = SCHEMA_DURATION, .min = 1000, .max = 366 * 86400000ll
 	};
 	union value value;
-	int count = 0;
 
-	for (int i = 1; i < cli->argc; i++) {
-		const char *option = cli->argv[i], *argument = cli->argv[i + 1];
+	if (value_read(&key, text, &value, err))
+		return CLI_USAGE;
+	*ret = (value.number + 999) / 1000;
+	return 0;
+}
 
-		if (strcmp(option, "--for") && strcmp(option, "--reason")) {
-			if (count == max)
-				return err_set(err, CLI_USAGE, "%s: unexpected '%.40s'",
-					       cli->argv[0], option);
-			ret[count++] = option;
-			continue;
-		}
-		if (!argument)
-			return err_set(err, CLI_USAGE, "%s: %s wants %s", cli->argv[0], option,
-				       option[2] == 'f' ? "a time, such as 10m" : "a text");
-		if (option[2] == 'f') {
-			if (value_read(&key, argument, &value, err))
-				return CLI_USAGE;
-			json_object_set_new(request, "for",
-					    json_integer((value.number + 999) / 1000));
-		} else if (json_object_set_new(request, "reason", json_string(argument))) {
+/* An option with its value, into the request. */
+static int take_option(const struct cli *cli, const char *option, const char *value,
+		       json_t *request, struct options *options, struct err *err)
+{
+	json_int_t seconds;
+	int r;
+
+	if (!value)
+		return err_set(err, CLI_USAGE, "%s: %s wants %s", cli->argv[0], option,
+			       !strcmp(option, "--reason") ? "a text" : "a time, such as 10m");
+	if (!strcmp(option, "--reason")) {
+		if (json_object_set_new(request, "reason", json_string(value)))
 			return err_set(err, CLI_USAGE, "%s: the reason is not UTF-8", cli->argv[0]);
-		}
-		i++;
-	}
-	if (count == max)
 		return 0;
-	if (max == 2)
+	}
+	r = read_time(option, value, &seconds, err);
+	if (r)
+		return r;
+	if (!strcmp(option, "--for"))
+		json_object_set_new(request, "for", json_integer(seconds));
+	else
+		options->timeout = seconds;
+	return 0;
+}
+
+/* Which of them a verb has, its entry in verbs.c says. */
+static int take_options(const struct cli *cli, json_t *request, struct options *options,
+			struct err *err)
+{
+	int count = 0, r = 0;
+
+	for (int i = 1; !r && i < cli->argc; i++) {
+		const char *option = cli->argv[i];
+
+		if (!strcmp(option, "--wait"))
+			options->wait = true;
+		else if (!strcmp(option, "--for") || !strcmp(option, "--reason") ||
+			 !strcmp(option, "--timeout"))
+			r = take_option(cli, option, cli->argv[++i], request, options, err);
+		else if (count < options->count)
+			options->arguments[count++] = option;
+		else
+			r = err_set(err, CLI_USAGE, "%s: unexpected '%.40s'", cli->argv[0], option);
+	}
+	if (!r && options->timeout && !options->wait)
+		r = err_set(err, CLI_USAGE, "%s: --timeout is of --wait", cli->argv[0]);
+	if (r || count == options->count)
+		return r;
+	if (options->count == 2)
 		return err_set(err, CLI_USAGE, "set: name an endpoint and its weight");
 	return err_set(err, CLI_USAGE, "%s: name what to %s", cli->argv[0], cli->argv[0]);
 }
@@ -105,7 +151,8 @@ int cli_set(const struct cli *cli, struct err *err)
 	} keys[] = { { "weight", 255 }, { "traffic_percentage", 100 } };
 	_cleanup_(json_decrefp) json_t *request = json_pack("{s:s}", "call", "set");
 	const char *arguments[2];
-	int r = take_options(cli, request, arguments, 2, err);
+	struct options options = { .arguments = arguments, .count = 2 };
+	int r = take_options(cli, request, &options, err);
 
 	if (r)
 		return r;
@@ -129,24 +176,59 @@ int cli_set(const struct cli *cli, struct err *err)
 		       arguments[1]);
 }
 
-static int drain(const struct cli *cli, const char *verb, struct err *err)
+/* With --wait, when the change is in force. */
+static int wait_for_drain(const struct cli *cli, json_t *answer, unsigned timeout, struct err *err)
+{
+	json_t *changed = json_object_get(answer, "changed");
+	int r = wait_until_empty(cli, changed, timeout, answer, err);
+
+	if (!r && !cli->json)
+		printf("empty after %lld s\n",
+		       (long long)json_integer_value(json_object_get(answer, "seconds")));
+	return r;
+}
+
+static int change(const struct cli *cli, const char *verb, struct err *err)
 {
 	_cleanup_(json_decrefp) json_t *request = json_pack("{s:s}", "call", verb);
+	_cleanup_(json_decrefp) json_t *answer = NULL;
 	const char *selector;
-	int r = take_options(cli, request, &selector, 1, err);
+	struct options options = { .arguments = &selector, .count = 1 };
+	int r = take_options(cli, request, &options, err);
 
 	if (r)
 		return r;
 	json_object_set_new(request, "selector", json_string(selector));
-	return call(cli, take_ptr(request), err);
+	r = client_call(cli, take_ptr(request), &answer, err);
+	if (r < 0)
+		return r;
+	if (!cli->json) {
+		print_changes(answer);
+		fflush(stdout);
+	}
+	if (options.wait)
+		r = wait_for_drain(cli, answer, options.timeout, err);
+	if (cli->json)
+		output_json(cli, take_ptr(answer));
+	return r;
 }
 
 int cli_drain(const struct cli *cli, struct err *err)
 {
-	return drain(cli, "drain", err);
+	return change(cli, "drain", err);
 }
 
 int cli_undrain(const struct cli *cli, struct err *err)
 {
-	return drain(cli, "undrain", err);
+	return change(cli, "undrain", err);
+}
+
+int cli_disable(const struct cli *cli, struct err *err)
+{
+	return change(cli, "disable", err);
+}
+
+int cli_enable(const struct cli *cli, struct err *err)
+{
+	return change(cli, "enable", err);
 }

@@ -427,6 +427,8 @@ int cli_show(const struct cli *cli, struct err *err)
 			output_json(cli, shows[i].json(&report));
 		else
 			shows[i].print(&report);
+		if (!cli->json && shows[i].print == print_endpoints)
+			cli_show_disabled(cli);
 		return 0;
 	}
 	return err_set(

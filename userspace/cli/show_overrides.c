@@ -22,24 +22,25 @@ static void add_origin(struct table *table, const struct override_origin *origin
 
 static void add_override(struct table *table, const struct override *override)
 {
-	if (!override->endpoint[0]) {
-		table_add(table, "%s/%s", override->listener, override->group);
-		table_add(table, "traffic_percentage %d (file: %u)", override->weight,
-			  override->file_weight);
-		add_origin(table, &override->weight_origin);
-		return;
-	}
+	char path[OVERRIDE_PATH_MAX];
+
+	override_path(override, path);
 	if (override->weight >= 0) {
-		table_add(table, "%s/%s/%s", override->listener, override->group,
-			  override->endpoint);
-		table_add(table, "weight %d (file: %u)", override->weight, override->file_weight);
+		table_add(table, "%s", path);
+		table_add(table, "%s %d (file: %u)",
+			  override->endpoint[0] ? "weight" : "traffic_percentage", override->weight,
+			  override->file_weight);
 		add_origin(table, &override->weight_origin);
 	}
 	if (override->drained) {
-		table_add(table, "%s/%s/%s", override->listener, override->group,
-			  override->endpoint);
+		table_add(table, "%s", path);
 		table_add(table, "drained");
 		add_origin(table, &override->drain_origin);
+	}
+	if (override->disabled) {
+		table_add(table, "%s", path);
+		table_add(table, "disabled");
+		add_origin(table, &override->disable_origin);
 	}
 }
 
@@ -50,36 +51,52 @@ static json_t *origin_json(const struct override_origin *origin)
 			 origin->why);
 }
 
-static json_t *group_json(const struct override *override)
+static json_t *weight_json(const struct override *override)
 {
-	return json_pack("{s:o, s:i, s:o}", "group",
-			 json_sprintf("%s/%s", override->listener, override->group),
-			 "traffic_percentage", override->weight, "origin",
-			 origin_json(&override->weight_origin));
+	return override->weight < 0 ? json_null() : json_integer(override->weight);
 }
 
 static json_t *override_json(const struct override *override)
 {
+	char path[OVERRIDE_PATH_MAX];
 	json_t *json;
 
-	if (!override->endpoint[0])
-		return group_json(override);
-	json = json_pack(
-		"{s:o, s:o, s:b}", "endpoint",
-		json_sprintf("%s/%s/%s", override->listener, override->group, override->endpoint),
-		"weight", override->weight < 0 ? json_null() : json_integer(override->weight),
-		"drained", override->drained);
-
+	override_path(override, path);
+	if (override->endpoint[0])
+		json = json_pack("{s:s, s:o, s:b}", "endpoint", path, "weight",
+				 weight_json(override), "drained", override->drained);
+	else if (override->group[0])
+		json = json_pack("{s:s, s:o}", "group", path, "traffic_percentage",
+				 weight_json(override));
+	else
+		json = json_pack("{s:s}", "listener", path);
+	json_object_set_new(json, "disabled", json_boolean(override->disabled));
 	if (override->weight >= 0)
-		json_object_set_new(json, "weight_origin", origin_json(&override->weight_origin));
+		json_object_set_new(json, override->endpoint[0] ? "weight_origin" : "origin",
+				    origin_json(&override->weight_origin));
 	if (override->drained)
 		json_object_set_new(json, "drain_origin", origin_json(&override->drain_origin));
+	if (override->disabled)
+		json_object_set_new(json, "disable_origin", origin_json(&override->disable_origin));
 	return json;
+}
+
+void cli_show_disabled(const struct cli *cli)
+{
+	_cleanup_(state_fini) struct state state = {};
+	char path[OVERRIDE_PATH_MAX];
+
+	if (state_load(cli->instance, &state, NULL) < 0)
+		return;
+	vec_foreach(override, &state.overrides.list)
+		if (override->disabled)
+			printf("%s  disabled (weir show overrides)\n",
+			       override_path(override, path));
 }
 
 int cli_show_overrides(const struct cli *cli, struct err *err)
 {
-	static const char *const head[] = { "ENDPOINT", "WHAT", "UID", "SINCE", "UNTIL", "WHY" };
+	static const char *const head[] = { "WHERE", "WHAT", "UID", "SINCE", "UNTIL", "WHY" };
 	_cleanup_(state_fini) struct state state = {};
 	struct table table = { .align = "llrlll" };
 	json_t *list;

@@ -258,6 +258,43 @@ struct model *model_copy(const struct model *model)
 	return take_ptr(copy);
 }
 
+static void keep_endpoints(const struct listener *listener, struct endpoint_group *group,
+			   bool keep(const void *user, const struct listener *listener,
+				     const struct endpoint_group *group,
+				     const struct endpoint *endpoint),
+			   const void *user)
+{
+	size_t kept = 0;
+
+	vec_foreach(endpoint, &group->endpoints) {
+		if (keep(user, listener, group, endpoint))
+			group->endpoints.items[kept++] = *endpoint;
+		else
+			free(endpoint->domain);
+	}
+	group->endpoints.count = kept;
+}
+
+void model_keep(struct model *model,
+		bool keep(const void *user, const struct listener *listener,
+			  const struct endpoint_group *group, const struct endpoint *endpoint),
+		const void *user)
+{
+	size_t kept = 0;
+
+	vec_foreach(listener, &model->listeners) {
+		if (!keep(user, listener, NULL, NULL)) {
+			listener_fini(listener);
+			continue;
+		}
+		vec_foreach(group, &listener->groups)
+			keep_endpoints(listener, group, keep, user);
+		model->listeners.items[kept++] = *listener;
+	}
+	model->listeners.count = kept;
+	model_index(model); /* without memory, listeners are found slowly */
+}
+
 const char *model_mode_name(uint8_t mode)
 {
 	static const char *const names[] = {

@@ -86,7 +86,7 @@ struct endpoint_group {
 	bool is_virtual;		   /* takes only what a forwarding rule sends there */
 	bool backend_https;		   /* the endpoints of an http listener speak https */
 	struct health_check *health_check; /* owned; NULL: the endpoints are not checked */
-	VEC(struct endpoint) endpoints;	   /* >= 1 */
+	VEC(struct endpoint) endpoints;	   /* >= 1 in a file */
 };
 
 /* A list of addresses for listeners to name. */
@@ -216,6 +216,12 @@ bool model_has_stateless(const struct listener *listener);
 
 /* NULL if there is none of this name. */
 const struct listener *model_find_listener(const struct model *model, const char *name);
+
+/* Drops listeners (group and endpoint are NULL) and endpoints that `keep` does not want. */
+void model_keep(struct model *model,
+		bool keep(const void *user, const struct listener *listener,
+			  const struct endpoint_group *group, const struct endpoint *endpoint),
+		const void *user);
 
 /* Deep copy; NULL without memory. */
 struct model *model_copy(const struct model *model);

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "config/selector.h"
 #include "daemon/change.h"
 
 struct call {
@@ -23,6 +24,17 @@ int call_read_text(struct call *call, const char **ret_name, char **ret, size_t 
 
 /* [{"where": "endpoints[4]", "what": "web/main/ep1: state"}] */
 json_t *call_drift_json(const struct drift *drift);
+
+/* From the request: who, why, and until when. */
+int call_read_origin(struct call *call, struct override_origin *ret, struct err *err);
+
+/* -ESRCH, with what is nearest to a selector that matches nothing. */
+int call_no_match(const struct model *model, const struct selector *selector, const char *text,
+		  struct err *err);
+
+/* calls_enable.c */
+int call_disable(struct call *call, struct err *err);
+int call_enable(struct call *call, struct err *err);
 
 /* calls_plan.c */
 int call_plan(struct call *call, struct err *err);

@@ -78,29 +78,47 @@ static int change_group(struct call *call, const struct wish *wish, const struct
 	return 0;
 }
 
-/* The endpoint whose path is nearest to a selector that matches nothing. */
-static int no_match(const struct model *model, const char *selector, struct err *err)
+/* The nearest of the paths offered, of which only the last one is in memory. */
+struct nearest_path {
+	struct str_nearest nearest;
+	char path[OVERRIDE_PATH_MAX];
+	char best[OVERRIDE_PATH_MAX];
+};
+
+static void offer(struct nearest_path *search, const char *listener, const char *group,
+		  const char *endpoint)
 {
-	struct str_nearest nearest = { .word = selector };
-	char path[3 * WEIR_NAME_MAX], best[3 * WEIR_NAME_MAX] = "";
+	snprintf(search->path, sizeof(search->path), "%s%s%s%s%s", listener, *group ? "/" : "",
+		 group, *endpoint ? "/" : "", endpoint);
+	str_nearest_offer(&search->nearest, search->path);
+	if (search->nearest.best != search->path)
+		return;
+	strcpy(search->best, search->path);
+	search->nearest.best = search->best;
+}
+
+int call_no_match(const struct model *model, const struct selector *selector, const char *text,
+		  struct err *err)
+{
+	static const char *const objects[] = { "listener", "group", "endpoint" };
+	struct nearest_path search = { .nearest.word = text };
 
 	vec_foreach(listener, &model->listeners) {
+		if (selector->parts == 1)
+			offer(&search, listener->name, "", "");
 		vec_foreach(group, &listener->groups) {
-			vec_foreach(endpoint, &group->endpoints) {
-				snprintf(path, sizeof(path), "%s/%s/%s", listener->name,
-					 group->name, endpoint->name);
-				str_nearest_offer(&nearest, path);
-				if (nearest.best == path) {
-					strcpy(best, path);
-					nearest.best = best;
-				}
-			}
+			if (selector->parts == 2)
+				offer(&search, listener->name, group->name, "");
+			vec_foreach(endpoint, &group->endpoints)
+				if (selector->parts == SELECTOR_PARTS)
+					offer(&search, listener->name, group->name, endpoint->name);
 		}
 	}
 	return err_set(err, -ESRCH,
-		       "no endpoint matches '%s'%s%s%s; list them with: weir show "
+		       "no %s matches '%s'%s%s%s; list them with: weir show "
 		       "endpoints",
-		       selector, best[0] ? "; did you mean '" : "", best, best[0] ? "'?" : "");
+		       objects[selector->parts - 1], text, search.best[0] ? "; did you mean '" : "",
+		       search.best, search.best[0] ? "'?" : "");
 }
 
 /* Once, however many of its endpoints change. */
@@ -168,12 +186,11 @@ static int change_matching(struct call *call, const struct wish *wish, const cha
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	if (!json_array_size(json_object_get(call->answer, "changed")))
-		return no_match(model, text, err);
+		return call_no_match(model, &selector, text, err);
 	return 0;
 }
 
-/* From the request: who, why, and until when. */
-static int read_origin(struct call *call, struct override_origin *ret, struct err *err)
+int call_read_origin(struct call *call, struct override_origin *ret, struct err *err)
 {
 	json_t *seconds = json_object_get(call->request, "for");
 	json_t *reason = json_object_get(call->request, "reason");
@@ -205,7 +222,7 @@ static int change_endpoints(struct call *call, struct wish *wish, struct err *er
 	if (overrides_copy(&call->daemon->state.overrides, &overrides))
 		return err_set(err, -ENOMEM, "out of memory");
 	json_object_set_new(call->answer, "changed", json_array());
-	r = read_origin(call, &wish->origin, err);
+	r = call_read_origin(call, &wish->origin, err);
 	r = r ?: change_matching(call, wish, text, &overrides, &touched, err);
 	if (r < 0)
 		return r;
@@ -294,7 +311,8 @@ static const struct {
 	{ "apply", call_apply },       { "set", call_set },	  { "drain", call_drain },
 	{ "undrain", call_undrain },   { "attach", call_attach }, { "detach", call_detach },
 	{ "status", call_status },     { "stop", call_stop },	  { "confirm", call_confirm },
-	{ "rollback", call_rollback }, { "plan", call_plan },
+	{ "rollback", call_rollback }, { "plan", call_plan },	  { "disable", call_disable },
+	{ "enable", call_enable },
 };
 
 static int dispatch(struct call *call, struct err *err)

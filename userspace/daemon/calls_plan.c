@@ -118,11 +118,10 @@ static json_t *overrides_json(const struct overrides *overrides)
 	json_t *list = json_array();
 
 	vec_foreach(override, &overrides->list) {
-		json_t *path = *override->endpoint
-				       ? json_sprintf("%s/%s/%s", override->listener,
-						      override->group, override->endpoint)
-				       : json_sprintf("%s/%s", override->listener, override->group);
-		json_t *one = json_pack("{s:o, s:b}", "path", path, "drained", override->drained);
+		char path[OVERRIDE_PATH_MAX];
+		json_t *one =
+			json_pack("{s:s, s:b, s:b}", "path", override_path(override, path),
+				  "drained", override->drained, "disabled", override->disabled);
 
 		if (override->weight >= 0)
 			json_object_set_new(one,

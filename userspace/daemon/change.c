@@ -195,6 +195,21 @@ static int enforce(struct daemon *daemon, struct plan **next, struct change *cha
 	return 0;
 }
 
+int change_expand(const struct daemon *daemon, const struct model *model,
+		  const struct overrides *overrides, struct model **ret, struct err *err)
+{
+	_cleanup_(model_freep) struct model *enabled = NULL;
+	struct model *expanded = NULL;
+	int r = overrides_enabled(overrides, model, &enabled);
+
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	r = naming_expand(daemon->naming, enabled ?: model, &expanded, err);
+	if (!r)
+		*ret = expanded ?: take_ptr(enabled);
+	return r;
+}
+
 /*
  * Model and overrides into force. On success the daemon has a new plan and new facts. `accepted`:
  * the model was in force before, so that the world may have moved away from it.
@@ -206,7 +221,7 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 	_cleanup_(plan_freep) struct plan *next = NULL;
 	_cleanup_(facts_fini) struct facts facts = {};
 	_cleanup_(model_freep) struct model *expanded = NULL;
-	int r = naming_expand(daemon->naming, model, &expanded, err);
+	int r = change_expand(daemon, model, overrides, &expanded, err);
 
 	model = expanded ?: model;
 	r = r ?: gather(daemon, model, &facts, err);
@@ -334,10 +349,22 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	return 0;
 }
 
+/* What comes or goes by them is more than other weights. */
+static int put_objects_in_force(struct daemon *daemon, const struct overrides *overrides,
+				struct change *change, struct err *err)
+{
+	int r = put_in_force(daemon, daemon->model, overrides, true, change, err);
+
+	if (!r)
+		checkup_follow(daemon->checkup);
+	return r;
+}
+
 int change_overrides(struct daemon *daemon, struct overrides *overrides,
 		     const struct change_listeners *listeners, struct change *change,
 		     struct err *err)
 {
+	bool same = overrides_same_enabled(overrides, &daemon->state.overrides);
 	const char *instance = daemon->options->instance;
 	struct state next = { .overrides = *overrides };
 	int r;
@@ -347,12 +374,19 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides,
 	next.interfaces.items = daemon->state.interfaces.items;
 	next.interfaces.count = daemon->state.interfaces.count;
 	r = state_stage(instance, &next, err);
-	r = r ?: put_overrides_in_force(daemon, overrides, listeners, change, err);
+	if (!r && same)
+		r = put_overrides_in_force(daemon, overrides, listeners, change, err);
+	else if (!r)
+		r = put_objects_in_force(daemon, overrides, change, err);
 	if (r < 0)
 		return r;
 	r = state_publish(instance, err);
 	if (r < 0) { /* what a restart would forget must not stay in force */
-		put_overrides_in_force(daemon, &daemon->state.overrides, listeners, change, NULL);
+		if (same)
+			put_overrides_in_force(daemon, &daemon->state.overrides, listeners, change,
+					       NULL);
+		else
+			put_objects_in_force(daemon, &daemon->state.overrides, change, NULL);
 		return r;
 	}
 	overrides_fini(&daemon->state.overrides);

@@ -42,6 +42,11 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 			 const struct change_origin *origin, struct change *change,
 			 struct err *err);
 
+/* The model as it is in force: without what is disabled, with addresses for domains; *ret is NULL
+ * where that is the same, else the caller's. */
+int change_expand(const struct daemon *daemon, const struct model *model,
+		  const struct overrides *overrides, struct model **ret, struct err *err);
+
 /* The same configuration with other overrides, of endpoints of these listeners of the daemon's
  * model; takes them on success. */
 struct change_listeners {

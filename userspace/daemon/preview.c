@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/change.h"
 #include "daemon/checkup.h"
 #include "daemon/interfaces.h"
-#include "daemon/naming.h"
 #include "daemon/repair.h"
 #include "daemon/world.h"
 #include "dataplane/flows.h"
@@ -48,15 +48,14 @@ static int build(struct daemon *daemon, const struct model *model, struct previe
 	_cleanup_(overrides_fini) struct overrides overrides = {};
 	_cleanup_(model_freep) struct model *expanded = NULL;
 	_cleanup_(facts_fini) struct facts facts = {};
-	int r = naming_expand(daemon->naming, model, &expanded, err);
+	int r;
 
-	if (!r && overrides_copy(&daemon->state.overrides, &overrides))
-		r = err_set(err, -ENOMEM, "out of memory");
-	if (r < 0)
-		return r;
+	if (overrides_copy(&daemon->state.overrides, &overrides))
+		return err_set(err, -ENOMEM, "out of memory");
 	overrides_prune(&overrides, model);
+	r = change_expand(daemon, model, &overrides, &expanded, err);
 	model = expanded ?: model;
-	r = gather(daemon, model, &facts, err);
+	r = r ?: gather(daemon, model, &facts, err);
 	r = r ?: checkup_try(model, err);
 	r = r ?: world_check(daemon->nl, model, &facts, err);
 	return r ?: plan_build(model, &overrides, &facts, daemon->plan, &preview->plan, err);

@@ -127,12 +127,12 @@ static int load_override(json_t *from, struct overrides *ret)
 {
 	const char *listener, *group, *endpoint;
 	json_int_t weight = -1, file_weight = 0;
-	int drained = 0;
+	int drained = 0, disabled = 0;
 	struct override *override;
 
-	if (json_unpack(from, "{s:s, s:s, s:s, s?I, s?I, s?b}", "listener", &listener, "group",
+	if (json_unpack(from, "{s:s, s:s, s:s, s?I, s?I, s?b, s?b}", "listener", &listener, "group",
 			&group, "endpoint", &endpoint, "weight", &weight, "file_weight",
-			&file_weight, "drained", &drained) ||
+			&file_weight, "drained", &drained, "disabled", &disabled) ||
 	    weight < -1 || weight > 255 || file_weight < 0 || file_weight > 255)
 		return -EINVAL;
 	override = overrides_get(ret, listener, group, endpoint);
@@ -141,7 +141,9 @@ static int load_override(json_t *from, struct overrides *ret)
 	override->weight = weight;
 	override->file_weight = file_weight;
 	override->drained = drained;
-	if (load_origin(json_object_get(from, "weight_origin"), &override->weight_origin))
+	override->disabled = disabled;
+	if (load_origin(json_object_get(from, "weight_origin"), &override->weight_origin) ||
+	    load_origin(json_object_get(from, "disable_origin"), &override->disable_origin))
 		return -EINVAL;
 	return load_origin(json_object_get(from, "drain_origin"), &override->drain_origin);
 }
@@ -274,6 +276,10 @@ static json_t *override_json(const struct override *override)
 	if (override->drained) {
 		json_object_set_new(json, "drained", json_true());
 		json_object_set_new(json, "drain_origin", origin_json(&override->drain_origin));
+	}
+	if (override->disabled) {
+		json_object_set_new(json, "disabled", json_true());
+		json_object_set_new(json, "disable_origin", origin_json(&override->disable_origin));
 	}
 	return json;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "plan/override.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void overrides_fini(struct overrides *overrides)
@@ -85,6 +86,8 @@ static int file_value(const struct model *model, const struct override *override
 
 	if (!listener)
 		return -1;
+	if (!override->group[0])
+		return 0;
 	vec_foreach(group, &listener->groups) {
 		if (strcmp(group->name, override->group))
 			continue;
@@ -125,7 +128,7 @@ unsigned overrides_prune(struct overrides *overrides, const struct model *model)
 			override->weight_origin = (struct override_origin){};
 			cleared++;
 		}
-		if (override->weight >= 0 || override->drained)
+		if (override->weight >= 0 || override->drained || override->disabled)
 			overrides->list.items[kept++] = *override;
 	}
 	overrides->list.count = kept;
@@ -140,7 +143,8 @@ static bool is_over(const struct override_origin *origin, int64_t now)
 
 bool override_has_expired(const struct override *override, int64_t now)
 {
-	return is_over(&override->weight_origin, now) || is_over(&override->drain_origin, now);
+	return is_over(&override->weight_origin, now) || is_over(&override->drain_origin, now) ||
+	       is_over(&override->disable_origin, now);
 }
 
 unsigned overrides_expire(struct overrides *overrides, int64_t now)
@@ -156,6 +160,11 @@ unsigned overrides_expire(struct overrides *overrides, int64_t now)
 		if (is_over(&override->drain_origin, now)) {
 			override->drained = false;
 			override->drain_origin = (struct override_origin){};
+			expired++;
+		}
+		if (is_over(&override->disable_origin, now)) {
+			override->disabled = false;
+			override->disable_origin = (struct override_origin){};
 			expired++;
 		}
 	}
@@ -200,6 +209,60 @@ int overrides_restore(struct overrides *overrides, const struct overrides *lost)
 		}
 	}
 	return 0;
+}
+
+static bool is_disabled(const struct overrides *overrides, const char *listener, const char *group,
+			const char *endpoint)
+{
+	const struct override *override = overrides_find(overrides, listener, group, endpoint);
+
+	return override && override->disabled;
+}
+
+static bool is_enabled(const void *user, const struct listener *listener,
+		       const struct endpoint_group *group, const struct endpoint *endpoint)
+{
+	if (!group)
+		return !is_disabled(user, listener->name, "", "");
+	return !is_disabled(user, listener->name, group->name, "") &&
+	       !is_disabled(user, listener->name, group->name, endpoint->name);
+}
+
+int overrides_enabled(const struct overrides *overrides, const struct model *model,
+		      struct model **ret)
+{
+	const struct overrides none = {};
+
+	*ret = NULL;
+	if (overrides_same_enabled(overrides, &none))
+		return 0;
+	*ret = model_copy(model);
+	if (!*ret)
+		return -ENOMEM;
+	model_keep(*ret, is_enabled, overrides);
+	return 0;
+}
+
+static bool disables_all(const struct overrides *a, const struct overrides *b)
+{
+	vec_foreach(override, &b->list)
+		if (override->disabled &&
+		    !is_disabled(a, override->listener, override->group, override->endpoint))
+			return false;
+	return true;
+}
+
+bool overrides_same_enabled(const struct overrides *a, const struct overrides *b)
+{
+	return disables_all(a, b) && disables_all(b, a);
+}
+
+const char *override_path(const struct override *override, char *text)
+{
+	snprintf(text, OVERRIDE_PATH_MAX, "%s%s%s%s%s", override->listener,
+		 override->group[0] ? "/" : "", override->group, override->endpoint[0] ? "/" : "",
+		 override->endpoint);
+	return text;
 }
 
 uint8_t overrides_percentage(const struct overrides *overrides, const struct listener *listener,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the operator changed from the command line, kept apart from what the file says: `weir set`
- * and `weir drain`. The file wins by default: when a weight changes in the file, an override of
- * that weight is cleared.
+ * What the operator changed from the command line, kept apart from what the file says: `weir set`,
+ * `weir drain` and `weir disable`. The file wins by default: when a weight changes in the file, an
+ * override of that weight is cleared.
  */
 #ifndef WEIR_PLAN_OVERRIDE_H
 #define WEIR_PLAN_OVERRIDE_H
@@ -26,17 +26,19 @@ struct override_origin {
 	char why[OVERRIDE_WHY_MAX];
 };
 
-/* Of an endpoint; or of a group, whose traffic_percentage stands for the weight. */
+/* Of an endpoint; of a group, whose traffic_percentage stands for the weight; or of a listener. */
 struct override {
 	char listener[WEIR_NAME_MAX];
-	char group[WEIR_NAME_MAX];
+	char group[WEIR_NAME_MAX];    /* "": of the listener */
 	char endpoint[WEIR_NAME_MAX]; /* "": of the group */
 	int weight;		      /* -1: the file's */
 	uint8_t file_weight;	      /* what the file said when the weight was set */
 	bool drained;
-	struct override_origin
-		weight_origin; /* zero without a weight, as the other without a drain */
+	bool disabled; /* as if it were not in the file */
+	/* Zero of what is not said. */
+	struct override_origin weight_origin;
 	struct override_origin drain_origin;
+	struct override_origin disable_origin;
 };
 
 struct overrides {
@@ -77,6 +79,19 @@ int overrides_restore(struct overrides *overrides, const struct overrides *lost)
  */
 int overrides_lost(const struct overrides *overrides, const struct model *model,
 		   struct overrides *ret);
+
+/* The model without what is disabled: listeners, and endpoints, of which a disabled group has none
+ * left. *ret is NULL where nothing is, else the caller's. 0 or -ENOMEM. */
+int overrides_enabled(const struct overrides *overrides, const struct model *model,
+		      struct model **ret);
+
+/* Do both disable the same? */
+bool overrides_same_enabled(const struct overrides *a, const struct overrides *b);
+
+/* "web/main/ep1", or as much of it as it is about. Returns `text`, with room for OVERRIDE_PATH_MAX.
+ */
+#define OVERRIDE_PATH_MAX (3 * WEIR_NAME_MAX)
+const char *override_path(const struct override *override, char *text);
 
 /* The traffic_percentage in force of a group: the override's or the file's. */
 uint8_t overrides_percentage(const struct overrides *overrides, const struct listener *listener,
