@@ -208,7 +208,7 @@ Test(cli, verbs)
 		{ "xyzzyx", 64, NULL, "weir: unknown verb 'xyzzyx'; see: weir help" },
 		{ "''", 64, NULL, "weir: " },
 		{ "s", 64, NULL, "weir: ambiguous verb 's': one of set, show, stats" },
-		{ "d", 64, NULL, "weir: ambiguous verb 'd': one of drain, detach, doctor, down" },
+		{ "d", 64, NULL, "weir: ambiguous verb 'd': one of drain, disable, detach, doctor, down" },
 		{ "ch good.yaml", 0, "good.yaml: ok: 1 listener, 1 endpoint", NULL },
 		{ "v", 0, "weir ", NULL },
 		{ "--bogus", 64, NULL, "weir: unknown verb '--bogus'" },
@@ -240,7 +240,13 @@ Test(cli, arguments)
 		{ "undrain a --for 1s", 64, NULL, "weir: undrain: unexpected '--for'" },
 		{ "rollback x", 64, NULL, "weir: rollback: 'x' is no number" },
 		{ "confirm x", 64, NULL, "weir: confirm: unexpected 'x'" },
-		{ "drain --wait", 64, NULL, "weir: drain: unexpected '--wait'" },
+		{ "drain --wait", 64, NULL, "weir: drain: name what to drain" },
+		{ "drain a --timeout 3", 64, NULL, "weir: drain: --timeout is of --wait" },
+		{ "drain a --wait --timeout", 64, NULL, "--timeout wants a time, such as 10m" },
+		{ "undrain a --wait", 64, NULL, "weir: undrain: unexpected '--wait'" },
+		{ "disable", 64, NULL, "weir: disable: name what to disable" },
+		{ "enable a b", 64, NULL, "usage: weir enable" },
+		{ "plan good.yaml bad.yaml", 64, NULL, "weir: plan: name one file" },
 		{ "undrain", 64, NULL, "weir: undrain: name what to undrain" },
 		{ "show", 64, NULL, "weir: show: name what to show" },
 		{ "show everything", 64, NULL, "weir: show: 'everything' is none of listeners" },
@@ -422,7 +428,7 @@ Test(cli, unreachable)
 		{ "detach lo", 69, NULL, "weir: no data plane" },
 		{ "show listeners -N absent", 69, NULL, "absent" },
 		{ "apply absent.yaml", 1, NULL, "weir: absent.yaml: No such file or directory" },
-		{ "show overrides", 0, "ENDPOINT", NULL },
+		{ "show overrides", 0, "WHERE", NULL },
 	};
 
 	EXPECT(cases);
