@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "dataplane/drift.h"
 #include "dataplane/sync.h"
 #include "rig_suite.h"
 
@@ -164,12 +165,24 @@ static void expect_same_plan(const struct plan *a, const struct plan *b, const c
 			     i);
 }
 
+/* Nothing that nobody else has changed is taken for it. */
+static void expect_no_drift(const char *when)
+{
+	_cleanup_(drift_fini) struct drift drift = {};
+
+	drift_find(rig.object, rig.plan, DRIFT_LOOK, &drift);
+	cr_assert(!drift.failed);
+	vec_foreach(item, &drift.list)
+		cr_assert(false, "%s: %s: %s", when, item->where, item->what);
+}
+
 static void expect_adopted(const char *when)
 {
 	struct plan *adopted = adopt();
 
 	expect_same_plan(rig.plan, adopted, when);
 	plan_free(adopted);
+	expect_no_drift(when);
 }
 
 /* A plan made anew from the same model: nothing moves, and no table needs other lines. */

@@ -126,7 +126,7 @@ refused "set of an endpoint that is not there" 1 "did you mean 'web/main/ep1'" \
 refused "set of a whole listener" 1 "weight= needs an endpoint" weir set web weight=3
 refused "set to 80abc" 64 "no weight" weir set web/main/ep1 weight=80abc
 refused "set to 256" 64 "no weight" weir set web/main/ep1 weight=256
-refused "drain of nothing" 1 "no endpoint matches" weir drain 'nothing*'
+refused "drain of nothing" 1 "no listener matches" weir drain 'nothing*'
 refused "attach to an interface that is not there" 1 "no such interface" weir attach eth7
 refused "detach where nothing is" 1 "not attached" weir detach dum0
 refused "detach of the interface the endpoints are behind" 1 "is the way to endpoint" weir detach eth0

@@ -79,6 +79,7 @@ static void fill_listener(struct weir_listener *cell, const struct plan_listener
 		cell->slot_line = table->line;
 		cell->slot_mask = table->size - 1;
 	} else {
+		cell->slot_line = cell->slot_mask = 0;
 		cell->flags |= WEIR_CELL_NO_ENDPOINT;
 	}
 }
