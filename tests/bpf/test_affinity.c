@@ -66,9 +66,11 @@ Test(affinity, one_endpoint_for_all_connections_of_a_client)
 		for (int ip6 = 0; ip6 < 2; ip6++) {
 			for (unsigned client = 1; client <= 8; client++) {
 				int first = goes_to(ip6, client, 1024, 80, TH_SYN);
+				/* nat has a thousand ports here for each endpoint */
+				unsigned ports = client > 1 ? 60 : mode ? 5000 : 500;
 
-				for (unsigned i = 1; i < 60; i++)
-					cr_assert_eq(goes_to(ip6, client, 1024 + i * 401,
+				for (unsigned i = 1; i < ports; i++)
+					cr_assert_eq(goes_to(ip6, client, 1024 + i * 12,
 							     i % 2 ? 443 : 80, TH_SYN),
 						     first, "%s: client %u", modes[mode], client);
 			}

@@ -178,10 +178,12 @@ static void start_over(void)
 
 static const char *const addresses[2][3] = { { A4, B4, C4 }, { "fd00::11", B6, C6 } };
 
-static void expect_shares(uint8_t protocol, bool ip6, const unsigned want[3])
+/* Of fixed flows, within a point of what the weights say; of weight 0 none. */
+static void expect_shares(uint8_t protocol, bool ip6, const unsigned weights[3])
 {
+	unsigned sum = weights[0] + weights[1] + weights[2];
 	const char *listener = protocol == IPPROTO_TCP ? "web" : "dns";
-	unsigned got[3] = {}, flows = 12000;
+	unsigned got[3] = {}, flows = 20000;
 
 	for (unsigned i = 0; i < flows; i++) {
 		char src[ADDR_TEXT_MAX];
@@ -206,10 +208,11 @@ static void expect_shares(uint8_t protocol, bool ip6, const unsigned want[3])
 	}
 	cr_assert_eq(got[0] + got[1] + got[2], flows);
 	for (int k = 0; k < 3; k++) {
-		double share = 100.0 * got[k] / flows;
+		double points = 100.0 * got[k] / flows - 100.0 * weights[k] / sum;
 
-		cr_assert(share > want[k] - 1.5 && share < want[k] + 1.5, "%s of %s: %.1f %%",
-			  addresses[ip6][k], listener, share);
+		cr_assert(points > -1 && points < 1, "%s of %s: %.2f points off", addresses[ip6][k],
+			  listener, points);
+		cr_assert(weights[k] || !got[k]);
 		cr_assert_eq(rig_endpoint_traffic(listener, addresses[ip6][k]).packets, got[k]);
 	}
 	rig_recount();
@@ -217,16 +220,27 @@ static void expect_shares(uint8_t protocol, bool ip6, const unsigned want[3])
 
 Test(select, shares_follow_the_weights)
 {
-	static const unsigned want[] = { 50, 30, 20 };
+	static const unsigned weights[] = { 50, 30, 20 };
 
 	weigh(50, 30, 20);
-	expect_shares(IPPROTO_TCP, false, want);
-	expect_shares(IPPROTO_TCP, true, want);
-	expect_shares(IPPROTO_UDP, false, want);
-	expect_shares(IPPROTO_UDP, true, want);
-	cr_assert_eq(rig_traffic("web").flows, 24000);
+	expect_shares(IPPROTO_TCP, false, weights);
+	expect_shares(IPPROTO_TCP, true, weights);
+	expect_shares(IPPROTO_UDP, false, weights);
+	expect_shares(IPPROTO_UDP, true, weights);
+	cr_assert_eq(rig_traffic("web").flows, 40000);
 	cr_assert_eq(rig_traffic("dns").flows, 0);
 	cr_assert_eq(rig_count_records(rig.object->exceptions), 0);
+}
+
+Test(select, one_to_two_and_weight_zero)
+{
+	static const unsigned weights[] = { 1, 2, 0 };
+
+	weigh(1, 2, 0);
+	expect_shares(IPPROTO_TCP, false, weights);
+	expect_shares(IPPROTO_TCP, true, weights);
+	expect_shares(IPPROTO_UDP, false, weights);
+	expect_shares(IPPROTO_UDP, true, weights);
 }
 
 /* The hash knows the whole flow and nothing else of a packet. */

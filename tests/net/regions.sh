@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Goal: two groups of a listener in two regions, also as `weir show groups` has it. With 100 and 100 percent the nearest takes all; with
-# 50 and 100 each takes half, within 2 points. When the nearest is drained, or its endpoints are gone
+# Goal: two groups of a listener in two regions, also as `weir show groups` has it. With 100 and 100
+# percent the nearest takes all; with 50 and 100 each takes half, within 2 points. When the nearest is drained, or its endpoints are gone
 # from the network, or fail their health checks, the other takes all, and gives it back when they
 # return; no flow to an endpoint that lives breaks because of it - nat and dsr, TCP and UDP, IPv4 and
 # IPv6.
@@ -69,6 +69,12 @@ group_is() {
 		all(.[]; .state == $state and ((.want_ip4 // 0) - $share | fabs) < 0.01
 			and ((.want_ip6 // 0) - $share | fabs) < 0.01
 			and (.state != "serving" or .usable == .endpoints))' >/dev/null
+}
+
+# moved_in_time MS: slots moved so soon after every probe that decided.
+moved_in_time() {
+	sed -nE 's/.*slots moved, ([0-9.]+) ms after the probe.*/\1/p' "$DAEMON_LOG" |
+		jq -es "length > 0 and max <= $1"
 }
 
 lab_up --dsr
@@ -144,6 +150,7 @@ flows_start new count --tcp --to $VIP4 53 --connections 6000 --rate 500 --source
 for node in ep1 ep2; do nginx_stop $node; done
 check "checked: near fails" wait_for "group_is near unusable 0" 15
 check "... far serves" group_is far serving 1
+check "... within 2 intervals and 50 ms of the deciding probes" moved_in_time 2050
 count_flows tcp $VIP4 53 3000 && share_check "... all far: tcp4" "$COUNTED" 0 0 1
 count_flows tcp $VIP6 53 3000 && share_check "... all far: tcp6" "$COUNTED" 0 0 1
 count_flows udp $VIP4 53 3000 && share_check "... all far: udp4" "$COUNTED" 0 0 1
