@@ -60,26 +60,21 @@ static struct count *find(struct counts *counts, const struct plan_listener *lis
 /* May a flow that no record tells of still belong to the row? */
 static bool is_left_by_slots(const struct plan_listener *listener, uint32_t row)
 {
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		const struct plan_table *table = &listener->table[family];
-
-		for (uint32_t i = 0; i < table->size; i++)
-			if (table->slots[i].phase == WEIR_MOVING &&
-			    listener->block + table->slots[i].previous == row)
-				return true;
-	}
+	plan_foreach_table(table,
+			   listener) for (uint32_t i = 0; table->slots && i < table->size;
+					  i++) if (table->slots[i].phase == WEIR_MOVING &&
+						   listener->block + table->slots[i].previous ==
+							   row) return true;
 	return false;
 }
 
 static void note_deadline(struct counts *counts, const struct plan_listener *listener, uint32_t now)
 {
 	counts->unsure = true;
-	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		uint32_t deadline = listener->table[family].deadline;
-
-		if (deadline && (int32_t)(deadline - now) > (int32_t)counts->unsure_for)
-			counts->unsure_for = deadline - now;
-	}
+	plan_foreach_table(table,
+			   listener) if (table->deadline && (int32_t)(table->deadline - now) >
+								    (int32_t)counts->unsure_for)
+		counts->unsure_for = table->deadline - now;
 }
 
 static void count_all(struct counts *counts, const struct plan *plan, const struct flows *flows,
