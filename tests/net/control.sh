@@ -23,7 +23,7 @@ CONFIG=$LAB_DIR/weir.yaml
 daemon_start "$CONFIG"
 
 # ---- every verb that has something to say says it in JSON, too ----
-for verb in "show listeners" "show endpoints" "show endpoints web/main/ep1" "show drops" \
+for verb in "show listeners" "show maps" "show endpoints" "show endpoints web/main/ep1" "show drops" \
 	"show overrides" "stats" "stats web" "version" "check $CONFIG" "set web/main/ep1 weight=50" \
 	"drain web/main/ep3" "undrain web/main/ep3" "apply $CONFIG"; do
 	# shellcheck disable=SC2086 # words

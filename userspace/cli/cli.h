@@ -50,7 +50,8 @@ int cli_enable(const struct cli *cli, struct err *err);
 int cli_show(const struct cli *cli, struct err *err);
 int cli_show_decap(const struct cli *cli, struct err *err);	/* show decap */
 int cli_show_overrides(const struct cli *cli, struct err *err); /* show overrides */
-void cli_show_disabled(const struct cli *cli); /* what show endpoints does not have */
+void cli_show_disabled(const struct cli *cli);		   /* what show endpoints does not have */
+int cli_show_maps(const struct cli *cli, struct err *err); /* show maps */
 int cli_stats(const struct cli *cli, struct err *err);
 int cli_explain(const struct cli *cli, struct err *err);
 int cli_doctor(const struct cli *cli, struct err *err);

@@ -412,6 +412,8 @@ int cli_show(const struct cli *cli, struct err *err)
 		return err_set(err, CLI_USAGE, "show: name what to show");
 	if (!strcmp(what, "overrides"))
 		return cli_show_overrides(cli, err);
+	if (!strcmp(what, "maps"))
+		return cli_show_maps(cli, err);
 	if (!strcmp(what, "decap"))
 		return cli_show_decap(cli, err);
 	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
@@ -434,6 +436,6 @@ int cli_show(const struct cli *cli, struct err *err)
 	return err_set(
 		err, CLI_USAGE,
 		"show: '%.40s' is none of listeners, endpoints, groups, checks, flows, latency, "
-		"drops, overrides, decap",
+		"drops, overrides, maps, decap",
 		what);
 }

@@ -26,7 +26,7 @@ const struct verb verbs[] = {
 	{ "enable", "LISTENER[/GROUP[/ENDPOINT]]", "as the file has it, with all that is in it",
 	  cli_enable },
 	{ "show",
-	  "listeners|endpoints|groups|checks|flows|latency|drops|overrides|decap [SELECTOR]",
+	  "listeners|endpoints|groups|checks|flows|latency|drops|overrides|maps|decap [SELECTOR]",
 	  "what is in force, with or without a daemon", cli_show,
 	  "flows [--client ADDRESS[/N]] [--port N] [--protocol tcp|udp]\n"
 	  "       [--state opening|open|closing|reset] [--limit N] [--count]" },

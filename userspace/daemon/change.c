@@ -230,11 +230,13 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 	facts.accepted = accepted;
 	facts.verdicts = checkup_verdicts(daemon->checkup);
 	if (!accepted)
-		r = checkup_try(model, err) ?: world_check(daemon->nl, model, &facts, err);
+		r = checkup_prepare(daemon->checkup, model, err)
+			    ?: world_check(daemon->nl, model, &facts, err);
 	r = r ?: plan_build(model, overrides, &facts, daemon->plan, &next, err);
 	r = r ?: enforce(daemon, &next, change, err);
 	if (r < 0) {
 		world_forget(daemon->nl, &facts, &daemon->facts);
+		checkup_forget(daemon->checkup);
 		return r;
 	}
 	world_forget(daemon->nl, &daemon->facts, &facts);

@@ -21,6 +21,7 @@ struct checkup {
 	struct loop_source *timer; /* runs while something is to be put in force */
 	struct change_listeners changed; /* of the daemon's model */
 	bool all;			 /* ... and more than the list can say */
+	struct trusts read;		 /* for the next checkup_follow() */
 };
 
 static uint64_t now_us(void)
@@ -143,12 +144,26 @@ void checkup_stop(struct checkup *checkup)
 	health_free(checkup->health);
 	loop_remove(checkup->timer);
 	change_listeners_fini(&checkup->changed);
+	trusts_fini(&checkup->read);
 	free(checkup);
 }
 
 int checkup_try(const struct model *model, struct err *err)
 {
-	return trusts_try(model, err);
+	_cleanup_(trusts_fini) struct trusts trusts = {};
+
+	return trusts_read(model, &trusts, err);
+}
+
+int checkup_prepare(struct checkup *checkup, const struct model *model, struct err *err)
+{
+	trusts_fini(&checkup->read);
+	return trusts_read(model, &checkup->read, err);
+}
+
+void checkup_forget(struct checkup *checkup)
+{
+	trusts_fini(&checkup->read);
 }
 
 void checkup_follow(struct checkup *checkup)
@@ -160,10 +175,10 @@ void checkup_follow(struct checkup *checkup)
 	checkup->all = false;
 	checkup->decided = 0;
 	loop_stop_timer(checkup->timer);
-	if (health_follow(checkup->health, daemon_model(checkup->daemon)) < 0)
-		log_error("health checks: out of memory; endpoints are checked as before");
-	if (checkup_try(checkup->daemon->model, &err) < 0)
+	if (trusts_read(checkup->daemon->model, &checkup->read, &err) < 0)
 		log_error("%s; until it can be, its endpoints stay as they are", err.text);
+	if (health_follow(checkup->health, daemon_model(checkup->daemon), &checkup->read) < 0)
+		log_error("health checks: out of memory; endpoints are checked as before");
 	checkup_bind(checkup);
 }
 

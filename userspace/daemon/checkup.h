@@ -17,6 +17,12 @@ void checkup_stop(struct checkup *checkup);
 /* Can the endpoints of the model be checked? An error says what is missing. */
 int checkup_try(const struct model *model, struct err *err);
 
+/* The same; what is read for it is kept for checkup_follow(), so that files are read once. */
+int checkup_prepare(struct checkup *checkup, const struct model *model, struct err *err);
+
+/* The model has been refused for another reason. */
+void checkup_forget(struct checkup *checkup);
+
 /* The daemon has a new model: its endpoints are checked. */
 void checkup_follow(struct checkup *checkup);
 

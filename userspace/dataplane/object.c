@@ -227,6 +227,53 @@ static int open_program(const struct object *object, const char *name, int *ret,
 	return *ret < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
+static const char *type_name(uint32_t type)
+{
+	const char *name = libbpf_bpf_map_type_str(type);
+
+	return name ?: "?";
+}
+
+/* "memlock: 4096" of what /proc says of a descriptor. */
+static uint64_t memory_of(int map)
+{
+	unsigned long long bytes = 0;
+	char path[64], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+int object_map_info(const struct object *object, size_t place, struct object_map_info *ret)
+{
+	struct bpf_map_info info = {};
+	unsigned size = sizeof(info);
+	const char *name;
+	int fd;
+
+	if (!object_map(object, place, &name, &fd))
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	*ret = (struct object_map_info){
+		.name = name,
+		.type = type_name(info.type),
+		.id = info.id,
+		.entries = info.max_entries,
+		.key_size = info.key_size,
+		.value_size = info.value_size,
+		.bytes = memory_of(fd),
+	};
+	return 0;
+}
+
 /* Which programs these are: what is in their place later can be compared. */
 static int learn_programs(struct object *object, struct err *err)
 {

@@ -129,6 +129,19 @@ void object_copy_contents(const struct object *from, struct object *to);
 /* For sets.c: the maps from `place` 0 on, by name and descriptor. False: there are no more. */
 bool object_map(const struct object *object, size_t place, const char **ret_name, int *ret_fd);
 
+/* A map as the kernel describes it. */
+struct object_map_info {
+	const char *name;
+	const char *type; /* "array", "hash", ... */
+	uint32_t id;
+	uint32_t entries;
+	uint32_t key_size, value_size; /* bytes */
+	uint64_t bytes;		       /* that the kernel has set aside, as it tells */
+};
+
+/* Of the map at a place, as object_map(). -ENOENT: there are no more; or what bpf(2) says. */
+int object_map_info(const struct object *object, size_t place, struct object_map_info *ret);
+
 /* The kernel's number of a map, by which the same map is known in another set. */
 uint32_t object_map_id(const struct object *object, const char *name);
 

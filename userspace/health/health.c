@@ -388,12 +388,14 @@ static void keep_checks(struct checks *from, struct checks *to)
 	}
 }
 
-int health_follow(struct health *health, const struct model *model)
+int health_follow(struct health *health, const struct model *model, struct trusts *trusts)
 {
 	struct verdicts verdicts = {};
-	struct checks checks = {};
-	int r = add_checks(health, model, &verdicts, &checks);
+	struct checks checks = { .trusts = *trusts };
+	int r;
 
+	*trusts = (struct trusts){};
+	r = add_checks(health, model, &verdicts, &checks);
 	r = r ?: schedule_all(health, &checks);
 	if (r < 0) {
 		checks_fini(&checks);

@@ -12,6 +12,7 @@
 #define WEIR_HEALTH_HEALTH_H
 
 #include "config/model.h"
+#include "health/trusts.h"
 #include "plan/plan.h"
 #include "plan/verdict.h"
 #include "util/cleanup.h"
@@ -36,11 +37,11 @@ DEFINE_CLEANUP(struct health *, health_free)
 int health_adopt(struct health *health, const struct plan *plan);
 
 /*
- * From now on the endpoints of this model are checked, which must stay until the next call. What is
- * known of those that were checked before, under the same names and addresses, stays. 0 or
- * -ENOMEM, and then all is as it was.
+ * From now on the endpoints of this model are checked. What is known of those that were checked
+ * before, under the same names and addresses, stays. `trusts` is what has been read of whom they
+ * trust; taken in any case. 0 or -ENOMEM, and then all is as it was.
  */
-int health_follow(struct health *health, const struct model *model);
+int health_follow(struct health *health, const struct model *model, struct trusts *trusts);
 
 /* Notes where the endpoints' rows are; to be called after each new plan. */
 void health_bind(struct health *health, const struct plan *plan);

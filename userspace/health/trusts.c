@@ -44,10 +44,8 @@ int trusts_get(struct trusts *trusts, const struct health_check *check,
 	return 0;
 }
 
-int trusts_try(const struct model *model, struct err *err)
+int trusts_read(const struct model *model, struct trusts *ret, struct err *err)
 {
-	_cleanup_(trusts_fini) struct trusts trusts = {};
-
 	vec_foreach(listener, &model->listeners) {
 		vec_foreach(group, &listener->groups) {
 			const struct health_check *check = group->health_check;
@@ -56,7 +54,7 @@ int trusts_try(const struct model *model, struct err *err)
 
 			if (!check || check->protocol != HEALTH_HTTPS)
 				continue;
-			r = trusts_get(&trusts, check, &trust, err);
+			r = trusts_get(ret, check, &trust, err);
 			if (r < 0)
 				return err_at(err, r,
 					      "listener %s: endpoint group %s: health_check",

@@ -26,8 +26,8 @@ void trusts_fini(struct trusts *trusts);
 int trusts_get(struct trusts *trusts, const struct health_check *check,
 	       const struct tls_trust **ret, struct err *err);
 
-/* Reads everything that the model names, to see that it can be. An error names listener and group.
- */
-int trusts_try(const struct model *model, struct err *err);
+/* Reads everything that the model names; what is in *ret already is not read again. An error names
+ * listener and group, and *ret has what could be read before. */
+int trusts_read(const struct model *model, struct trusts *ret, struct err *err);
 
 #endif
