@@ -25,7 +25,7 @@ CPPFLAGS  := -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iinclude -Iuserspace \
 CFLAGS    := -std=gnu11 -g -O2 $(WARNINGS) \
              $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer)
-LDLIBS    := -lbpf -lnl-3 -lyaml -lpcre2-8 -ljansson -lcares -lssl -lcrypto -lm
+LDLIBS    := -lbpf -lnl-3 -lyaml -lmaxminddb -lpcre2-8 -ljansson -lcares -lssl -lcrypto -lm
 BPF_FLAGS := -target bpf -mcpu=v3 -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-strict-aliasing \
              -Wno-missing-field-initializers -Iinclude -Ibpf -isystem /usr/include/$(MULTIARCH)
 

@@ -579,6 +579,20 @@ Test(explain, golden_guarded)
 	check_scene("guarded-");
 }
 
+Test(explain, golden_regions)
+{
+	rig_clients("198.51.100.0/25 us\n198.51.100.128/26 us\n203.0.113.0/24 eu\n");
+	rig_configure("version: 1\n"
+		      "node: { region: eu }\n"
+		      "client_regions: { file: /nowhere }\n"
+		      "listeners:\n"
+		      "- { name: web, protocol: tcp, address: " VIP4 ", port: 80, mode: dsr,\n"
+		      "    endpoint_groups: [\n"
+		      "      { name: near, region: eu, endpoints: [10.0.0.11] },\n"
+		      "      { name: far, region: us, endpoints: [10.0.0.12] }] }\n");
+	check_scene("regions-");
+}
+
 Test(explain, golden_drained)
 {
 	begin_golden();

@@ -173,8 +173,5 @@ count_flows tcp $VIP4 53 10000 && share_check "... tcp4" "$COUNTED" 20 60 0
 for node in ep3; do nginx_start $node; done
 check "... while no group is usable" wait_for "group_is far serving 1 && group_is near unusable 0" 15
 
-echo "client_regions: { file: /etc/weir/clients }" >>"$LAB_DIR/weir.yaml"
-check "what is not served yet is refused" exit_status 65 weir apply "$LAB_DIR/weir.yaml"
-check "... and nothing has changed" group_is far serving 1
 daemon_stop
 check "weir down, again" weir down

@@ -40,9 +40,38 @@ static struct sum sum_of(const struct report_listener *listener, const struct pl
 	return sum;
 }
 
-static const char *state_of(const struct sum *sum)
+static bool is_in(const struct plan_listener *listener, const struct plan_group *group,
+		  uint16_t place)
 {
-	if (sum->want[PLAN_IP4] > 0 || sum->want[PLAN_IP6] > 0)
+	const struct plan_endpoint *endpoint = plan_find_row(listener, listener->block + place);
+
+	return endpoint && !strcmp(endpoint->group, group->name);
+}
+
+/* Do clients of some region get it, if not those of none? */
+static bool serves_regions(const struct plan_listener *listener, const struct plan_group *group)
+{
+	uint16_t last = WEIR_SLOT_NONE;
+
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		vec_foreach(table, &listener->clients[family].tables) {
+			for (uint32_t i = 0; i < table->size; i++) {
+				uint16_t current = table->slots[i].current;
+
+				if (current != WEIR_SLOT_NONE && current != last &&
+				    is_in(listener, group, current))
+					return true;
+				last = current;
+			}
+		}
+	}
+	return false;
+}
+
+static const char *state_of(const struct sum *sum, const struct plan_listener *listener,
+			    const struct plan_group *group)
+{
+	if (sum->want[PLAN_IP4] > 0 || sum->want[PLAN_IP6] > 0 || serves_regions(listener, group))
 		return "serving";
 	return sum->usable ? "standby" : "unusable";
 }
@@ -66,7 +95,7 @@ static void add_group(struct table *table, const struct report_listener *listene
 	table_add(table, "%s/%s", listener->plan->name, group->name);
 	table_add(table, "%s", group->region);
 	table_add(table, "%u", group->traffic_percentage);
-	table_add(table, "%s", state_of(&sum));
+	table_add(table, "%s", state_of(&sum, listener->plan, group));
 	table_add(table, "%s", verdict_sum_name(&sum.health));
 	table_add(table, "%u of %u", sum.usable, sum.endpoints);
 	add_want(table, listener, &sum, PLAN_IP4);
@@ -111,9 +140,10 @@ json_t *show_groups_json(const struct report *report)
 				json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:o, s:o, s:I}",
 					  "listener", listener->plan->name, "group", group->name,
 					  "region", group->region, "traffic_percentage",
-					  group->traffic_percentage, "state", state_of(&sum),
-					  "health", verdict_sum_name(&sum.health), "endpoints",
-					  sum.endpoints, "usable", sum.usable, "want_ip4",
+					  group->traffic_percentage, "state",
+					  state_of(&sum, listener->plan, group), "health",
+					  verdict_sum_name(&sum.health), "endpoints", sum.endpoints,
+					  "usable", sum.usable, "want_ip4",
 					  want_json(listener, &sum, PLAN_IP4), "want_ip6",
 					  want_json(listener, &sum, PLAN_IP6), "flows",
 					  (json_int_t)sum.flows));

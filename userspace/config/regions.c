@@ -160,6 +160,27 @@ const struct region *regions_find(const struct model *model, const char *name)
 	return NULL;
 }
 
+/* Of countries or continents, whose vectors are of one type. */
+#define has_code(codes, wanted)                                                                    \
+	({                                                                                         \
+		bool _has = false;                                                                 \
+		vec_foreach(_code, codes)                                                          \
+			_has |= !strcmp(_code->text, wanted);                                      \
+		_has;                                                                              \
+	})
+
+const struct region *regions_of_country(const struct model *model, const char *country,
+					const char *continent)
+{
+	vec_foreach(region, &model->regions)
+		if (has_code(&region->countries, country))
+			return region;
+	vec_foreach(region, &model->regions)
+		if (has_code(&region->continents, continent))
+			return region;
+	return NULL;
+}
+
 /* As the first region says it. */
 static uint32_t said_latency(const struct model *model, const char *from, const char *to)
 {
@@ -335,10 +356,6 @@ static void check_clients(struct report *report, struct tree_node *root)
 	    !fields_get(clients, CLIENT_REGIONS_FILE) &&
 	    !fields_get(clients, CLIENT_REGIONS_MAXMIND))
 		tree_error(report, clients, "client_regions needs 'file' or 'maxmind'");
-	else if (clients && !(clients->flags & TREE_TAINTED))
-		tree_warning(report, clients,
-			     "this version does not tell clients apart by region: 'run' and "
-			     "'apply' refuse it");
 }
 
 /* The region of a group, for a message; NULL: not known. */

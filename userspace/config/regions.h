@@ -23,6 +23,11 @@ void regions_print(const struct model *model, struct str *out);
 /* NULL if the file says nothing about it. */
 const struct region *regions_find(const struct model *model, const char *name);
 
+/* Where the clients of a country are, or else those of its continent; two letters each, or "". NULL
+ * if the file says nothing about them. */
+const struct region *regions_of_country(const struct model *model, const char *country,
+					const char *continent);
+
 /*
  * From one region to another (ms): as either of them says it, and 0 if they are the same; from the
  * node's region as the other one's own latency says. MODEL_UNKNOWN_LATENCY.

@@ -10,6 +10,7 @@
 #include "daemon/checkup.h"
 #include "daemon/history.h"
 #include "daemon/interfaces.h"
+#include "daemon/locating.h"
 #include "daemon/metrics.h"
 #include "daemon/naming.h"
 #include "daemon/repair.h"
@@ -48,11 +49,6 @@ static int check_served(const char *name, struct model **model, struct err *err)
 			"has changed",
 			name, listener->name);
 	}
-	if (!r && ((*model)->clients_file || (*model)->clients_maxmind))
-		r = err_set(err, -EBADMSG,
-			    "%s: client_regions: this version does not tell clients apart by their "
-			    "regions; nothing has changed",
-			    name);
 	if (r < 0)
 		model_free(take_ptr(*model));
 	return r;
@@ -229,10 +225,15 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 		return r;
 	facts.accepted = accepted;
 	facts.verdicts = checkup_verdicts(daemon->checkup);
-	if (!accepted)
+	/* A balancer that starts serves rather without this than not at all. */
+	r = locating_find(daemon->locating, model,
+			  accepted || !daemon->model ? LOCATING_ANY : LOCATING_READ,
+			  &facts.locations, err);
+	if (!r && !accepted)
 		r = checkup_prepare(daemon->checkup, model, err)
 			    ?: world_check(daemon->nl, model, &facts, err);
 	r = r ?: plan_build(model, overrides, &facts, daemon->plan, &next, err);
+	facts.locations = NULL; /* theirs who found it */
 	r = r ?: enforce(daemon, &next, change, err);
 	if (r < 0) {
 		world_forget(daemon->nl, &facts, &daemon->facts);
@@ -299,12 +300,16 @@ static void remember(struct daemon *daemon, const struct change_origin *origin)
 static void report_names(struct daemon *daemon, const struct model *model, struct change *change)
 {
 	_cleanup_(str_fini) struct str report = {};
+	const struct locations *locations;
 	char *text;
 
-	if (!model->inventory.files.count)
+	if (!model->inventory.files.count && !model->clients_file && !model->clients_maxmind)
 		return;
 	str_add(&report, "%s", change->report ?: "");
-	naming_report(daemon->naming, model, &report);
+	if (model->inventory.files.count)
+		naming_report(daemon->naming, model, &report);
+	if (!locating_find(daemon->locating, model, LOCATING_ANY, &locations, NULL))
+		locating_report(daemon->locating, model, &report);
 	text = report.size ? str_take(&report) : NULL;
 	if (!text)
 		return;

@@ -18,6 +18,7 @@
 #include "daemon/checkup.h"
 #include "daemon/confirm.h"
 #include "daemon/interfaces.h"
+#include "daemon/locating.h"
 #include "daemon/metrics.h"
 #include "daemon/naming.h"
 #include "daemon/privileges.h"
@@ -40,6 +41,7 @@ static void daemon_fini(struct daemon *daemon)
 	upkeep_stop(daemon->upkeep);
 	checkup_stop(daemon->checkup);
 	naming_stop(daemon->naming);
+	locating_stop(daemon->locating);
 	confirm_stop(daemon->confirm);
 	plan_free(daemon->plan);
 	facts_fini(&daemon->facts);
@@ -306,6 +308,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = sync_adopt(daemon->object, &daemon->plan, err);
 	r = r ?: checkup_start(daemon, err);
 	r = r ?: naming_start(daemon, err);
+	r = r ?: locating_start(daemon, err);
 	r = r ?: metrics_start(daemon, err);
 	if (r < 0)
 		return r;

@@ -9,6 +9,7 @@
  *   upkeep.c  follows the network     interfaces.c  attaches and detaches
  *   world.c   asks the host           state.c       remembers overrides
  *   checkup.c follows health checks   naming.c      follows DNS; stock.c the inventory
+ *   locating.c follows where clients are
  *   history.c what was in force       confirm.c     takes back what nobody confirms
  *   privileges.c whom it runs as      service.c     tells the service manager
  *   preview.c what would change       repair.c      undoes what someone else changed
@@ -56,6 +57,7 @@ struct daemon {
 
 	struct checkup *checkup;
 	struct naming *naming;
+	struct locating *locating;
 	struct admin *admin;
 	struct confirm *confirm; /* a change that waits to be confirmed, or NULL */
 	struct upkeep *upkeep;

@@ -7,6 +7,7 @@
 #include "daemon/change.h"
 #include "daemon/checkup.h"
 #include "daemon/interfaces.h"
+#include "daemon/locating.h"
 #include "daemon/repair.h"
 #include "daemon/world.h"
 #include "dataplane/flows.h"
@@ -57,6 +58,7 @@ static int build(struct daemon *daemon, const struct model *model, struct previe
 	model = expanded ?: model;
 	r = r ?: gather(daemon, model, &facts, err);
 	r = r ?: checkup_try(model, err);
+	r = r ?: locating_find(daemon->locating, model, LOCATING_READ, &facts.locations, err);
 	r = r ?: world_check(daemon->nl, model, &facts, err);
 	return r ?: plan_build(model, &overrides, &facts, daemon->plan, &preview->plan, err);
 }

@@ -65,6 +65,29 @@ int file_read_stream(const char *path, size_t max, char **ret, size_t *ret_size)
 	return fd < 0 ? -errno : read_all(fd, max, ret, ret_size);
 }
 
+struct file_state file_look(const char *path)
+{
+	struct file_state state;
+	struct stat status;
+
+	memset(&state, 0, sizeof(state)); /* no padding that differs */
+	if (stat(path, &status)) {
+		state.error = errno;
+		return state;
+	}
+	state.device = status.st_dev;
+	state.inode = status.st_ino;
+	state.size = status.st_size;
+	state.modified = status.st_mtim;
+	state.changed = status.st_ctim;
+	return state;
+}
+
+bool file_same(const struct file_state *a, const struct file_state *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
 const char *file_error(int code)
 {
 	return code == -EINVAL ? "not a regular file" : strerror(-code);

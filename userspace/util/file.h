@@ -3,7 +3,10 @@
 #ifndef WEIR_UTIL_FILE_H
 #define WEIR_UTIL_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "util/err.h"
 
@@ -18,6 +21,18 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
 
 /* The same of whatever has an end, also a pipe, for which it waits: not for a daemon. */
 int file_read_stream(const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* What tells one state of a file from the next. */
+struct file_state {
+	int error; /* of stat(2) */
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified, changed;
+};
+
+struct file_state file_look(const char *path);
+bool file_same(const struct file_state *a, const struct file_state *b);
 
 /* What file_read() has returned, in words. */
 const char *file_error(int code);
