@@ -43,6 +43,7 @@ static bool have(const struct bounds *bounds, const struct addr *addr)
 				break;
 		line = line * width + 1 + last;
 	}
+	cr_assert_eq(bounds_has(bounds, addr), last & 1);
 	return last & 1;
 }
 

@@ -113,7 +113,7 @@ static void print_tables(json_t *answer)
 
 static void print_flows(json_t *answer)
 {
-	static const char *const head[] = { "ENDPOINT", "ADDRESS", "FLOWS", "", NULL };
+	static const char *const head[] = { "WHERE", "ADDRESS", "FLOWS", "", NULL };
 	struct table table = { .align = "llrl", .indent = 2 };
 	json_t *flows = json_object_get(answer, "flows"), *item;
 	size_t i;
@@ -125,10 +125,14 @@ static void print_flows(json_t *answer)
 	json_array_foreach(flows, i, item) {
 		bool all = json_is_true(json_object_get(item, "all"));
 
-		table_add(&table, "%s", text_of(item, "endpoint"));
-		table_add(&table, "%s", text_of(item, "address"));
+		const char *listener = text_of(item, "listener");
+
+		table_add(&table, "%s", listener ?: text_of(item, "endpoint"));
+		table_add(&table, "%s", text_of(item, "address") ?: "-");
 		table_add(&table, "%lld", (long long)number_of(item, "flows"));
-		table_add(&table, "%s", all ? "" : "recorded; its mode records few");
+		table_add(&table, "%s%s%s", all ? "" : "recorded; its mode records few",
+			  all || !listener ? "" : "; ",
+			  listener ? "their clients are not let in any more" : "");
 	}
 	table_print(&table, stdout);
 }

@@ -98,18 +98,24 @@ static void add_tables(struct call *call, const struct plan *next)
 	json_object_set_new(call->answer, "moved", json_integer(sums[1]));
 }
 
+/* Of an endpoint that goes, or of a listener's clients who are shut out. */
 static json_t *flows_json(const struct preview *preview)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *one;
 	char text[ADDR_TEXT_MAX];
 
-	vec_foreach(flows, &preview->flows)
-		json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:b}", "endpoint",
-						      json_sprintf("%s/%s/%s", flows->listener,
-								   flows->group, flows->endpoint),
-						      "address", addr_print(&flows->address, text),
-						      "flows", (json_int_t)flows->flows, "all",
-						      flows->counted));
+	vec_foreach(flows, &preview->flows) {
+		if (flows->group[0])
+			one = json_pack("{s:o, s:s}", "endpoint",
+					json_sprintf("%s/%s/%s", flows->listener, flows->group,
+						     flows->endpoint),
+					"address", addr_print(&flows->address, text));
+		else
+			one = json_pack("{s:s}", "listener", flows->listener);
+		json_object_set_new(one, "flows", json_integer(flows->flows));
+		json_object_set_new(one, "all", json_boolean(flows->counted));
+		json_array_append_new(list, one);
+	}
 	return list;
 }
 

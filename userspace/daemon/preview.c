@@ -117,6 +117,82 @@ static int find_flows(struct daemon *daemon, struct preview *preview, struct err
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
+static bool lets_in(const struct plan_listener *listener, const struct addr *client)
+{
+	const struct bounds *ranges = listener->ranges[plan_family_of(client)];
+	bool listed = ranges && bounds_has(ranges, client);
+
+	if (listener->access == WEIR_ACCESS_ALL)
+		return true;
+	return listed == (listener->access == WEIR_ACCESS_ALLOW);
+}
+
+static bool same_access(const struct plan_listener *a, const struct plan_listener *b)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		if (!a->ranges[family] != !b->ranges[family] ||
+		    (a->ranges[family] && !bounds_equal(a->ranges[family], b->ranges[family])))
+			return false;
+	return a->access == b->access;
+}
+
+/* By row, the listeners to be that let in others than now, and whom they keep out. */
+struct shut_out {
+	struct preview *preview;
+	const struct plan_listener **by_row;
+	bool any;
+};
+
+static int on_flow(const struct flows_entry *entry, void *user)
+{
+	struct shut_out *search = user;
+	const struct plan_listener *listener = search->by_row[entry->row];
+	struct preview_flows flows = { .flows = 1 };
+	struct addr client;
+
+	memcpy(client.bytes, entry->key.src, sizeof(client.bytes));
+	if (!listener || lets_in(listener, &client))
+		return 0;
+	vec_foreach(known, &search->preview->flows) {
+		if (!known->group[0] && !strcmp(known->listener, listener->name)) {
+			known->flows++;
+			return 0;
+		}
+	}
+	memcpy(flows.listener, listener->name, sizeof(flows.listener));
+	flows.counted = !plan_has_stateless(listener);
+	return vec_push(&search->preview->flows, flows);
+}
+
+static void note_listener(struct shut_out *search, const struct plan_listener *listener)
+{
+	vec_foreach(endpoint, &listener->endpoints)
+		if (takes_flows(endpoint))
+			search->by_row[endpoint->row] = listener;
+	search->any = true;
+}
+
+/* Lists of addresses are asked for every packet: a change of them ends connections. */
+static int find_shut_out(struct daemon *daemon, struct preview *preview, struct err *err)
+{
+	_cleanup_(freep) const struct plan_listener **by_row =
+		calloc(WEIR_MAX_ENDPOINTS, sizeof(*by_row));
+	struct shut_out search = { .preview = preview, .by_row = by_row };
+	int r = 0;
+
+	if (!by_row)
+		return err_set(err, -ENOMEM, "out of memory");
+	vec_foreach(listener, &daemon->plan->listeners) {
+		const struct plan_listener *next = plan_find_id(preview->plan, listener->id);
+
+		if (next && next->addresses.count && !same_access(listener, next))
+			note_listener(&search, next);
+	}
+	if (search.any)
+		r = flows_each(daemon->object, object_now(daemon->object), on_flow, &search, err);
+	return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
+}
+
 int preview_make(struct daemon *daemon, const struct model *model, struct preview *ret,
 		 struct err *err)
 {
@@ -124,6 +200,7 @@ int preview_make(struct daemon *daemon, const struct model *model, struct previe
 	int r = build(daemon, model, &preview, err);
 
 	r = r ?: find_flows(daemon, &preview, err);
+	r = r ?: find_shut_out(daemon, &preview, err);
 	if (!r && (diff_models(daemon->model, model, &preview.diff) ||
 		   overrides_lost(&daemon->state.overrides, model, &preview.cleared)))
 		r = err_set(err, -ENOMEM, "out of memory");

@@ -7,10 +7,11 @@
 #include "daemon/daemon.h"
 #include "dataplane/drift.h"
 
-/* Flows of an endpoint that its end would end, or have chosen anew. */
+/* Flows of an endpoint that its end would end, or have chosen anew; or of a listener's clients whom
+ * it would not let in any more. */
 struct preview_flows {
 	char listener[WEIR_NAME_MAX];
-	char group[WEIR_NAME_MAX];
+	char group[WEIR_NAME_MAX]; /* "": of the listener's clients */
 	char endpoint[WEIR_NAME_MAX];
 	struct addr address;
 	uint32_t flows; /* recorded */

@@ -335,7 +335,9 @@ static struct addr get_bound(const struct weir_bounds *line, uint32_t at, bool i
 	return addr;
 }
 
-uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr)
+/* The last bound that is not above an address: the first one never is. False: the tree is cut. */
+static bool find_bound(const struct bounds *bounds, const struct addr *addr, uint64_t *ret_line,
+		       uint32_t *ret_place)
 {
 	uint32_t width = width_of(bounds->ip6), place = 0;
 	uint64_t line = 0, child = 0;
@@ -343,7 +345,7 @@ uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr)
 	for (uint32_t level = 0; level < bounds->levels; level++) {
 		line = child;
 		if (line >= bounds->count)
-			return 0;
+			return false;
 		for (place = 0; place + 1 < width; place++) {
 			struct addr next = get_bound(&bounds->lines[line], place + 1, bounds->ip6);
 
@@ -353,7 +355,27 @@ uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr)
 		}
 		child = line * width + 1 + place;
 	}
-	return bounds->regions ? bounds->regions[line].region[place] : 0;
+	*ret_line = line;
+	*ret_place = place;
+	return true;
+}
+
+bool bounds_has(const struct bounds *bounds, const struct addr *addr)
+{
+	uint32_t place;
+	uint64_t line;
+
+	return find_bound(bounds, addr, &line, &place) && place % 2;
+}
+
+uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr)
+{
+	uint32_t place;
+	uint64_t line;
+
+	if (!bounds->regions || !find_bound(bounds, addr, &line, &place))
+		return 0;
+	return bounds->regions[line].region[place];
 }
 
 static struct addr last_of(bool ip6)

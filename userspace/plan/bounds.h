@@ -62,6 +62,9 @@ DEFINE_CLEANUP(struct bounds *, bounds_unref)
 /* The same ranges, of the same regions. */
 bool bounds_equal(const struct bounds *a, const struct bounds *b);
 
+/* Is an address of the family in one of the ranges, as bpf/acl.h finds it? */
+bool bounds_has(const struct bounds *bounds, const struct addr *addr);
+
 /* The number of the region in which an address of the family is, as bpf/client.h finds it. */
 uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr);
 
