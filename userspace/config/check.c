@@ -6,81 +6,14 @@
 #include <string.h>
 
 #include "config/fields.h"
+#include "config/twice.h"
 #include "util/str.h"
-
-/* Something that may be there only once: a text or an address, perhaps with a port. */
-struct entry {
-	const char *text; /* NULL: by address */
-	struct addr addr;
-	uint16_t port;
-	struct tree_node *node;
-};
-
-struct entries {
-	VEC(struct entry) list;
-};
-
-static void entries_fini(struct entries *entries)
-{
-	vec_free(&entries->list);
-}
-
-static int compare_entry(const struct entry *a, const struct entry *b)
-{
-	int order;
-
-	if (!a->text != !b->text)
-		return a->text ? -1 : 1;
-	order = a->text ? strcmp(a->text, b->text) : addr_compare(&a->addr, &b->addr);
-	return order ? order : a->port - b->port;
-}
-
-static int compare(const void *left, const void *right)
-{
-	const struct entry *a = left, *b = right;
-	int order = compare_entry(a, b);
-
-	if (order)
-		return order;
-	return a->node->span.offset < b->node->span.offset ? -1 : 1;
-}
-
-/* Reports the second and later of equal entries. */
-static void report_twice(struct report *report, struct entries *entries, const char *what)
-{
-	size_t first = 0;
-
-	if (!entries->list.count)
-		return;
-	qsort(entries->list.items, entries->list.count, sizeof(struct entry), compare);
-	for (size_t i = 1; i < entries->list.count; i++) {
-		struct entry *entry = &entries->list.items[i];
-		char text[STR_QUOTE_MAX];
-
-		if (compare_entry(&entries->list.items[first], entry)) {
-			first = i;
-			continue;
-		}
-		if (entry->text)
-			str_quote(entry->text, strlen(entry->text), text);
-		else
-			addr_print_port(&entry->addr, entry->port, text);
-		tree_error(report, entry->node, "%s '%s' is given twice; first in line %u", what,
-			   text, entries->list.items[first].node->line);
-	}
-}
-
-static void add_entry(struct report *report, struct entries *entries, struct entry entry)
-{
-	if (vec_push(&entries->list, entry) < 0)
-		report->error = -ENOMEM;
-}
 
 /* The names (key `name_id`) of the items of a list. */
 void check_names(struct report *report, const struct tree_node *map, unsigned list_id,
 		 unsigned name_id, const char *what)
 {
-	_cleanup_(entries_fini) struct entries entries = {};
+	_cleanup_(twice_fini) struct twice entries = {};
 	const struct tree_node *list = fields_get(map, list_id);
 
 	if (!list)
@@ -91,33 +24,33 @@ void check_names(struct report *report, const struct tree_node *map, unsigned li
 		if ((*item)->flags & TREE_GOOD)
 			name = fields_get(*item, name_id);
 		if (name)
-			add_entry(report, &entries,
-				  (struct entry){ .text = name->text, .node = name });
+			twice_add(report, &entries,
+				  (struct twice_entry){ .text = name->text, .node = name });
 	}
-	report_twice(report, &entries, what);
+	twice_report(report, &entries, what);
 }
 
 /* A list of addresses, or of texts. */
 void check_items(struct report *report, const struct tree_node *map, unsigned list_id,
 		 const char *what)
 {
-	_cleanup_(entries_fini) struct entries entries = {};
+	_cleanup_(twice_fini) struct twice entries = {};
 	const struct tree_node *list = fields_get(map, list_id);
 
 	if (!list)
 		return;
 	vec_foreach(item, &list->items) {
 		bool address = (*item)->schema && (*item)->schema->type == SCHEMA_ADDRESS;
-		struct entry entry = {
+		struct twice_entry entry = {
 			.text = address ? NULL : (*item)->text,
 			.addr = (*item)->value.addr,
 			.node = *item,
 		};
 
 		if ((*item)->flags & TREE_GOOD)
-			add_entry(report, &entries, entry);
+			twice_add(report, &entries, entry);
 	}
-	report_twice(report, &entries, what);
+	twice_report(report, &entries, what);
 }
 
 static int compare_ports(const void *left, const void *right)
@@ -306,7 +239,7 @@ static void check_type(struct report *report, const struct tree_node *endpoint,
 }
 
 static void check_endpoint(const struct context *context, struct tree_node *endpoint,
-			   struct node_list *addresses, struct entries *entries)
+			   struct node_list *addresses, struct twice *entries)
 {
 	struct tree_node *address = fields_get(endpoint, ENDPOINT_ADDRESS);
 	const struct tree_node *port = fields_port(endpoint);
@@ -319,8 +252,8 @@ static void check_endpoint(const struct context *context, struct tree_node *endp
 	if (!domain && vec_push(&addresses->nodes, address) < 0)
 		context->report->error = -ENOMEM;
 	if (fields_port_known(endpoint))
-		add_entry(context->report, entries,
-			  (struct entry){
+		twice_add(context->report, entries,
+			  (struct twice_entry){
 				  .text = domain ? address->text : NULL,
 				  .addr = address->value.addr,
 				  .port = port ? port->value.number : context->only_port,
@@ -330,7 +263,7 @@ static void check_endpoint(const struct context *context, struct tree_node *endp
 
 /* Returns how many endpoints there are, or one more than are known. */
 static size_t check_group(const struct context *context, const struct tree_node *group,
-			  struct node_list *addresses, struct entries *entries)
+			  struct node_list *addresses, struct twice *entries)
 {
 	struct tree_node *endpoints = fields_get(group, GROUP_ENDPOINTS);
 
@@ -350,19 +283,19 @@ static size_t check_group(const struct context *context, const struct tree_node 
 static void check_groups(const struct context *context, const struct node_list *groups)
 {
 	_cleanup_(fields_items_fini) struct node_list addresses = {};
-	_cleanup_(entries_fini) struct entries entries = {};
+	_cleanup_(twice_fini) struct twice entries = {};
 	const struct tree_node *list = fields_get(context->listener, LISTENER_GROUPS);
 	bool all = list && list->items.count == groups->nodes.count;
 	size_t count = 0;
 
 	vec_foreach(group, &groups->nodes) {
-		_cleanup_(entries_fini) struct entries own = {};
+		_cleanup_(twice_fini) struct twice own = {};
 		bool is_virtual = fields_number(*group, GROUP_TYPE);
 
 		count += check_group(context, *group, &addresses, is_virtual ? &own : &entries);
-		report_twice(context->report, &own, "endpoint");
+		twice_report(context->report, &own, "endpoint");
 	}
-	report_twice(context->report, &entries, "endpoint");
+	twice_report(context->report, &entries, "endpoint");
 	/* A proxy's connections to endpoints are its own. */
 	if (fields_is_http(context->listener))
 		return;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/fields.h"
+#include "config/twice.h"
 #include "util/str.h"
 
 static void region_fini(struct region *region)
@@ -257,43 +258,7 @@ void regions_print(const struct model *model, struct str *out)
 
 /* ---- checks ---- */
 
-struct named {
-	VEC(struct tree_node *) nodes;
-};
-
-static void named_fini(struct named *named)
-{
-	vec_free(&named->nodes);
-}
-
-static int compare_texts(const void *left, const void *right)
-{
-	const struct tree_node *a = *(struct tree_node *const *)left;
-	const struct tree_node *b = *(struct tree_node *const *)right;
-
-	return strcmp(a->text, b->text) ?: (a->span.offset < b->span.offset ? -1 : 1);
-}
-
-/* What may be there once, in the whole file. Sorts. */
-static void report_twice(struct report *report, struct named *named, const char *what)
-{
-	struct tree_node **nodes = named->nodes.items;
-
-	if (named->nodes.count)
-		qsort(nodes, named->nodes.count, sizeof(struct tree_node *), compare_texts);
-	for (size_t i = 1; i < named->nodes.count; i++)
-		if (!strcmp(nodes[i - 1]->text, nodes[i]->text))
-			tree_error(report, nodes[i], "%s '%s' is given twice; first in line %u",
-				   what, nodes[i]->text, nodes[i - 1]->line);
-}
-
-static void add_name(struct report *report, struct named *named, struct tree_node *node)
-{
-	if (node && vec_push(&named->nodes, node) < 0)
-		report->error = -ENOMEM;
-}
-
-static void add_items(struct report *report, struct named *named, const struct tree_node *map,
+static void add_items(struct report *report, struct twice *named, const struct tree_node *map,
 		      unsigned id)
 {
 	_cleanup_(fields_items_fini) struct node_list items = {};
@@ -301,13 +266,13 @@ static void add_items(struct report *report, struct named *named, const struct t
 	if (fields_items(map, id, &items) < 0)
 		report->error = -ENOMEM;
 	vec_foreach(item, &items.nodes)
-		add_name(report, named, *item);
+		twice_add_name(report, named, *item);
 }
 
 static void check_latencies(struct report *report, const struct tree_node *region)
 {
 	_cleanup_(fields_items_fini) struct node_list latencies = {};
-	_cleanup_(named_fini) struct named names = {};
+	_cleanup_(twice_fini) struct twice names = {};
 	const char *own = fields_text(region, REGION_NAME);
 
 	if (fields_items(region, REGION_LATENCIES, &latencies) < 0)
@@ -315,32 +280,32 @@ static void check_latencies(struct report *report, const struct tree_node *regio
 	vec_foreach(latency, &latencies.nodes) {
 		struct tree_node *name = fields_get(*latency, LATENCY_REGION);
 
-		add_name(report, &names, name);
+		twice_add_name(report, &names, name);
 		if (name && !strcmp(name->text, own))
 			tree_error(report, name, "a region is not away from itself");
 	}
-	report_twice(report, &names, "region");
+	twice_report(report, &names, "region");
 }
 
 static void check_regions(struct report *report, struct tree_node *root)
 {
 	_cleanup_(fields_items_fini) struct node_list regions = {};
-	_cleanup_(named_fini) struct named names = {}, countries = {}, continents = {};
+	_cleanup_(twice_fini) struct twice names = {}, countries = {}, continents = {};
 	const struct tree_node *clients = fields_get(root, ROOT_CLIENT_REGIONS);
 	bool maxmind = clients && fields_get(clients, CLIENT_REGIONS_MAXMIND);
 
 	if (fields_items(root, ROOT_REGIONS, &regions) < 0)
 		report->error = -ENOMEM;
 	vec_foreach(region, &regions.nodes) {
-		add_name(report, &names, fields_get(*region, REGION_NAME));
+		twice_add_name(report, &names, fields_get(*region, REGION_NAME));
 		add_items(report, &countries, *region, REGION_COUNTRIES);
 		add_items(report, &continents, *region, REGION_CONTINENTS);
 		check_latencies(report, *region);
 	}
-	report_twice(report, &names, "region");
-	report_twice(report, &countries, "country");
-	report_twice(report, &continents, "continent");
-	if (maxmind && !countries.nodes.count && !continents.nodes.count &&
+	twice_report(report, &names, "region");
+	twice_report(report, &countries, "country");
+	twice_report(report, &continents, "continent");
+	if (maxmind && !countries.list.count && !continents.list.count &&
 	    fields_known(root, ROOT_REGIONS))
 		tree_error(report, fields_get(clients, CLIENT_REGIONS_MAXMIND),
 			   "a MaxMind DB knows countries, but no region has any; name them under "
