@@ -67,6 +67,16 @@ static void find_binary(void)
 	cr_assert(false, "there is no build/san/weir");
 }
 
+#define REQUESTS                                                                                   \
+	"version: 1\nlisteners:\n- name: web\n  protocol: http\n  address: 192.0.2.10\n"           \
+	"  port: 80\n  endpoint_groups:\n  - { name: main, endpoints: [10.0.0.1] }\n"              \
+	"  - { name: api, type: virtual, endpoints: [10.0.1.1 weight 50, 10.0.1.2 weight 150] }\n" \
+	"  forwarding_rules:\n"                                                                    \
+	"  - { name: v2, host: a.example, path: /v2/*, forward: api, rewrite: '/new/${1}' }\n"     \
+	"  - { path: /old/*, redirect: 'https://b.example${path}' }\n"                             \
+	"  - { path: '~^/x', method: GET, fixed_response: 403 }\n"                                 \
+	"  - { path: /drop, header: { X-A: b }, drop: true }\n"
+
 /* A namespace of its own, since weir looks at addresses and interfaces of the host. */
 static void begin(void)
 {
@@ -77,6 +87,7 @@ static void begin(void)
 	setenv("WEIR_INSTANCE", instance, 1);
 	unsetenv("JOURNAL_STREAM");
 	write_file("good.yaml", MINIMAL(""));
+	write_file("requests.yaml", REQUESTS);
 	write_file("absent0.yaml", MINIMAL("interfaces: [absent0]\n"));
 	write_file("bad.yaml", "version: 1\nlistners: []\n");
 	write_file("empty.yaml", "");
@@ -123,6 +134,23 @@ static char *read_output(const char *path)
 	return text;
 }
 
+/* As strtok_r() with blanks, but that a word in quotes may have some, or nothing. */
+static char *next_word(char *line, char **rest)
+{
+	char *word = line ?: *rest;
+	bool quoted;
+
+	word += strspn(word, " ");
+	quoted = *word == '\'';
+	if (!*word)
+		return NULL;
+	word += quoted;
+	*rest = word + strcspn(word, quoted ? "'" : " ");
+	if (**rest)
+		*(*rest)++ = '\0';
+	return word;
+}
+
 /* Starts a program with the arguments of a line, stdout to a file (NULL: closed). */
 static struct outcome run_program(const char *program, const char *line, const char *out)
 {
@@ -133,9 +161,9 @@ static struct outcome run_program(const char *program, const char *line, const c
 	size_t count = 1;
 	pid_t pid;
 
-	for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+	for (char *word = next_word(copy, &rest); word; word = next_word(NULL, &rest)) {
 		cr_assert_lt(count, ARGUMENTS_MAX - 1);
-		arguments[count++] = strcmp(word, "''") ? word : (char *)"";
+		arguments[count++] = word;
 	}
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -325,6 +353,57 @@ Test(cli, arguments_of_explain)
 		  "weir: explain: --interface wants the name of an interface" },
 		{ "explain 10.0.0.1 192.0.2.1:80 --ack", 64, NULL,
 		  "weir: explain: unexpected '--ack'" },
+	};
+
+	EXPECT(cases);
+}
+
+/* 2: what becomes of requests, by the rules of a file, and what those are in words. */
+Test(cli, requests)
+{
+#define ASK(line) "explain 198.51.100.7 192.0.2.10:80 -c requests.yaml --http '" line "'"
+	static const struct expectation cases[] = {
+		{ ASK("GET /v2/x?y") " -H 'Host: a.example'", 0,
+		  "endpoint  10.0.1.2, weight 150, 75.0 % of the group\n"
+		  "the endpoint gets:\n"
+		  "  GET /new/x?y HTTP/1.1\n"
+		  "  Host: a.example\n"
+		  "  X-Forwarded-For: 198.51.100.7\n",
+		  NULL },
+		{ ASK("GET /z/../v2/x") " -H 'Host: a.example'", 0,
+		  "path      /v2/x, as rules see it\n"
+		  "  rule      1 of 4 (v2): host a.example; path /v2/*\n",
+		  NULL },
+		{ ASK("GET / HTTP/1.0"), 0, "rule      none\n  group     main, default\n", NULL },
+		{ ASK("GET /old/a") " -H Host:a", 0,
+		  "weir answers 302 Found\n  Location: https://b.example/old/a\n", NULL },
+		{ ASK("GET /x") " -H Host:a", 0, "weir answers 403 Forbidden\n", NULL },
+		{ ASK("POST /x") " -H Host:a", 0, "rule      none\n", NULL },
+		{ ASK("GET /drop") " -H Host:a -H 'X-A: b'", 0, "weir closes the connection\n",
+		  NULL },
+		{ ASK("GET /"), 0, "weir answers 400 Bad Request: there is no Host\n", NULL },
+		{ ASK("GET /") " -H Host:a -H ''", 0, "400 Bad Request: a field is empty", NULL },
+		{ ASK("GET /v2/x") " -H Host:a.example -j", 0,
+		  "\"action\":\"forward\",\"rule_number\":1,\"rule\":\"v2\"", NULL },
+		{ "explain 198.51.100.7 192.0.2.10:81 -c requests.yaml --http 'GET /'", 1, NULL,
+		  "no http or https listener has the address 192.0.2.10:81" },
+		{ "explain 198.51.100.7 192.0.2.10:80 -c bad.yaml --http 'GET /'", 65, NULL,
+		  "bad.yaml has errors; see: weir check bad.yaml" },
+		{ "explain 198.51.100.7 192.0.2.10:80 -c absent.yaml --http 'GET /'", 1, NULL,
+		  "weir: absent.yaml: No such file" },
+		{ "explain 198.51.100.7 192.0.2.10:80 -c requests.yaml", 64, NULL,
+		  "weir: explain: -H and -c are for --http" },
+		{ "explain 198.51.100.7 192.0.2.10:80 udp --http 'GET /'", 64, NULL,
+		  "weir: explain: --http is for a new connection of TCP" },
+		{ "explain 198.51.100.7 192.0.2.10:80 --http", 64, NULL, "--http wants a value" },
+		{ "show rules -c requests.yaml", 0,
+		  "web       2            -  path /old/*                 redirect, 302: "
+		  "https://b.example${path}\n",
+		  NULL },
+		{ "show rules -c requests.yaml -j web", 0, "\"values\":[\"~^/x\"]", NULL },
+		{ "show rules wep -c requests.yaml", 1, NULL, "did you mean 'web'?" },
+		{ "show rules -c requests.yaml a b", 64, NULL, "show rules: unexpected 'b'" },
+		{ "show rules", 1, NULL, "weir: no configuration is in force" },
 	};
 
 	EXPECT(cases);

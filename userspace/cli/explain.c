@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/client.h"
+#include "cli/explain_http.h"
 #include "cli/explain_step.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -28,6 +29,7 @@ struct question {
 	const char *interface; /* NULL: not said */
 	char ingress[16];
 	uint32_t ifindex;
+	struct explain_http_question http;
 };
 
 struct asked {
@@ -117,6 +119,18 @@ static int parse_words(const char *const words[3], size_t count, struct question
 	return 0;
 }
 
+static int check_http(const struct question *question, struct err *err)
+{
+	if (!question->http.line && (question->http.count || question->http.file))
+		return err_set(err, CLI_USAGE, "explain: -H and -c are for --http \"GET /PATH\"");
+	if (question->http.line &&
+	    (question->packet.protocol == IPPROTO_UDP || question->established || question->syn))
+		return err_set(err, CLI_USAGE,
+			       "explain: --http is for a new connection of TCP, without udp, --syn "
+			       "and --established");
+	return 0;
+}
+
 static int check_kind(const struct question *question, struct err *err)
 {
 	if (question->syn && question->established)
@@ -124,6 +138,22 @@ static int check_kind(const struct question *question, struct err *err)
 	if (question->packet.protocol == IPPROTO_UDP && (question->syn || question->established))
 		return err_set(err, CLI_USAGE, "explain: UDP knows no --syn or --established");
 	return 0;
+}
+
+/* --http, -H and -c; false: it is none of them. */
+static bool take_http(const char *option, const char *value, struct explain_http_question *ret)
+{
+	if (!value)
+		return false;
+	if (!strcmp(option, "--http"))
+		ret->line = value;
+	else if (!strcmp(option, "-c"))
+		ret->file = value;
+	else if (!strcmp(option, "-H") && ret->count < EXPLAIN_HTTP_FIELDS)
+		ret->fields[ret->count++] = value;
+	else
+		return false;
+	return true;
 }
 
 static int parse_arguments(const struct cli *cli, struct question *question, struct err *err)
@@ -141,15 +171,20 @@ static int parse_arguments(const struct cli *cli, struct question *question, str
 			question->syn = true;
 		else if (!strcmp(argument, "--interface") && i + 1 < cli->argc)
 			question->interface = cli->argv[++i];
+		else if (take_http(argument, cli->argv[i + 1], &question->http))
+			i++;
 		else if (argument[0] == '-')
-			return err_set(err, CLI_USAGE, "explain: %s wants the name of an interface",
-				       argument);
+			return err_set(err, CLI_USAGE, "explain: %s wants %s", argument,
+				       strcmp(argument, "--interface")
+					       ? "a value, and of -H there are at most 32"
+					       : "the name of an interface");
 		else if (count < 3)
 			words[count++] = argument;
 		else
 			return err_set(err, CLI_USAGE, "explain: unexpected '%.40s'", argument);
 	}
 	r = parse_words(words, count, question, err);
+	r = r ?: check_http(question, err);
 	return r ?: check_kind(question, err);
 }
 
@@ -470,26 +505,61 @@ static void asked_fini(struct asked *asked)
 	object_close(asked->object);
 }
 
+/* A question about a file is about its rules alone: no packet has come to them. */
+static int explain_file(const struct cli *cli, const struct question *question, struct err *err)
+{
+	_cleanup_(explain_http_freep) struct explain_http *http = NULL;
+	int r = explain_http_ask(cli->instance, &question->http, &question->packet, &http, err);
+
+	if (r < 0)
+		return r;
+	if (cli->json)
+		output_json(cli, json_pack("{s:o}", "http", explain_http_json(http)));
+	else
+		explain_http_print(http, stdout);
+	return 0;
+}
+
+static int explain_in_force(const struct cli *cli, struct asked *asked, struct err *err)
+{
+	_cleanup_(explain_http_freep) struct explain_http *http = NULL;
+	_cleanup_(freep) char *hint = NULL;
+	const struct weir_step *verdict;
+	int r = client_open(cli, &asked->object, &asked->plan, err);
+
+	r = r ?: ask(asked, err);
+	if (!r && asked->question.http.line)
+		r = explain_http_ask(cli->instance, &asked->question.http, &asked->question.packet,
+				     &http, err);
+	if (r)
+		return r;
+	verdict = find_verdict(&asked->answer.steps);
+	if (!verdict)
+		return err_set(err, -EPROTO, "the program says nothing: is it of another version?");
+	hint = hint_of(asked, verdict);
+	if (!hint)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (cli->json) {
+		json_t *answer = answer_json(asked, verdict, hint);
+
+		if (http)
+			json_object_set_new(answer, "http", explain_http_json(http));
+		output_json(cli, answer);
+		return 0;
+	}
+	print_answer(asked, verdict, hint);
+	if (http)
+		explain_http_print(http, stdout);
+	return 0;
+}
+
 int cli_explain(const struct cli *cli, struct err *err)
 {
 	_cleanup_(asked_fini) struct asked asked = {};
-	_cleanup_(freep) char *hint = NULL;
-	const struct weir_step *verdict;
 	int r = parse_arguments(cli, &asked.question, err);
 
-	r = r ?: client_open(cli, &asked.object, &asked.plan, err);
-	r = r ?: ask(&asked, err);
 	if (r)
 		return r;
-	verdict = find_verdict(&asked.answer.steps);
-	if (!verdict)
-		return err_set(err, -EPROTO, "the program says nothing: is it of another version?");
-	hint = hint_of(&asked, verdict);
-	if (!hint)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (cli->json)
-		output_json(cli, answer_json(&asked, verdict, hint));
-	else
-		print_answer(&asked, verdict, hint);
-	return 0;
+	return asked.question.http.file ? explain_file(cli, &asked.question, err)
+					: explain_in_force(cli, &asked, err);
 }

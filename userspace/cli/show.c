@@ -8,6 +8,7 @@
 #include "cli/show_checks.h"
 #include "cli/show_flows.h"
 #include "cli/show_groups.h"
+#include "cli/show_rules.h"
 #include "cli/table.h"
 #include "plan/slots.h"
 #include "util/str.h"
@@ -404,9 +405,12 @@ int cli_show(const struct cli *cli, struct err *err)
 
 	if (*what && !strncmp("flows", what, strlen(what)))
 		return show_flows(cli, err);
+	if (*what && !strncmp("rules", what, strlen(what)))
+		return show_rules(cli, err);
 	for (int i = 1; i < cli->argc; i++)
 		if (cli->argv[i][0] == '-')
-			return err_set(err, CLI_USAGE, "show: '%.40s' is for show flows",
+			return err_set(err, CLI_USAGE,
+				       "show: '%.40s' is for show flows or show rules",
 				       cli->argv[i]);
 	if (cli->argc < 2 || cli->argc > 3)
 		return err_set(err, CLI_USAGE, "show: name what to show");
@@ -435,7 +439,7 @@ int cli_show(const struct cli *cli, struct err *err)
 	}
 	return err_set(
 		err, CLI_USAGE,
-		"show: '%.40s' is none of listeners, endpoints, groups, checks, flows, latency, "
-		"drops, overrides, maps, decap",
+		"show: '%.40s' is none of listeners, endpoints, groups, rules, checks, flows, "
+		"latency, drops, overrides, maps, decap",
 		what);
 }

@@ -26,13 +26,16 @@ const struct verb verbs[] = {
 	{ "enable", "LISTENER[/GROUP[/ENDPOINT]]", "as the file has it, with all that is in it",
 	  cli_enable },
 	{ "show",
-	  "listeners|endpoints|groups|checks|flows|latency|drops|overrides|maps|decap [SELECTOR]",
+	  "listeners|endpoints|groups|rules|checks|flows|latency|drops|overrides|maps|decap "
+	  "[SELECTOR]",
 	  "what is in force, with or without a daemon", cli_show,
 	  "flows [--client ADDRESS[/N]] [--port N] [--protocol tcp|udp]\n"
-	  "       [--state opening|open|closing|reset] [--limit N] [--count]" },
+	  "       [--state opening|open|closing|reset] [--limit N] [--count]\n"
+	  "rules [LISTENER] [-c FILE]" },
 	{ "stats", "[SELECTOR] [-w]", "traffic, and wanted and got shares", cli_stats },
 	{ "explain", "SRC DST [tcp|udp] [--syn|--established] [--interface IF]",
-	  "what would become of a packet, stage by stage", cli_explain },
+	  "what would become of a packet, stage by stage, or of a request", cli_explain,
+	  "SRC DST --http \"METHOD TARGET\" [-H FIELD]... [-c FILE]" },
 	{ "attach", "IF... [--generic] [--decap [--from PREFIX]... [--gue-port N]]",
 	  "put the data plane on interfaces; with --decap the end of a tunnel", cli_attach },
 	{ "detach", "IF... [--decap]", "take it off", cli_detach },
