@@ -27,16 +27,15 @@ struct select_table {
 	__u32 mask;
 };
 
-/* Number of the packet's slot among all slots. */
-static __always_inline __u32 select_slot(struct pkt *pkt, const struct weir_listener *listener,
-					 struct select_table table)
+/* Whose low bits choose the slot. */
+static __always_inline __u32 select_hash(struct pkt *pkt, const struct weir_listener *listener)
 {
-	__u32 seed = pkt->control->slot_seed, hash;
+	__u32 seed = pkt->control->slot_seed;
 
-	pkt->hash = hash = weir_hash_flow(&pkt->flow, seed);
+	pkt->hash = weir_hash_flow(&pkt->flow, seed);
 	if (listener->flags & WEIR_CELL_CLIENT_AFFINITY)
-		hash = weir_hash_client(&pkt->flow, seed);
-	return table.line * WEIR_SLOTS_PER_LINE + (hash & table.mask);
+		return weir_hash_client(&pkt->flow, seed);
+	return pkt->hash;
 }
 
 /* The table for clients of the packet's region. */
@@ -206,20 +205,23 @@ static __always_inline enum weir_reason select_endpoint(struct pkt *pkt,
 							const struct weir_listener *listener,
 							__u32 *row)
 {
-	struct select_table table = { listener->slot_line, listener->slot_mask };
 	const struct weir_slots *in_line;
+	struct select_table table;
+	__u32 hash, number, line;
 	struct weir_slot slot;
-	__u32 number, line;
 
 	if (listener->flags & WEIR_CELL_NO_ENDPOINT)
 		return WEIR_R_NO_ENDPOINT;
+	hash = select_hash(pkt, listener);
+	table = (struct select_table){ listener->slot_line, listener->slot_mask };
 	if (listener->flags & WEIR_CELL_CLIENT_REGIONS) {
 		enum weir_reason reason = select_table(pkt, listener, &table);
 
 		if (reason != GO_ON)
 			return reason;
 	}
-	number = select_slot(pkt, listener, table);
+	/* Its number among all slots. */
+	number = table.line * WEIR_SLOTS_PER_LINE + (hash & table.mask);
 	line = number / WEIR_SLOTS_PER_LINE;
 	in_line = bpf_map_lookup_elem(&slots, &line);
 	if (!in_line)
