@@ -176,10 +176,19 @@ test-kernels: $(O)/weir $(PEERS) $(TEST_BPF) $(O)/tests/kernels/load ## four cla
 	$(Q)tools/deps test-kernels
 	$(Q)BUILD=$(O) BPF_FLAGS="$(BPF_FLAGS)" tests/kernels/run $(T)
 
-# libFuzzer, of clang: one program per file of tests/fuzz, with the sources that it is about.
-FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZED  := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard userspace/util/*.c userspace/config/*.c \
-           userspace/http/*.c) userspace/net/addr.c tests/lib/rules_naive.c)
+# libFuzzer, of clang: one program per file of tests/fuzz, with the sources that it is about. What
+# only one of them is about stands under its name.
+FUZZ_NAMES   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZERS      := $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
+FUZZ_SOURCES := $(wildcard $(addprefix userspace/,util/*.c config/*.c plan/*.c http/*.c)) \
+                userspace/net/addr.c tests/lib/rules_naive.c
+FUZZ_probe   := userspace/health/http_answer.c
+FUZZ_dns     := userspace/dns/resolver.c
+FUZZ_metrics := userspace/net/sock.c $(addprefix userspace/daemon/metrics,.c _text.c _table.c)
+FUZZ_admin   := $(wildcard userspace/daemon/calls*.c)
+FUZZED       := $(patsubst %.c,$(O)/fuzz/%.o,$(sort $(FUZZ_SOURCES) \
+                $(foreach name,$(FUZZ_NAMES),$(FUZZ_$(name)))))
+FUZZ_LIBS    := -lyaml -lpcre2-8 -ljansson -lcares -lm
 FUZZ_FLAGS := -std=gnu11 -g -O1 $(WARNINGS) -fsanitize=fuzzer$(comma)address$(comma)undefined \
               -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -189,15 +198,25 @@ $(O)/fuzz/%.o: %.c | packages
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
-$(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(FUZZED)
+.SECONDEXPANSION:
+$(FUZZERS): $(O)/fuzz/%: $$(addprefix $(O)/fuzz/,$$(addsuffix .o,$$(basename \
+		tests/fuzz/$$*.c $(FUZZ_SOURCES) $$(FUZZ_$$*))))
 	$(Q)tools/deps fuzz
 	$(call say,LD,$@)
-	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $^ -lyaml -lpcre2-8 -ljansson -lm
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $^ $(FUZZ_LIBS)
 
-fuzz: $(FUZZERS) $(O)/weir ## fuzz what reads hostile input (T=name: one, SECONDS=n each)
-	$(Q)BUILD=$(O) tests/fuzz/run $(or $(SECONDS),600) $(T)
+fuzz: $(FUZZERS) $(O)/weir ## fuzz what reads hostile input (T=name: one, FUZZ_SECONDS=n each)
+	$(Q)BUILD=$(O) tests/fuzz/run $(or $(FUZZ_SECONDS),600) $(T)
 
-test: $(O)/weir $(if $(T),$(filter %/test_$(T),$(TESTS)),$(TESTS)) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
+# The same with a main() that reads the inputs that are kept, for `make test`: no libFuzzer.
+REPLAYS := $(addprefix $(O)/tests/fuzz/replay-,$(FUZZ_NAMES))
+
+$(REPLAYS): $(O)/tests/fuzz/replay-%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/lib/replay.o \
+		$$(addprefix $(O)/,$$(addsuffix .o,$$(basename $(FUZZ_SOURCES) $$(FUZZ_$$*))))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
+
+test: $(if $(filter-out corpora,$(T)),,$(REPLAYS)) $(O)/weir $(if $(T),$(filter %/test_$(T),$(TESTS)),$(TESTS)) $(PEERS) $(BPF_OBJECTS) $(TEST_BPF) ## install, build, pass all tests (T=name: one)
 	$(Q)BUILD=$(O) tests/run $(T)
 
 mutate: packages ## plant defects one at a time; each must make a test fail
@@ -256,6 +275,6 @@ install: $(O)/weir $(GENERATED) $(O)/generated/weir.service ## install below $(D
 clean: ## remove build/
 	$(Q)rm -rf build
 
--include $(FUZZED:.o=.d) $(FUZZERS:$(O)/fuzz/%=$(O)/fuzz/tests/fuzz/%.d) $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(TEST_BPF:.o=.d) $(PEERS:=.d) \
+-include $(FUZZED:.o=.d) $(FUZZ_NAMES:%=$(O)/tests/fuzz/%.d) $(O)/tests/fuzz/lib/replay.d $(FUZZERS:$(O)/fuzz/%=$(O)/fuzz/tests/fuzz/%.d) $(USER_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(TESTS:=.d) $(TEST_LIB:.o=.d) $(TEST_BPF:.o=.d) $(PEERS:=.d) \
          $(BENCH_PARTS:.o=.d) $(LIVE_PARTS:.o=.d) $(O)/tests/kernels/load.d $(O)/tests/bench/control/control.d \
          $(patsubst tests/bench/%.bpf.c,$(O)/tests/bench/%.bpf.d,$(wildcard tests/bench/*.bpf.c))
