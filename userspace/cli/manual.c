@@ -294,6 +294,36 @@ static void print_verbs(FILE *out)
 	fputs(".El\n", out);
 }
 
+static void print_changes(FILE *out)
+{
+	fputs(".Sh CHANGES BY HAND\n"
+	      "What\n.Ic set ,\n.Ic drain\nand\n.Ic disable\n"
+	      "say is kept apart from the file, outlives the daemon, and is listed by\n"
+	      ".Ic show overrides\nwith who said it, why and until when.\n"
+	      "A selector is LISTENER[/GROUP[/ENDPOINT]];\n"
+	      "a short one means all that is in it, and\n.Ql *\nany part of a name.\n"
+	      ".Pp\n"
+	      "A drained endpoint takes no new connections and keeps those it has.\n"
+	      "With\n.Fl Fl wait\nthe command ends when the last of them has, with exit\n"
+	      "status 75 when\n.Fl Fl timeout\nis over before.\n"
+	      "Connections of mode nat are all known.\n"
+	      "In the other modes those of an endpoint are known when they have shown since\n"
+	      "the drain, which takes an\n.Cm idle_timeout\n"
+	      "at most: it waits as long, and says so.\n"
+	      ".Pp\n"
+	      "What is disabled is as if it were not in the file.\n"
+	      "Connections to a disabled endpoint end;\n"
+	      "the share of a disabled group goes to the next one, and where there is none,\n"
+	      "new connections are refused;\n"
+	      "a disabled listener's ports are the host's own again.\n"
+	      ".Ic enable\ntakes it back, with all that is in it.\n"
+	      ".Pp\n"
+	      ".Ic plan\ntells what\n.Ic apply\nwould change, and what other programs have\n"
+	      "changed in maps, pins, programs, addresses and routes of weir's, which\n"
+	      ".Ic apply\nand SIGHUP repair.\n",
+	      out);
+}
+
 void manual_print_command(FILE *out)
 {
 	print_head("WEIR", "8", "weir", "load balancer in the kernel", out);
@@ -317,8 +347,10 @@ void manual_print_command(FILE *out)
 	      "Indented JSON.\n"
 	      ".It Fl h , Fl Fl help\n"
 	      "The arguments of the verb.\n"
-	      ".El\n"
-	      ".Sh PRIVILEGES\n"
+	      ".El\n",
+	      out);
+	print_changes(out);
+	fputs(".Sh PRIVILEGES\n"
 	      "The daemon runs as a user of its own with the capabilities CAP_BPF, CAP_NET_ADMIN\n"
 	      "and CAP_PERFMON, and gives up all others for good.\n"
 	      "Started as root,\n.Ic run\nhands its folders and pins to the user\n.Qq weir ,\n"
