@@ -50,7 +50,7 @@ check "the two differ" bash -c "! cmp $LAB_DIR/cells-a $LAB_DIR/cells-b"
 
 # ---- load: connections that are held, and 200 new ones a second ----
 fresh_ports tcp $VIP6 100
-hold_start held --tcp --to $VIP6 53 --flows 100 --interval 50 --seconds 290 --source-ports "$PORTS"
+hold_start held --tcp --to $VIP6 53 --flows 100 --interval 50 --seconds $((100 + 10 * KILLS)) --source-ports "$PORTS"
 # loop NAME ARGS...: `flows count` again and again; a line of JSON each
 loop() {
 	# shellcheck disable=SC2016 # the inner shell's
