@@ -566,6 +566,25 @@ Test(clients, regions_share_tables_when_nothing_tells_them_apart)
 	cr_expect_null(rig.plan->clients[PLAN_IP4]);
 }
 
+/* Phases of two tables part, also of tables that say the same at first: they share no line. */
+Test(clients, no_two_tables_are_in_one_place)
+{
+	struct world world = begin(5);
+
+	world.told = false;
+	for (int group = 1; group < REGIONS; group++)
+		memset(world.weights[group], 0, PER_GROUP);
+	configure(&world);
+	settle();
+	world.told = true; /* all go to the one group that is left, as before */
+	configure(&world);
+	cr_assert_gt(rig_listener("dsr")->clients[PLAN_IP4].tables.count, 0);
+	vec_foreach(listener, &rig.plan->listeners)
+		plan_foreach_table(a, listener) plan_foreach_table(b, listener)
+			cr_expect(a == b || !a->slots || !b->slots || a->line != b->line,
+				  "%s: two tables in line %u", listener->name, a->line);
+}
+
 Test(clients, another_node_has_the_same_tables)
 {
 	struct world world = begin(11);
