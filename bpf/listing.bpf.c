@@ -36,10 +36,8 @@ struct bpf_iter__bpf_map_elem {
 } __attribute__((preserve_access_index));
 
 static const char modes[][8] = {
-	[WEIR_MODE_NAT] = "nat",
-	[WEIR_MODE_DSR] = "dsr",
-	[WEIR_MODE_IPIP] = "ipip",
-	[WEIR_MODE_GUE] = "gue",
+	[WEIR_MODE_NAT] = "nat", [WEIR_MODE_DSR] = "dsr",     [WEIR_MODE_IPIP] = "ipip",
+	[WEIR_MODE_GUE] = "gue", [WEIR_MODE_PROXY] = "proxy",
 };
 
 static const char states[][16] = {

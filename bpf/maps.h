@@ -44,6 +44,28 @@ CONFIG_MAP(listener_info, struct weir_listener_info, SIZED);
 CONFIG_MAP(endpoint_info, struct weir_endpoint_info, SIZED);
 CONFIG_MAP(region_info, struct weir_region_info, WEIR_MAX_REGIONS);
 
+/* The same of what http listeners do, written by their workers. */
+CONFIG_MAP(listener_http, struct weir_http, SIZED);
+CONFIG_MAP(endpoint_http, struct weir_http, SIZED);
+
+/* The listening sockets of the workers that serve http listeners, by their places. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, WEIR_MAX_WORKERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} workers SEC(".maps");
+
+CONFIG_MAP(steering, struct weir_steering, 1);
+
+/* Whose turn it was last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} steer_turn SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__uint(max_entries, WEIR_MAX_EGRESS);

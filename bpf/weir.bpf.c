@@ -26,6 +26,7 @@
 #include "fragment.h"
 #include "answer.h"
 #include "sweep.h"
+#include "steer.h"
 
 enum stage {
 	STAGE_UNUSUAL,
@@ -152,6 +153,8 @@ static __always_inline enum weir_reason request(struct pkt *pkt,
 		return reason;
 	if (guard && guard->cookies)
 		return call_cookie(pkt->ctx, listener);
+	if (listener->mode == WEIR_MODE_PROXY)
+		return WEIR_R_LOCAL;
 	return to_selected(pkt, listener, parsed);
 }
 
@@ -261,7 +264,7 @@ static __always_inline enum weir_reason icmp_error(struct pkt *pkt, const struct
 	reason = admit(pkt, listener, &guard);
 	if (reason != GO_ON)
 		return reason;
-	if (guard && guard->cookies)
+	if (listener->mode == WEIR_MODE_PROXY || (guard && guard->cookies))
 		return WEIR_R_LOCAL;
 	if (listener->flags & WEIR_CELL_NAT) {
 		reason = icmp_nat_request(pkt, turn);

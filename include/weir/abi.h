@@ -40,6 +40,8 @@
 #define WEIR_MAX_NAT_FLOWS   16777216u
 #define WEIR_SNAT_RANGES     8u
 
+#define WEIR_MAX_WORKERS     256u /* that serve http listeners */
+
 /* How long a flow's record lives after its last packet, where that is not the idle timeout (s). */
 #define WEIR_TIMEOUT_SYN       30u
 #define WEIR_TIMEOUT_CLOSING   10u
@@ -54,7 +56,8 @@ enum weir_mode {
 	WEIR_MODE_DSR = 1,  /* only the destination MAC rewritten, the endpoint answers itself */
 	WEIR_MODE_IPIP = 2, /* in an IP packet to the endpoint, which answers itself */
 	WEIR_MODE_GUE = 3,  /* in a UDP packet to the endpoint, which answers itself */
-	WEIR_MODE_COUNT,
+	WEIR_MODE_COUNT,    /* of those that are configured */
+	WEIR_MODE_PROXY = WEIR_MODE_COUNT, /* of http listeners: this host's workers serve it */
 };
 
 /* What weir itself says to a packet's sender; each kind has a limit of its own. */
@@ -385,6 +388,22 @@ struct weir_endpoint_stats {
 	__u64 nat_closed;
 };
 
+/* steering[0] */
+struct weir_steering {
+	__u32 workers; /* places in workers, from 0 on, that may be taken */
+	__u32 pad;
+};
+
+/* listener_http and endpoint_http: what workers have served, each by atomic additions. Of an
+ * endpoint: what it was asked and has answered; of a listener: what its clients were told, by the
+ * workers themselves included. */
+struct weir_http {
+	__u64 requests;
+	__u64 answers[5];    /* by class: 1xx (an upgrade) to 5xx */
+	__u64 request_bytes; /* heads and bodies */
+	__u64 answer_bytes;
+};
+
 /* Cold halves, for people and for a starting daemon: what the hot rows have no room for. */
 
 /* listener_info[id] */
@@ -412,13 +431,17 @@ struct weir_endpoint_info {
 	__u8 traffic_percentage; /* of its group */
 	__u8 region;		 /* of its group, in region_info */
 	__u32 want[2];		 /* share of new flows in millionths, of IPv4 and of IPv6 clients */
-	__u16 group_place;    /* of its group among the listener's: 0 is the nearest to the node */
+	/* Of its group among the listener's: 0 is the nearest to the node; WEIR_NO_GROUP: a virtual
+	 * one, which only rules reach. */
+	__u16 group_place;
 	__u16 route_mtu;      /* ipip, gue: what the daemon has written as the endpoint's MTU */
 	__u64 flows_before;   /* the endpoint's counters when its listener's shares last changed: */
 	__u64 packets_before; /* what came since then is what was got of what is wanted */
 	struct weir_endpoint_stats carried; /* counted in smaller maps, before these; to be added */
 	struct weir_health health;
 };
+
+#define WEIR_NO_GROUP 0xffffu
 
 /* region_info[number]; the first one is that of nobody. */
 struct weir_region_info {
@@ -441,6 +464,7 @@ _Static_assert(sizeof(struct weir_egress) == 32, "egress");
 _Static_assert(sizeof(struct weir_snat) == 64, "snat is a cache line");
 _Static_assert(sizeof(struct weir_flow) == 40, "flow key");
 _Static_assert(sizeof(struct weir_exception) == 24, "exception");
+_Static_assert(sizeof(struct weir_http) == 64, "a cache line: several workers write it");
 _Static_assert(sizeof(struct weir_listener_info) == 192 + sizeof(struct weir_listener_stats),
 	       "listener info");
 _Static_assert(sizeof(struct weir_endpoint_info) ==

@@ -7,6 +7,9 @@
  *   /sys/fs/bpf/INSTANCE/program      the XDP program: a link, too
  *   /sys/fs/bpf/INSTANCE/sweep        the program that removes NAT flows that are over: a link
  *   /sys/fs/bpf/INSTANCE/show-...     tables for people, to be read with cat: links
+ *   /sys/fs/bpf/INSTANCE/steer        the program that leads connections to workers: a link
+ *   /sys/fs/bpf/INSTANCE/steering-link  the bpf_link of its network namespace, if it has http
+ *                                     listeners
  *   /sys/fs/bpf/INSTANCE/current      a link to the set in force
  *   /sys/fs/bpf/INSTANCE/set-N        a set of pins: all maps, and the program that uses them
  *   /sys/fs/bpf/INSTANCE/link-IFNAME  one bpf_link per attached interface
@@ -22,6 +25,8 @@
 #define WEIR_PIN_CURRENT	"current"
 #define WEIR_PIN_SET_PREFIX	"set-"
 #define WEIR_PIN_SWEEP		"sweep"
+#define WEIR_PIN_STEER		"steer"
+#define WEIR_PIN_STEERING	"steering-link"
 #define WEIR_PIN_LINK_PREFIX	"link-"
 
 #define WEIR_PIN_SHOW_PREFIX	"show-"

@@ -43,6 +43,11 @@ static const struct {
 	{ "listener_info", 4, sizeof(struct weir_listener_info), SIZED },
 	{ "endpoint_info", 4, sizeof(struct weir_endpoint_info), SIZED },
 	{ "region_info", 4, sizeof(struct weir_region_info), WEIR_MAX_REGIONS },
+	{ "listener_http", 4, sizeof(struct weir_http), SIZED },
+	{ "endpoint_http", 4, sizeof(struct weir_http), SIZED },
+	{ "workers", 4, 8, WEIR_MAX_WORKERS },
+	{ "steering", 4, sizeof(struct weir_steering), 1 },
+	{ "steer_turn", 4, 4, 1 },
 	{ "stages", 4, 4, 4 },
 	{ "tx_ports", 4, 4, WEIR_MAX_EGRESS },
 	{ "exceptions", sizeof(struct weir_flow), sizeof(struct weir_exception), SIZED },
@@ -84,6 +89,7 @@ static unsigned for_each_map(void each(const char *path, const struct bpf_map_in
 
 		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, WEIR_PIN_PROGRAM) ||
 		    !strcmp(entry->d_name, WEIR_PIN_SWEEP) ||
+		    !strcmp(entry->d_name, WEIR_PIN_STEER) ||
 		    !strncmp(entry->d_name, WEIR_PIN_SHOW_PREFIX, strlen(WEIR_PIN_SHOW_PREFIX)))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", rig.object->directory, entry->d_name);

@@ -28,8 +28,7 @@ static struct report_endpoint *entry_of(struct report_listener *listener,
 					const struct plan_endpoint *endpoint)
 {
 	vec_foreach(entry, &listener->endpoints)
-		if (entry->plan->port == endpoint->port &&
-		    addr_equal(&entry->plan->address, &endpoint->address))
+		if (plan_is_same(entry->plan, endpoint))
 			return entry;
 	if (vec_push(&listener->endpoints, (struct report_endpoint){ .plan = endpoint }))
 		return NULL;
@@ -86,11 +85,35 @@ static bool is_one_pool(const struct report_listener *listener)
 	return false;
 }
 
+/* Do requests choose between the two? */
+static bool shares_requests(const struct plan_endpoint *a, const struct plan_endpoint *b)
+{
+	if (a->group_place == WEIR_NO_GROUP || b->group_place == WEIR_NO_GROUP)
+		return !strcmp(a->group, b->group);
+	return true;
+}
+
+static void set_got_of_requests(struct report_listener *listener)
+{
+	vec_foreach(endpoint, &listener->endpoints) {
+		uint64_t all = 0;
+
+		vec_foreach(other, &listener->endpoints)
+			if (shares_requests(endpoint->plan, other->plan))
+				all += other->since;
+		endpoint->got = all ? (double)endpoint->since / all : -1;
+	}
+}
+
 static void set_got(struct report_listener *listener)
 {
 	bool one_pool = is_one_pool(listener);
 	uint64_t sum[PLAN_FAMILIES] = {};
 
+	if (listener->plan->mode == WEIR_MODE_PROXY) {
+		set_got_of_requests(listener);
+		return;
+	}
 	vec_foreach(endpoint, &listener->endpoints)
 		sum[one_pool ? 0 : plan_family_of(&endpoint->plan->address)] += endpoint->since;
 	vec_foreach(endpoint, &listener->endpoints) {

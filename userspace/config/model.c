@@ -88,6 +88,8 @@ uint16_t model_health_port(const struct listener *listener, const struct endpoin
 
 bool model_has_nat(const struct listener *listener)
 {
+	if (listener->http)
+		return false;
 	vec_foreach(group, &listener->groups)
 		vec_foreach(endpoint, &group->endpoints)
 			if (endpoint->mode == WEIR_MODE_NAT)
@@ -97,6 +99,8 @@ bool model_has_nat(const struct listener *listener)
 
 bool model_has_stateless(const struct listener *listener)
 {
+	if (listener->http)
+		return false;
 	vec_foreach(group, &listener->groups)
 		vec_foreach(endpoint, &group->endpoints)
 			if (endpoint->mode != WEIR_MODE_NAT)
@@ -298,13 +302,11 @@ void model_keep(struct model *model,
 const char *model_mode_name(uint8_t mode)
 {
 	static const char *const names[] = {
-		[WEIR_MODE_NAT] = "nat",
-		[WEIR_MODE_DSR] = "dsr",
-		[WEIR_MODE_IPIP] = "ipip",
-		[WEIR_MODE_GUE] = "gue",
+		[WEIR_MODE_NAT] = "nat", [WEIR_MODE_DSR] = "dsr",     [WEIR_MODE_IPIP] = "ipip",
+		[WEIR_MODE_GUE] = "gue", [WEIR_MODE_PROXY] = "proxy",
 	};
 
-	return mode < WEIR_MODE_COUNT ? names[mode] : "?";
+	return mode <= WEIR_MODE_PROXY ? names[mode] : "?";
 }
 
 const char *model_health_name(uint8_t protocol)

@@ -210,7 +210,7 @@ int model_index(struct model *model);
 uint16_t model_health_port(const struct listener *listener, const struct endpoint_group *group,
 			   const struct endpoint *endpoint);
 
-/* Has it an endpoint of mode nat, or of any other? */
+/* Has it an endpoint of mode nat, or of any other? A listener of http has neither. */
 bool model_has_nat(const struct listener *listener);
 bool model_has_stateless(const struct listener *listener);
 

@@ -332,7 +332,8 @@ int world_check(struct nl *nl, const struct model *model, const struct facts *fa
 	int r = nl_addresses(nl, &own, err);
 
 	vec_foreach(listener, &model->listeners) {
-		r = r ?: check_endpoints(facts, listener, err);
+		if (!listener->http)
+			r = r ?: check_endpoints(facts, listener, err);
 		vec_foreach(address, &listener->addresses)
 			if (!r && !model->steal_ports && list_has(&own, address))
 				r = check_ports(listener, address, err);

@@ -372,6 +372,8 @@ static int read_group(const struct object *object, const struct weir_endpoint_in
 {
 	struct plan_group *group;
 
+	if (info->group_place == WEIR_NO_GROUP)
+		return 0;
 	while (listener->groups.count <= info->group_place)
 		if (vec_push(&listener->groups, (struct plan_group){}))
 			return -ENOMEM;
@@ -422,7 +424,7 @@ static int read_rows(const struct object *object, struct plan *plan)
 			.weight = info->weight,
 			.file_weight = info->file_weight,
 			.group_place = info->group_place,
-			.reachable = row->nexthop.egress,
+			.reachable = row->nexthop.egress || row->mode == WEIR_MODE_PROXY,
 			.health = info->health,
 		};
 

@@ -12,6 +12,7 @@
 #include <weir/names.h>
 
 #include "dataplane/object.h"
+#include "dataplane/steer.h"
 
 static void link_path(const char *directory, const char *name, char path[OBJECT_PATH_MAX + 32])
 {
@@ -239,5 +240,5 @@ int attach_replace_all(const struct object *object, struct err *err)
 		}
 	}
 	vec_free(&attachments.list);
-	return r;
+	return r ?: steer_replace(object, err);
 }

@@ -48,6 +48,7 @@ static const struct {
 	{ "endpoints", CAPACITY_ROWS, 1, 1 },
 	{ "endpoint_info", CAPACITY_ROWS, 1, 1 },
 	{ "endpoint_stats", CAPACITY_ROWS, 1, 1 },
+	{ "endpoint_http", CAPACITY_ROWS, 1, 1 },
 	{ "nat_cursor", CAPACITY_ROWS, 1, 1 },
 	{ "nat_latency", CAPACITY_ROWS, 1, 1 },
 	{ "guards", CAPACITY_LISTENERS, 2, 1 },
@@ -55,6 +56,7 @@ static const struct {
 	{ "cookies_sent", CAPACITY_LISTENERS, 1, 1 },
 	{ "listener_info", CAPACITY_LISTENERS, 1, 1 },
 	{ "listener_stats", CAPACITY_LISTENERS, 1, 1 },
+	{ "listener_http", CAPACITY_LISTENERS, 1, 1 },
 	{ "exceptions", CAPACITY_EXCEPTIONS, 1, 1 },
 	{ "nat_records", CAPACITY_NAT_FLOWS, WEIR_NAT_WAYS, WEIR_NAT_FLOWS_PER_BUCKET },
 	{ "nat_tags", CAPACITY_NAT_FLOWS, 1, WEIR_NAT_FLOWS_PER_BUCKET },
@@ -127,7 +129,8 @@ struct capacity capacity_for(const struct model *model)
 		}
 		keys += listener->addresses.count;
 		need[CAPACITY_ROWS] += count_rows(listener);
-		need[CAPACITY_LINES] += count_lines(listener);
+		if (!listener->http)
+			need[CAPACITY_LINES] += count_lines(listener);
 		if (model_has_nat(listener))
 			need[CAPACITY_NAT_FLOWS] = model->nat_flows;
 		if (model_has_stateless(listener))

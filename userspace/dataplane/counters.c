@@ -43,13 +43,26 @@ int counters_reasons(const struct object *object, uint32_t id, struct weir_liste
 	return r;
 }
 
-int counters_endpoint(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret)
+int counters_packets(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret)
 {
 	int r = read_sum(object->endpoint_stats, row, (uint64_t *)ret, WORDS(*ret));
 
 	if (!r)
 		add((uint64_t *)ret, &object->endpoint_info[row].carried, WORDS(*ret));
 	return r;
+}
+
+int counters_endpoint(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret)
+{
+	const struct weir_http *http = &object->endpoint_http[row];
+	int r = counters_packets(object, row, ret);
+
+	if (r < 0)
+		return r;
+	ret->traffic.flows += http->requests;
+	ret->traffic.bytes += http->request_bytes;
+	ret->traffic.reply_bytes += http->answer_bytes;
+	return 0;
 }
 
 void counters_add(struct weir_traffic *sum, const struct weir_traffic *traffic)

@@ -24,7 +24,9 @@ int counters_listener(const struct object *object, const struct plan_listener *l
 /* Of a listener id, only what an endpoint does not count. */
 int counters_reasons(const struct object *object, uint32_t id, struct weir_listener_stats *ret);
 
-/* Of an endpoint row. */
+/* Of an endpoint row: of its packets alone, and with the requests of an http listener, each of
+ * which counts as a flow. */
+int counters_packets(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret);
 int counters_endpoint(const struct object *object, uint32_t row, struct weir_endpoint_stats *ret);
 
 void counters_add(struct weir_traffic *sum, const struct weir_traffic *traffic);

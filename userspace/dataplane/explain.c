@@ -58,6 +58,7 @@ int explain_open(const struct object *object, struct explain **ret, struct err *
 	}
 	PROGRAM_SET_CONSTANTS(explain->skeleton);
 	bpf_program__set_autoload(explain->skeleton->progs.weir_sweep, false);
+	bpf_program__set_autoload(explain->skeleton->progs.weir_steer, false);
 	r = r ?: weir_explain__load(explain->skeleton);
 	if (r < 0)
 		return program_load_error(r, err);

@@ -65,6 +65,9 @@ static const struct map_place map_places[] = {
 	MAPPED(listener_info, 0),
 	MAPPED(endpoint_info, 0),
 	MAPPED(region_info, WEIR_MAX_REGIONS),
+	MAPPED(listener_http, 0),
+	MAPPED(endpoint_http, 0),
+	MAPPED(steering, 1),
 	MAPPED(nat_latency, 0),
 	MAPPED_FLOWS(sources),
 	MAPPED_FLOWS(cookies_sent),
@@ -73,6 +76,7 @@ static const struct map_place map_places[] = {
 	MAPPED_FLOWS(nat_replies),
 	OPENED(stages),
 	OPENED(tx_ports),
+	OPENED(workers),
 	OPENED(exceptions),
 	OPENED(fragments),
 	OPENED(learned_mtus),
@@ -125,6 +129,7 @@ static struct object *object_new(void)
 		return NULL;
 	object->program = -1;
 	object->sweep = -1;
+	object->steer = -1;
 	for (size_t i = 0; i < MAP_PLACES; i++) {
 		object->maps[i].fd = -1;
 		if (!map_places[i].value_size)
@@ -148,6 +153,7 @@ void object_close(struct object *object)
 	}
 	closep(&object->program);
 	closep(&object->sweep);
+	closep(&object->steer);
 	vec_free(&object->idle_differs.list);
 	free(object);
 }
@@ -310,6 +316,8 @@ int object_open_set(const char *directory, uint32_t set, enum object_access acce
 		r = open_program(object, WEIR_PIN_PROGRAM, &object->program, err);
 	if (!r && object->writable)
 		r = open_program(object, WEIR_PIN_SWEEP, &object->sweep, err);
+	if (!r && object->writable)
+		r = open_program(object, WEIR_PIN_STEER, &object->steer, err);
 	if (!r && object->writable)
 		r = learn_programs(object, err);
 	if (r < 0)
@@ -554,7 +562,8 @@ static int remove_pin(const char *directory, const char *name, struct err *err)
  * set is in force. */
 static int removal_rank(const char *name)
 {
-	if (!strncmp(name, WEIR_PIN_LINK_PREFIX, strlen(WEIR_PIN_LINK_PREFIX)))
+	if (!strncmp(name, WEIR_PIN_LINK_PREFIX, strlen(WEIR_PIN_LINK_PREFIX)) ||
+	    !strcmp(name, WEIR_PIN_STEERING))
 		return 0;
 	return strcmp(name, WEIR_PIN_CURRENT) ? 2 : 1;
 }

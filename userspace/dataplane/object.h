@@ -28,6 +28,7 @@ struct object {
 	int program;			 /* fd; -1 in an object opened for reading */
 	uint32_t program_id;		 /* the kernel's number of it */
 	int sweep;			 /* fd of the program that removes NAT records; -1 ... */
+	int steer;			 /* fd of the program that steers to workers; -1 ... */
 	bool writable;
 	struct capacity capacity; /* of its maps */
 
@@ -46,6 +47,9 @@ struct object {
 	struct weir_listener_info *listener_info;   /* CAPACITY_LISTENERS */
 	struct weir_endpoint_info *endpoint_info;   /* CAPACITY_ROWS */
 	struct weir_region_info *region_info;	    /* WEIR_MAX_REGIONS */
+	struct weir_http *listener_http;	    /* CAPACITY_LISTENERS */
+	struct weir_http *endpoint_http;	    /* CAPACITY_ROWS */
+	struct weir_steering *steering;		    /* 1 */
 	struct weir_sources *sources;		    /* CAPACITY_SOURCES */
 	uint64_t *cookies_sent;			    /* CAPACITY_LISTENERS */
 	struct weir_nat_record *nat_records;	    /* nat_size() */
@@ -56,6 +60,7 @@ struct object {
 	/* Descriptors of the others. */
 	int stages; /* empties itself when nobody has it open or pinned */
 	int tx_ports;
+	int workers;
 	int exceptions;
 	int fragments;
 	int learned_mtus;

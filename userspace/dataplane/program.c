@@ -97,6 +97,7 @@ int program_load(const char *directory, uint32_t set, const struct object *from,
 		r ?: pin(bpf_map__fd(map), directory, set, bpf_map__name(map));
 	r = r ?: pin(bpf_program__fd(skeleton->progs.weir), directory, set, WEIR_PIN_PROGRAM);
 	r = r ?: pin(bpf_program__fd(skeleton->progs.weir_sweep), directory, set, WEIR_PIN_SWEEP);
+	r = r ?: pin(bpf_program__fd(skeleton->progs.weir_steer), directory, set, WEIR_PIN_STEER);
 	weir__destroy(skeleton);
 	if (r)
 		return program_load_error(r, err);

@@ -155,7 +155,7 @@ static int carry_endpoints(const struct object *from, struct object *to)
 	int r = 0;
 
 	for (uint32_t row = 0; !r && row < from->capacity.of[CAPACITY_ROWS]; row++)
-		r = counters_endpoint(from, row, &to->endpoint_info[row].carried);
+		r = counters_packets(from, row, &to->endpoint_info[row].carried);
 	return r;
 }
 

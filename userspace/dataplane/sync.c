@@ -125,8 +125,11 @@ static void write_group(const struct plan *plan, const struct plan_listener *lis
 {
 	const struct plan_group *group;
 
-	if (endpoint->group_place >= listener->groups.count)
+	if (endpoint->group_place >= listener->groups.count) {
+		if (listener->mode == WEIR_MODE_PROXY)
+			info->group_place = WEIR_NO_GROUP;
 		return;
+	}
 	group = &listener->groups.items[endpoint->group_place];
 	info->group_place = endpoint->group_place;
 	info->traffic_percentage = group->traffic_percentage;
@@ -161,6 +164,7 @@ static void write_new_endpoint(struct object *object, const struct plan *plan,
 			    sizeof(struct weir_endpoint_stats));
 		bpf_map_delete_elem(object->learned_mtus, &endpoint->row);
 	}
+	object->endpoint_http[endpoint->row] = (struct weir_http){};
 	object->nat_latency[endpoint->row] = (struct weir_nat_latency){};
 	__atomic_store_n(&row->state, WEIR_ENDPOINT_FREE, __ATOMIC_SEQ_CST);
 	memcpy(row->addr, endpoint->address.bytes, sizeof(row->addr));
@@ -203,9 +207,11 @@ static void write_listener_info(struct object *object, const struct plan_listene
 {
 	struct weir_listener_info *info = &object->listener_info[listener->id];
 
-	if (!info->name[0])
+	if (!info->name[0]) {
 		clear_stats(object->listener_stats, listener->id,
 			    sizeof(struct weir_listener_stats));
+		object->listener_http[listener->id] = (struct weir_http){};
+	}
 	memcpy(info->name, listener->name, sizeof(info->name));
 	info->protocol = listener->protocol;
 	info->mode = listener->mode;
@@ -304,7 +310,7 @@ static void mark_share(struct object *object, const struct plan_listener *listen
 static void mark_shares(struct object *object, const struct plan *plan)
 {
 	vec_foreach(listener, &plan->listeners) {
-		bool moved = false;
+		bool moved = listener->reshared;
 
 		plan_foreach_table(table, listener) moved |= table->change.moved;
 		if (moved)

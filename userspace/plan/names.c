@@ -197,9 +197,10 @@ bool names_needed(const struct model *model)
 }
 
 /* With whom an address shares the weight: all that serve the same clients. */
-static uint8_t count_sharers(const struct names_domain *domain, const struct endpoint *one)
+static uint8_t count_sharers(const struct names_domain *domain, const struct endpoint *one,
+			     bool requests)
 {
-	bool both = one->mode == WEIR_MODE_IPIP || one->mode == WEIR_MODE_GUE;
+	bool both = requests || one->mode == WEIR_MODE_IPIP || one->mode == WEIR_MODE_GUE;
 	size_t count = 0;
 
 	vec_foreach(known, &domain->addresses)
@@ -221,6 +222,7 @@ static bool has_target(const struct endpoint_group *group, const struct endpoint
 /* What is known of domains, and of instances. */
 struct known {
 	const struct names *domains, *instances;
+	bool requests; /* of an http listener: clients of both families have all addresses */
 };
 
 /* Appends an endpoint for each address of another one's domain that it has, or has no more. */
@@ -242,7 +244,7 @@ static int add_addresses(const struct known *all, const struct endpoint *from, b
 		one.domain = NULL;
 		one.address = known->address;
 		one.leaving = known->left;
-		one.sharers = one.leaving ? 0 : count_sharers(domain, &one);
+		one.sharers = one.leaving ? 0 : count_sharers(domain, &one, all->requests);
 		if (!has_target(group, &one) && vec_push(&group->endpoints, one))
 			return -ENOMEM;
 	}
@@ -277,14 +279,16 @@ static int expand_group(const struct known *known, struct endpoint_group *group)
 struct model *names_expand(const struct names *domains, const struct names *instances,
 			   const struct model *model)
 {
-	const struct known known = { domains, instances };
 	_cleanup_(model_freep) struct model *copy = model_copy(model);
 
 	if (!copy)
 		return NULL;
-	vec_foreach(listener, &copy->listeners)
+	vec_foreach(listener, &copy->listeners) {
+		const struct known known = { domains, instances, listener->http };
+
 		vec_foreach(group, &listener->groups)
 			if (expand_group(&known, group) < 0)
 				return NULL;
+	}
 	return take_ptr(copy);
 }

@@ -376,6 +376,7 @@ bool plan_serves(const struct plan_listener *listener, const struct plan_endpoin
 	switch (endpoint->mode) {
 	case WEIR_MODE_IPIP:
 	case WEIR_MODE_GUE:
+	case WEIR_MODE_PROXY:
 		return true;
 	case WEIR_MODE_NAT:
 		return plan_family_of(&endpoint->address) == family || !has_own(listener, family);
@@ -395,9 +396,15 @@ bool plan_has_nat(const struct plan_listener *listener)
 bool plan_has_stateless(const struct plan_listener *listener)
 {
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->mode != WEIR_MODE_NAT)
+		if (endpoint->mode != WEIR_MODE_NAT && endpoint->mode != WEIR_MODE_PROXY)
 			return true;
 	return false;
+}
+
+bool plan_is_same(const struct plan_endpoint *a, const struct plan_endpoint *b)
+{
+	return a->port == b->port && addr_equal(&a->address, &b->address) &&
+	       (a->mode != WEIR_MODE_PROXY || !strcmp(a->group, b->group));
 }
 
 bool plan_is_usable(const struct plan_endpoint *endpoint)

@@ -108,7 +108,7 @@ struct plan_listener {
 	uint32_t id; /* 1..WEIR_MAX_LISTENERS - 1 */
 	char name[WEIR_NAME_MAX];
 	uint8_t protocol;
-	uint8_t mode; /* enum weir_mode, of endpoints that name none */
+	uint8_t mode; /* enum weir_mode, of endpoints that name none; PROXY: it has no slot table */
 	bool vip_route;
 	bool client_affinity;
 	uint32_t idle_timeout;
@@ -121,7 +121,8 @@ struct plan_listener {
 	VEC(struct port_range) ports;
 	uint32_t block; /* first row of the block that slots count from */
 	uint32_t block_size;
-	bool fail_open;			     /* better an unusable endpoint than none */
+	bool fail_open; /* better an unusable endpoint than none */
+	bool reshared;	/* http: plan_build() has changed what its endpoints are to get */
 	VEC(struct plan_group) groups;	     /* the nearest to the node first */
 	VEC(struct plan_endpoint) endpoints; /* in any order; also rows outside the block */
 	struct plan_table table[PLAN_FAMILIES];
@@ -155,6 +156,10 @@ struct plan {
 	struct bounds *clients[PLAN_FAMILIES];
 	VEC(uint32_t) generations; /* last generation of every row that ever had one */
 };
+
+/* Do they stand for one endpoint of a listener? Packets know it by address and port alone; with
+ * requests, where rules choose the group, it is one in each of its groups. */
+bool plan_is_same(const struct plan_endpoint *a, const struct plan_endpoint *b);
 
 /* An empty plan; NULL without memory. */
 struct plan *plan_new(void);

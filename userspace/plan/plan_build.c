@@ -78,7 +78,7 @@ static void fill_endpoint(struct plan_endpoint *to, const struct listener *liste
 {
 	snprintf(to->name, sizeof(to->name), "%s", from->name);
 	snprintf(to->group, sizeof(to->group), "%s", group->name);
-	to->mode = from->mode;
+	to->mode = listener->http ? WEIR_MODE_PROXY : from->mode;
 	to->file_weight = from->weight;
 	to->sharers = from->sharers;
 	if (!from->leaving) {
@@ -102,8 +102,7 @@ static int place_endpoint(struct plan_places *places, struct plan_listener *list
 	vec_foreach(endpoint, &listener->endpoints) {
 		uint32_t row = endpoint->row, generation = endpoint->generation;
 
-		if (!addr_equal(&endpoint->address, &content->address) ||
-		    endpoint->port != content->port)
+		if (!plan_is_same(endpoint, content))
 			continue;
 		*endpoint = *content;
 		endpoint->row = row;
@@ -167,14 +166,15 @@ static int build_endpoints(struct build *build, struct plan_listener *to,
 			};
 
 			fill_endpoint(&content, from, group, endpoint, build->overrides, facts);
-			r = check_target(facts, endpoint, err);
-			if (!r && endpoint->mode == WEIR_MODE_NAT)
+			r = from->http ? 0 : check_target(facts, endpoint, err);
+			if (!r && content.mode == WEIR_MODE_NAT)
 				r = plan_places_snat(plan, from, build->model, facts, &content,
 						     err);
 			r = r ?: plan_tunnel_fill(from, build->model, facts, &content, err);
 			if (plan_tunnel_is_mute(&content))
 				content.nexthop = (struct weir_nexthop){};
-			content.reachable = content.nexthop.egress;
+			/* Workers send by whatever way the host has. */
+			content.reachable = content.nexthop.egress || from->http;
 			if (!r)
 				r = place_endpoint(&build->places, to, &content, err);
 			if (r < 0)
@@ -242,7 +242,7 @@ static int build_listener(struct build *build, const struct listener *from, stru
 	r = plan_places_listener(&build->places, from, &to, err);
 	if (r < 0)
 		return err_at(err, r, "listener %s", from->name);
-	to->mode = from->mode;
+	to->mode = from->http ? WEIR_MODE_PROXY : from->mode;
 	r = check_affinity(to, from, err);
 	if (r < 0)
 		return r;
@@ -367,8 +367,7 @@ static bool reweigh_endpoint(struct plan_listener *to, const struct plan_endpoin
 	bool found = false;
 
 	vec_foreach(endpoint, &to->endpoints) {
-		if (!addr_equal(&endpoint->address, &content->address) ||
-		    endpoint->port != content->port)
+		if (!plan_is_same(endpoint, content))
 			continue;
 		endpoint->health = content->health;
 		if (!plan_in_block(to, endpoint->row)) {

@@ -268,6 +268,49 @@ int plan_shares_fold(const struct plan_listener *listener, enum plan_family fami
 	return 0;
 }
 
+static bool is_in(const struct plan_listener *listener, const struct plan_endpoint *endpoint,
+		  const char *group)
+{
+	return endpoint->state != WEIR_ENDPOINT_GONE && !strcmp(endpoint->group, group) &&
+	       plan_in_block(listener, endpoint->row);
+}
+
+int plan_shares_group(const struct plan_listener *listener, const char *group,
+		      struct plan_shares *ret)
+{
+	size_t room = listener->endpoints.count + 1;
+	_cleanup_(plan_shares_fini) struct plan_shares shares = {
+		.endpoints = calloc(room, sizeof(*shares.endpoints)),
+		.places = calloc(room, sizeof(*shares.places)),
+	};
+	bool usable = false;
+
+	if (!shares.endpoints || !shares.places)
+		return -ENOMEM;
+	vec_foreach(endpoint, &listener->endpoints)
+		if (is_in(listener, endpoint, group))
+			usable |= plan_is_usable(endpoint) && endpoint->weight;
+	for (size_t i = 0; i < listener->endpoints.count; i++) {
+		const struct plan_endpoint *endpoint = &listener->endpoints.items[i];
+		bool takes = usable ? plan_is_usable(endpoint) : listener->fail_open;
+
+		if (!is_in(listener, endpoint, group))
+			continue;
+		shares.places[shares.count] = i;
+		shares.endpoints[shares.count] = (struct maglev_endpoint){
+			.address = endpoint->address,
+			.port = endpoint->port,
+			.weight = takes ? endpoint->weight * WEIGHT_FINE / (endpoint->sharers ?: 1)
+					: 0,
+		};
+		shares.sum += shares.endpoints[shares.count++].weight;
+	}
+	shares.slots = maglev_size(shares.endpoints, shares.count);
+	*ret = shares;
+	shares = (struct plan_shares){};
+	return 0;
+}
+
 void plan_shares_fini(struct plan_shares *shares)
 {
 	free(shares->endpoints);

@@ -35,6 +35,10 @@ struct plan_shares {
  */
 int plan_shares_fold(const struct plan_listener *listener, enum plan_family family,
 		     const uint16_t *order, struct plan_shares *ret);
+
+/* The same of one group of an http listener alone, a virtual one; whoever it is that asks. */
+int plan_shares_group(const struct plan_listener *listener, const char *group,
+		      struct plan_shares *ret);
 void plan_shares_fini(struct plan_shares *shares);
 
 #endif

@@ -25,9 +25,8 @@ static void set_want(struct plan_listener *listener, const struct plan_shares *s
 static void open_left_behind(struct plan_listener *listener, const struct plan_endpoint *opened)
 {
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->state == WEIR_ENDPOINT_DEAD && endpoint->port == opened->port &&
-		    !plan_in_block(listener, endpoint->row) &&
-		    addr_equal(&endpoint->address, &opened->address))
+		if (endpoint->state == WEIR_ENDPOINT_DEAD && plan_is_same(endpoint, opened) &&
+		    !plan_in_block(listener, endpoint->row))
 			endpoint->state = WEIR_ENDPOINT_DRAINING;
 }
 
@@ -188,7 +187,8 @@ void plan_tables_drop(struct plan_listener *listener)
 static bool is_tracked(const struct plan_listener *listener)
 {
 	vec_foreach(endpoint, &listener->endpoints)
-		if (endpoint->mode != WEIR_MODE_NAT && endpoint->state != WEIR_ENDPOINT_GONE)
+		if (endpoint->mode != WEIR_MODE_NAT && endpoint->mode != WEIR_MODE_PROXY &&
+		    endpoint->state != WEIR_ENDPOINT_GONE)
 			return true;
 	return false;
 }
@@ -255,6 +255,52 @@ static int fold(struct plan_listener *listener, const struct plan_table *table,
 	return r;
 }
 
+/* Of a group that only a rule reaches; of requests, so clients of both families have all of it. */
+static int want_virtual(struct plan_listener *listener, const char *group)
+{
+	_cleanup_(plan_shares_fini) struct plan_shares shares = {};
+	int r = plan_shares_group(listener, group, &shares);
+
+	for (enum plan_family family = 0; !r && family < PLAN_FAMILIES; family++)
+		set_want(listener, &shares, &family);
+	return r;
+}
+
+/* Endpoints keep their place in the list, new ones come behind. */
+static bool same_wants(const struct plan_listener *before, const struct plan_listener *now)
+{
+	if (!before || before->endpoints.count != now->endpoints.count)
+		return false;
+	for (size_t i = 0; i < now->endpoints.count; i++)
+		if (memcmp(before->endpoints.items[i].want, now->endpoints.items[i].want,
+			   sizeof(now->endpoints.items[i].want)))
+			return false;
+	return true;
+}
+
+/* A listener of http has no slots: its workers choose by shares alone. */
+static int build_shares(const struct plan_listener *before, struct plan_listener *listener,
+			const bool has[PLAN_FAMILIES])
+{
+	int r = 0;
+
+	for (int family = 0; !r && family < PLAN_FAMILIES; family++) {
+		_cleanup_(plan_shares_fini) struct plan_shares shares = {};
+
+		if (has[family])
+			r = fold(listener, &listener->table[family], &shares);
+	}
+	vec_foreach(endpoint, &listener->endpoints)
+		if (!r && endpoint->state != WEIR_ENDPOINT_GONE && !endpoint->named &&
+		    endpoint->group_place >= listener->groups.count)
+			r = want_virtual(listener, endpoint->group);
+	if (!r)
+		open_up(listener);
+	listener->reshared = !same_wants(before, listener);
+	plan_tables_drop(listener);
+	return r;
+}
+
 /* Who is opened is known when the shares of all tables are, and no table is built before: it has to
  * know whose flows go on. */
 static int build_all(const struct plan_listener *before, struct plan_listener *listener,
@@ -291,6 +337,8 @@ int plan_tables_build(const struct plan_listener *before, struct plan_listener *
 
 	vec_foreach(address, &listener->addresses)
 		has[plan_family_of(address)] = true;
+	if (listener->mode == WEIR_MODE_PROXY)
+		return build_shares(before, listener, has);
 	for (int family = 0; family < PLAN_FAMILIES; family++)
 		if (!has[family])
 			drop_family(listener, family);

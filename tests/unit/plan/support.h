@@ -242,13 +242,16 @@ static inline uint16_t support_port(const struct listener *model, const struct e
 }
 
 static inline void support_check_endpoint(const struct plan_listener *listener,
+					  const struct endpoint_group *group,
 					  const struct endpoint *endpoint, uint16_t port,
 					  uint8_t weight)
 {
 	const struct plan_endpoint *placed = NULL;
 
 	vec_foreach(candidate, &listener->endpoints) {
-		if (!addr_equal(&candidate->address, &endpoint->address) || candidate->port != port)
+		if (!addr_equal(&candidate->address, &endpoint->address) ||
+		    candidate->port != port ||
+		    (listener->mode == WEIR_MODE_PROXY && strcmp(candidate->group, group->name)))
 			continue;
 		cr_assert_neq(candidate->state, WEIR_ENDPOINT_GONE);
 		if (candidate->row - listener->block >= listener->block_size) {
@@ -261,7 +264,8 @@ static inline void support_check_endpoint(const struct plan_listener *listener,
 	cr_assert(placed, "%s has no row", endpoint->name);
 	cr_assert_str_eq(placed->name, endpoint->name);
 	cr_assert_eq(placed->weight, weight);
-	cr_assert_eq(placed->mode, endpoint->mode);
+	cr_assert_eq(placed->mode,
+		     listener->mode == WEIR_MODE_PROXY ? WEIR_MODE_PROXY : endpoint->mode);
 	cr_assert_eq(placed->file_weight, endpoint->weight);
 	if (placed->state == WEIR_ENDPOINT_DEAD)
 		cr_assert_eq(placed->health.state, WEIR_HEALTH_ABNORMAL);
@@ -283,7 +287,7 @@ static inline void support_check(const struct plan *plan, const struct model *mo
 		vec_foreach(group, &listener->groups)
 			vec_foreach(endpoint, &group->endpoints)
 				support_check_endpoint(
-					placed, endpoint, support_port(listener, endpoint),
+					placed, group, endpoint, support_port(listener, endpoint),
 					overrides_weight(overrides, listener, group, endpoint));
 	}
 	vec_foreach(listener, &plan->listeners)
