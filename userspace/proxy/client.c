@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "proxy/client.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http/request.h"
+#include "http/rules.h"
+#include "proxy/preamble.h"
+#include "proxy/stream.h"
+
+#define PARKED_MS 2000	/* until a snapshot must name the listener */
+#define HEAD_MS	  10000 /* from a head's first byte to its last */
+#define LINGER_MS 2000
+#define ACCEPTS	  64 /* at once, before others have their turn */
+
+/* Where connections come from. */
+struct entrance {
+	struct conn conn;
+	struct engine *engine;
+	bool closed; /* there is no room for more */
+};
+
+static const struct head_limits limits = { .size = HEAD_SIZE_DEFAULT,
+					   .fields = MESSAGE_FIELDS_MAX };
+
+void client_patience(struct client *client, uint64_t ms)
+{
+	wheel_set(&client->engine->wheel, &client->timer, ms ? client->engine->now + ms : 0);
+}
+
+void client_close(struct client *client, bool reset)
+{
+	if (client->state == CLIENT_CLOSED)
+		return;
+	client->state = CLIENT_CLOSED;
+	conn_close(&client->conn, reset);
+	wheel_remove(&client->engine->wheel, &client->timer);
+	*client->link = client->next;
+	if (client->next)
+		client->next->link = client->link;
+	client->engine->client_count--;
+	engine_bury(client->engine, &client->conn);
+}
+
+const struct service *client_service(struct client *client)
+{
+	const struct setup *setup = client->engine->setup;
+
+	if (!setup || client->known == setup->number)
+		return client->service;
+	client->known = setup->number;
+	client->service = setup_find(setup, &client->who.local, client->who.local_port);
+	if (client->service)
+		client->who.trusted =
+			rules_trusts(client->service->listener->http, &client->who.addr);
+	return client->service;
+}
+
+/* ---- the end ---- */
+
+static void run_linger(struct client *client)
+{
+	struct conn *conn = &client->conn;
+
+	if (!conn_flush(conn)) {
+		if (conn->failed)
+			client_close(client, false);
+		return;
+	}
+	if (!client->finished) {
+		client->finished = true;
+		conn_finish(conn);
+		client_patience(client, LINGER_MS);
+	}
+	while (conn_receive(conn, client->engine->room, ENGINE_ROOM))
+		;
+	if (conn->ended || conn->failed)
+		client_close(client, false);
+}
+
+/*
+ * Closed at once, with bytes that nobody has read, the connection would be reset, and the answer
+ * perhaps lost on the way.
+ */
+void client_linger(struct client *client)
+{
+	client->state = CLIENT_LINGER;
+	client->stream = NULL;
+	bytes_fini(&client->conn.in);
+	client_patience(client, client_service(client)
+					? client->service->listener->http->request_timeout * 1000ull
+					: LINGER_MS);
+	run_linger(client);
+}
+
+/* ---- answers of our own ---- */
+
+void client_answer(struct client *client, struct answer *answer, bool whole)
+{
+	struct engine *engine = client->engine;
+	struct engine_exchange exchange = { .service = client_service(client),
+					    .status = answer->status };
+	ssize_t size;
+
+	answer->keep_alive = answer->keep_alive && whole && !engine->draining;
+	answer->date = time(NULL);
+	size = answer_write(answer, engine->text, ENGINE_ROOM);
+	if (size < 0 || conn_send(&client->conn, engine->text, size, NULL, 0)) {
+		client_close(client, true);
+		return;
+	}
+	exchange.answer_bytes = size;
+	if (exchange.service)
+		engine_count(engine, &exchange);
+	if (answer->keep_alive)
+		client_next(client);
+	else
+		client_linger(client);
+}
+
+static void refuse(struct client *client, int status)
+{
+	struct answer answer = { .status = status, .minor = 1 };
+
+	client_answer(client, &answer, false);
+}
+
+/* ---- requests ---- */
+
+void client_next(struct client *client)
+{
+	client->state = CLIENT_HEAD;
+	client->stream = NULL;
+	client->partial = false;
+	client->scanned = 0;
+	client_patience(client, client_service(client)
+					? client->service->listener->idle_timeout * 1000ull
+					: HEAD_MS);
+}
+
+/* What its rule says, where that is no endpoint. */
+static void answer_rule(struct client *client, const struct verdict *verdict)
+{
+	const struct request *request = &client->engine->request;
+	const struct http_rule *rule = verdict->rule;
+	struct answer answer = {
+		.keep_alive = request->keep_alive,
+		.head = request->method == METHOD_HEAD,
+		.minor = request->minor,
+		.status = verdict->kind == VERDICT_NOT_FOUND ? 404 : rule->code,
+	};
+
+	if (verdict->kind == VERDICT_REDIRECT)
+		answer.url = verdict->url;
+	if (verdict->kind == VERDICT_FIXED_RESPONSE && rule->body)
+		answer.body = SLICE(rule->body);
+	if (verdict->kind == VERDICT_FIXED_RESPONSE && rule->content_type)
+		answer.content_type = SLICE(rule->content_type);
+	client_answer(client, &answer, request->framing == FRAMING_NONE);
+}
+
+/* Of the bytes `used` are dealt with: what is behind them is kept. */
+static void keep_rest(struct client *client, const char *bytes, size_t used, size_t size)
+{
+	if (client->state != CLIENT_HEAD && client->state != CLIENT_STREAM)
+		return;
+	if (client->conn.in.size)
+		bytes_drop(&client->conn.in, used);
+	else if (bytes_add(&client->conn.in, bytes + used, size - used))
+		client_close(client, true);
+}
+
+/* A whole head; the bytes are in conn.in, or else in engine->room. */
+static void serve(struct client *client, char *bytes, size_t length, size_t size)
+{
+	struct engine *engine = client->engine;
+	struct verdict verdict = {};
+	ssize_t used = length;
+	int r;
+
+	if (!client_service(client)) { /* its listener is gone */
+		client_close(client, false);
+		return;
+	}
+	r = rules_match(client->service->rules, &engine->request, &client->who, &verdict);
+	if (r < 0) {
+		refuse(client, -r);
+		return;
+	}
+	switch (verdict.kind) {
+	case VERDICT_DROP:
+		client_close(client, true);
+		return;
+	case VERDICT_DEFAULT:
+	case VERDICT_FORWARD:
+		used = stream_begin(client, &verdict, bytes, length, size);
+		if (used < 0) {
+			struct answer answer = {
+				.status = -used,
+				.keep_alive = used == -503 && engine->request.keep_alive,
+				.head = engine->request.method == METHOD_HEAD,
+				.minor = engine->request.minor,
+			};
+
+			used = length;
+			client_answer(client, &answer, engine->request.framing == FRAMING_NONE);
+		}
+		break;
+	default:
+		answer_rule(client, &verdict);
+	}
+	keep_rest(client, bytes, used, size);
+}
+
+/* Reads and parses; false when there is nothing to do but to wait. */
+static bool read_head(struct client *client)
+{
+	struct engine *engine = client->engine;
+	struct conn *conn = &client->conn;
+	struct head head = { .scanned = client->scanned };
+	size_t size = 0;
+	int length;
+
+	if (!conn->in.size || client->partial) {
+		size = conn_receive(conn, engine->room, ENGINE_ROOM);
+		if (!size) {
+			if (conn->ended || conn->failed)
+				client_close(client, false);
+			return false;
+		}
+		if (conn->in.size && bytes_add(&conn->in, engine->room, size)) {
+			client_close(client, true);
+			return false;
+		}
+	}
+	head.bytes = conn->in.size ? bytes_at(&conn->in) : engine->room;
+	head.size = conn->in.size ?: size;
+	length = request_parse(&head, &limits, &engine->request);
+	if (length > 0) {
+		client->scanned = 0;
+		client->partial = false;
+		serve(client, (char *)head.bytes, length, head.size);
+		/* More of a body may be there, of which no event will tell. */
+		return client->state == CLIENT_HEAD ||
+		       (client->state == CLIENT_STREAM && !client->stream->up.ended);
+	}
+	if (length < 0) {
+		refuse(client, -length);
+		return false;
+	}
+	if (!conn->in.size && bytes_add(&conn->in, engine->room, size)) {
+		client_close(client, true);
+		return false;
+	}
+	if (!client->partial)
+		client_patience(client, HEAD_MS);
+	client->partial = true;
+	client->scanned = head.scanned;
+	return true;
+}
+
+/* ---- before the first request ---- */
+
+static void begin(struct client *client)
+{
+	const struct http *http;
+
+	if (!client_service(client)) {
+		client->state = CLIENT_PARKED;
+		client_patience(client, PARKED_MS);
+		return;
+	}
+	http = client->service->listener->http;
+	client->state = CLIENT_HEAD;
+	client_patience(client, HEAD_MS);
+	if (!http->proxy_sources.count)
+		return;
+	for (size_t i = 0; i < http->proxy_sources.count; i++)
+		if (addr_prefix_has(&http->proxy_sources.items[i], &client->who.addr))
+			client->state = CLIENT_PREAMBLE;
+	if (client->state != CLIENT_PREAMBLE)
+		client_close(client, true);
+}
+
+/* The PROXY protocol's header; false: it is not whole yet, or the connection is closed. */
+static bool read_preamble(struct client *client)
+{
+	struct conn *conn = &client->conn;
+	struct preamble preamble;
+	size_t size = conn_receive(conn, client->engine->room, ENGINE_ROOM);
+	ssize_t used;
+
+	if (!size || bytes_add(&conn->in, client->engine->room, size)) {
+		if (size || conn->ended || conn->failed)
+			client_close(client, false);
+		return false;
+	}
+	used = preamble_read(bytes_at(&conn->in), conn->in.size, &preamble);
+	if (used < 0)
+		client_close(client, true);
+	if (used <= 0)
+		return false;
+	if (preamble.known) {
+		client->who.addr = preamble.from;
+		client->port = preamble.from_port;
+		client->known = 0; /* whether that one is trusted is another question */
+	}
+	bytes_drop(&conn->in, used);
+	client->state = CLIENT_HEAD;
+	return true;
+}
+
+void client_run(struct client *client)
+{
+	if (client->again)
+		return;
+	for (;;) {
+		switch (client->state) {
+		case CLIENT_PREAMBLE:
+			if (!read_preamble(client))
+				return;
+			break;
+		case CLIENT_HEAD:
+			/* Whoever does not read answers is not asked for requests. */
+			if (!conn_flush(&client->conn)) {
+				if (client->conn.failed)
+					client_close(client, false);
+				return;
+			}
+			if (!read_head(client))
+				return;
+			break;
+		case CLIENT_STREAM:
+			stream_run(client->stream);
+			if (client->state != CLIENT_HEAD)
+				return;
+			break;
+		case CLIENT_LINGER:
+			run_linger(client);
+			return;
+		default:
+			return;
+		}
+	}
+}
+
+void client_expire(struct wheel_timer *timer)
+{
+	struct client *client = (struct client *)((char *)timer - offsetof(struct client, timer));
+
+	if (client->state == CLIENT_STREAM)
+		stream_expire(client->stream);
+	else if (client->state == CLIENT_HEAD && client->partial)
+		refuse(client, 408);
+	else
+		client_close(client, client->state == CLIENT_LINGER && client->conn.out.size);
+}
+
+void clients_follow(struct engine *engine)
+{
+	struct client *client, *next;
+
+	for (client = engine->clients; client; client = next) {
+		next = client->next;
+		if (client->state != CLIENT_PARKED)
+			continue;
+		begin(client);
+		client_run(client);
+	}
+}
+
+/* ---- accepting ---- */
+
+static void on_client(struct source *source, uint32_t events)
+{
+	struct client *client = (struct client *)source;
+
+	if (client->conn.fd < 0)
+		return;
+	conn_note(&client->conn, events);
+	client_run(client);
+}
+
+union any_address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+};
+
+static uint16_t read_address(const union any_address *from, struct addr *ret)
+{
+	if (from->any.sa_family == AF_INET) {
+		addr_from_raw(&from->four.sin_addr, 4, ret);
+		return ntohs(from->four.sin_port);
+	}
+	addr_from_raw(&from->six.sin6_addr, 16, ret);
+	return ntohs(from->six.sin6_port);
+}
+
+static void welcome(struct engine *engine, int fd, const union any_address *peer)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	union any_address local;
+	socklen_t size = sizeof(local);
+
+	if (!client || getsockname(fd, &local.any, &size) ||
+	    conn_open(&client->conn, engine->epoll, fd) < 0) {
+		close(fd);
+		free(client);
+		return;
+	}
+	client->conn.source.function = on_client;
+	client->engine = engine;
+	client->port = read_address(peer, &client->who.addr);
+	client->who.local_port = read_address(&local, &client->who.local);
+	client->next = engine->clients;
+	client->link = &engine->clients;
+	if (engine->clients)
+		engine->clients->link = &client->next;
+	engine->clients = client;
+	engine->client_count++;
+	begin(client);
+}
+
+static int entrance_watch(struct entrance *entrance, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = &entrance->conn.source };
+
+	entrance->closed = !events;
+	return epoll_ctl(entrance->engine->epoll, EPOLL_CTL_MOD, entrance->conn.fd, &event) ? -errno
+											    : 0;
+}
+
+void clients_admit(struct engine *engine)
+{
+	if (engine->entrance && engine->entrance->closed)
+		entrance_watch(engine->entrance, EPOLLIN);
+}
+
+static void on_entrance(struct source *source, uint32_t events)
+{
+	struct entrance *entrance = (struct entrance *)source;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS; i++) {
+		union any_address peer;
+		socklen_t size = sizeof(peer);
+		int fd = accept4(entrance->conn.fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+				entrance_watch(entrance, 0);
+			return;
+		}
+		welcome(entrance->engine, fd, &peer);
+	}
+}
+
+int client_listen(struct engine *engine, int listening)
+{
+	struct entrance *entrance = calloc(1, sizeof(*entrance));
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (!entrance)
+		return -ENOMEM;
+	entrance->conn.source.function = on_entrance;
+	entrance->conn.fd = listening;
+	entrance->engine = engine;
+	event.data.ptr = &entrance->conn.source;
+	if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, listening, &event)) {
+		free(entrance);
+		return -errno;
+	}
+	engine->entrance = entrance;
+	return 0;
+}

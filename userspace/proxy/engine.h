@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the connections of a worker share: the event loop, its clock and timers, room to work in,
+ * the setup in force, and the counters. One thread, nothing is locked.
+ *
+ *   client.c   accepts, reads heads, answers what needs no endpoint, keeps the connection
+ *   stream.c   one exchange: a request on to an endpoint, and the answer back
+ *   tunnel.c   moves the bodies
+ *   upstream.c connections to endpoints
+ *   setup.c    listeners, rules and endpoints, of a snapshot
+ */
+#ifndef WEIR_PROXY_ENGINE_H
+#define WEIR_PROXY_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+
+#include "http/head.h"
+#include "http/message.h"
+#include "proxy/conn.h"
+#include "proxy/setup.h"
+#include "proxy/wheel.h"
+
+#define ENGINE_ROOM (64 << 10)
+
+struct client;
+
+/* A pipe that nobody uses just now. */
+struct engine_pipe {
+	int ends[2];
+	struct engine_pipe *next;
+};
+
+struct engine {
+	int epoll;
+	uint64_t now; /* ms, of the last event */
+	bool draining;
+	bool stopped;
+	struct wheel wheel;
+	struct setup *setup; /* NULL: none yet */
+	struct upstreams *upstreams;
+	struct client *clients; /* all */
+	uint32_t client_count;
+	struct entrance *entrance; /* where they come from */
+	uint64_t tidied;	   /* ms */
+
+	/* In shared memory; entries as the maps have them. */
+	struct weir_http *listener_http, *endpoint_http;
+	uint32_t listeners, endpoints;
+
+	struct client **again; /* to be run once more, after others had their turn */
+	size_t again_count, again_room;
+	struct conn **dead; /* freed when nobody can refer to them any more */
+	size_t dead_count, dead_room;
+	struct engine_pipe *pipes;
+
+	/* Room for whoever works just now. */
+	struct request request;
+	struct response response;
+	char room[ENGINE_ROOM]; /* what has been read */
+	char text[ENGINE_ROOM]; /* what is about to be sent */
+};
+
+struct engine *engine_new(void);
+
+/* Handles events for as long as it takes, then waits for no longer than `most` ms. 0 or -errno. */
+int engine_turn(struct engine *engine, int most);
+
+/* The client has more to do at once, after others. */
+void engine_again(struct engine *engine, struct client *client);
+
+/* A closed connection's memory goes when the events at hand are over. */
+void engine_bury(struct engine *engine, struct conn *conn);
+
+/* Counts an answer of a listener and, with a target, of an endpoint. `bytes`: of the request and of
+ * the answer. */
+struct engine_exchange {
+	const struct service *service;
+	const struct target *target; /* NULL: answered here */
+	uint16_t status;	     /* 0: none was sent */
+	uint64_t request_bytes, answer_bytes;
+};
+void engine_count(struct engine *engine, const struct engine_exchange *exchange);
+
+/* A pipe, empty; NULL: there is none. Given back it must be empty, or `dirty`. */
+struct engine_pipe *engine_pipe_take(struct engine *engine);
+void engine_pipe_give(struct engine *engine, struct engine_pipe *pipe, bool dirty);
+
+#endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "proxy/setup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <weir/hash.h>
+
+#include "config/config.h"
+#include "http/rules.h"
+#include "plan/maglev.h"
+#include "proxy/upstream.h"
+
+/* A model with compiled rules, shared by the setups of one text. */
+struct setup_text {
+	unsigned references;
+	struct model *model;
+	struct rules **rules; /* by listener; NULL where it is none of http */
+};
+
+static void text_unref(struct setup_text *text)
+{
+	if (!text || --text->references)
+		return;
+	for (size_t i = 0; text->rules && i < text->model->listeners.count; i++)
+		rules_free(text->rules[i]);
+	free(text->rules);
+	model_free(text->model);
+	free(text);
+}
+DEFINE_CLEANUP(struct setup_text *, text_unref)
+
+static int text_new(const char *source, struct setup_text **ret, struct err *err)
+{
+	_cleanup_(text_unrefp) struct setup_text *text = calloc(1, sizeof(*text));
+	struct findings findings = {};
+	int r;
+
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	text->references = 1;
+	r = config_parse(source, strlen(source), &text->model, &findings);
+	findings_fini(&findings);
+	if (r < 0)
+		return err_set(err, r, "a configuration of another version");
+	text->rules = calloc(text->model->listeners.count + 1, sizeof(*text->rules));
+	if (!text->rules)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < text->model->listeners.count; i++) {
+		const struct listener *listener = &text->model->listeners.items[i];
+
+		r = listener->http ? rules_new(listener, &text->rules[i], err) : 0;
+		if (r < 0)
+			return r;
+	}
+	*ret = take_ptr(text);
+	return 0;
+}
+
+static void pool_fini(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		upstreams_unref(pool->targets[i].upstreams);
+	free(pool->targets);
+	free(pool->table);
+}
+
+static void service_fini(struct service *service)
+{
+	for (size_t i = 0; i < service->count; i++)
+		pool_fini(&service->pools[i]);
+	free(service->pools);
+	free(service->pool_of);
+}
+
+void setup_unref(struct setup *setup)
+{
+	if (!setup || --setup->references)
+		return;
+	for (size_t i = 0; i < setup->count; i++)
+		service_fini(&setup->services[i]);
+	free(setup->services);
+	lookup_fini(&setup->by_address);
+	text_unref(setup->text);
+	snapshot_free(setup->snapshot);
+	free(setup);
+}
+DEFINE_CLEANUP(struct setup *, setup_unref)
+
+struct setup *setup_ref(struct setup *setup)
+{
+	setup->references++;
+	return setup;
+}
+
+static int fill_pool(const struct snapshot_pool *from, struct upstreams **upstreams,
+		     struct pool *to)
+{
+	to->targets = calloc(from->targets.count + 1, sizeof(*to->targets));
+	if (!to->targets)
+		return -ENOMEM;
+	to->slots = from->slots;
+	if (getrandom(&to->turn, sizeof(to->turn), 0) < 0)
+		to->turn = 0;
+	vec_foreach(endpoint, &from->targets) {
+		struct target *target = &to->targets[to->count];
+
+		target->endpoint = endpoint;
+		target->upstreams = upstreams_get(upstreams, &endpoint->address, endpoint->port);
+		if (!target->upstreams)
+			return -ENOMEM;
+		to->count++;
+	}
+	return 0;
+}
+
+/* Which pool each group's requests go to. */
+static void map_groups(const struct snapshot_listener *from, struct service *service)
+{
+	for (size_t i = 0; i < service->listener->groups.count; i++)
+		for (size_t p = 1; p < from->pools.count; p++)
+			if (!strcmp(from->pools.items[p].group,
+				    service->listener->groups.items[i].name))
+				service->pool_of[i] = p;
+}
+
+static uint32_t hash_of(const struct addr *address, uint16_t port)
+{
+	return lookup_hash(port, address->bytes, sizeof(address->bytes));
+}
+
+static int fill_service(const struct snapshot_listener *from, struct upstreams **upstreams,
+			struct setup *setup)
+{
+	const struct model *model = setup->text->model;
+	const struct listener *listener = model_find_listener(model, from->name);
+	struct service *service = &setup->services[setup->count];
+	int r = 0;
+
+	if (!listener || !listener->http)
+		return 0;
+	service->listener = listener;
+	service->id = from->id;
+	service->rules = setup->text->rules[listener - model->listeners.items];
+	service->pools = calloc(from->pools.count, sizeof(*service->pools));
+	service->pool_of = calloc(listener->groups.count, sizeof(*service->pool_of));
+	setup->count++;
+	if (!service->pools || !service->pool_of)
+		return -ENOMEM;
+	vec_foreach(pool, &from->pools) {
+		r = r ?: fill_pool(pool, upstreams, &service->pools[service->count]);
+		service->count++;
+	}
+	map_groups(from, service);
+	vec_foreach(address, &listener->addresses)
+		r = r
+			    ?: lookup_add(&setup->by_address,
+					  hash_of(address, listener->ports.items[0].first),
+					  setup->count - 1);
+	return r;
+}
+
+int setup_new(struct snapshot *snapshot, const struct setup *before, struct upstreams **upstreams,
+	      struct setup **ret, struct err *err)
+{
+	_cleanup_(setup_unrefp) struct setup *setup = calloc(1, sizeof(*setup));
+	int r = 0;
+
+	if (!setup) {
+		snapshot_free(snapshot);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	setup->references = 1;
+	setup->number = before ? before->number + 1 : 1;
+	setup->snapshot = snapshot;
+	if (before && !strcmp(before->snapshot->text, snapshot->text)) {
+		setup->text = before->text;
+		setup->text->references++;
+	} else {
+		r = text_new(snapshot->text, &setup->text, err);
+	}
+	if (r < 0)
+		return r;
+	setup->services = calloc(snapshot->listeners.count + 1, sizeof(*setup->services));
+	if (!setup->services)
+		return err_set(err, -ENOMEM, "out of memory");
+	vec_foreach(listener, &snapshot->listeners)
+		r = r ?: fill_service(listener, upstreams, setup);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	*ret = take_ptr(setup);
+	return 0;
+}
+
+const struct service *setup_find(const struct setup *setup, const struct addr *address,
+				 uint16_t port)
+{
+	lookup_foreach(item, &setup->by_address, hash_of(address, port)) {
+		const struct service *service = &setup->services[item];
+
+		if (service->listener->ports.items[0].first != port)
+			continue;
+		vec_foreach(known, &service->listener->addresses)
+			if (addr_equal(known, address))
+				return service;
+	}
+	return NULL;
+}
+
+static bool fill_table(struct pool *pool)
+{
+	_cleanup_(freep) struct maglev_endpoint *endpoints =
+		calloc(pool->count + 1, sizeof(*endpoints));
+	_cleanup_(freep) uint16_t *table = calloc(pool->slots, sizeof(*table));
+
+	if (!endpoints || !table)
+		return false;
+	for (size_t i = 0; i < pool->count; i++)
+		endpoints[i] = (struct maglev_endpoint){
+			.address = pool->targets[i].endpoint->address,
+			.port = pool->targets[i].endpoint->port,
+			.weight = pool->targets[i].endpoint->weight,
+		};
+	if (maglev_fill(endpoints, pool->count, pool->slots, table))
+		return false;
+	pool->table = take_ptr(table);
+	return true;
+}
+
+/* A step through the table that meets every slot once in each round, neighbours far apart. */
+static uint32_t step(uint32_t slots)
+{
+	return (uint32_t)(slots * 0.6180339887498949) | 1;
+}
+
+const struct target *setup_choose(const struct setup *setup, const struct service *service,
+				  struct pool *pool, const struct addr *client,
+				  const struct target * not )
+{
+	uint32_t slot;
+
+	if (!pool->slots || (!pool->table && !fill_table(pool)))
+		return NULL;
+	if (service->listener->client_affinity) {
+		struct weir_flow flow = {};
+
+		memcpy(flow.src, client->bytes, sizeof(flow.src));
+		slot = weir_hash_client(&flow, setup->snapshot->hash_seed);
+	} else {
+		slot = pool->turn += step(pool->slots);
+	}
+	for (uint32_t i = 0; i < pool->slots; i++, slot++) {
+		const struct target *target = &pool->targets[pool->table[slot & (pool->slots - 1)]];
+
+		if (!not || target->upstreams != not ->upstreams)
+			return target;
+	}
+	return NULL;
+}

@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "proxy/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "http/response.h"
+#include "proxy/preamble.h"
+
+#define CONNECT_MS  5000
+#define FRESH_MS    15000 /* a connection that waited longer may be closing at its other end */
+#define CAREFUL_MS  1000  /* the same, for what cannot be sent again */
+#define UPLOAD_STEP 16384 /* bytes of a body that renew the patience with its client */
+
+enum {
+	UP,
+	DOWN
+};
+
+static const struct head_limits limits = { .size = HEAD_SIZE_DEFAULT,
+					   .fields = MESSAGE_FIELDS_MAX };
+
+/* ---- the end ---- */
+
+static void count(const struct stream *stream)
+{
+	const struct engine_exchange exchange = {
+		.service = stream->service,
+		.target = stream->target,
+		.status = stream->status,
+		.request_bytes = stream->head_bytes[UP] + stream->up.moved,
+		.answer_bytes = stream->head_bytes[DOWN] + stream->down.moved,
+	};
+
+	engine_count(stream->engine, &exchange);
+}
+
+static void drop_upstream(struct stream *stream)
+{
+	if (!stream->upstream)
+		return;
+	upstream_close(stream->upstream);
+	stream->upstream = NULL;
+}
+
+static void stream_free(struct stream *stream)
+{
+	drop_upstream(stream);
+	tunnel_fini(&stream->up, stream->engine);
+	tunnel_fini(&stream->down, stream->engine);
+	bytes_fini(&stream->request);
+	setup_unref(stream->setup);
+	free(stream);
+}
+
+/* Both connections go; the client sees that something is missing. */
+static void break_off(struct stream *stream)
+{
+	struct client *client = stream->client;
+
+	count(stream);
+	stream_free(stream);
+	client_close(client, true);
+}
+
+/* No answer can be had, and none has begun. */
+static void give_up(struct stream *stream, uint16_t status)
+{
+	struct client *client = stream->client;
+	struct answer answer = {
+		.status = status,
+		.keep_alive = stream->keep_alive,
+		.head = stream->method == METHOD_HEAD,
+		.minor = stream->minor,
+	};
+	bool whole = stream->up.ended && !stream->up.piped;
+
+	stream_free(stream);
+	client_answer(client, &answer, whole);
+}
+
+static bool is_done(const struct tunnel *tunnel)
+{
+	return tunnel->ended && !tunnel->piped;
+}
+
+/* The endpoint has said everything: its connection is free for others before the client has it. */
+static void release(struct stream *stream)
+{
+	struct upstream *upstream = stream->upstream;
+
+	if (!upstream)
+		return;
+	if (!stream->reusable || !is_done(&stream->up) || upstream->conn.out.size ||
+	    upstream->conn.in.size || stream->deaf) {
+		drop_upstream(stream);
+		return;
+	}
+	stream->upstream = NULL;
+	upstream_keep(upstream);
+}
+
+static void finish(struct stream *stream)
+{
+	struct client *client = stream->client;
+	bool next = stream->keep_alive && is_done(&stream->up) && !stream->upgraded;
+
+	count(stream);
+	stream_free(stream);
+	if (next)
+		client_next(client);
+	else
+		client_linger(client);
+}
+
+/* ---- to the endpoint ---- */
+
+static int send_request(struct stream *stream)
+{
+	int r = conn_send(&stream->upstream->conn, bytes_at(&stream->request), stream->request.size,
+			  NULL, 0);
+
+	if (!stream->whole)
+		bytes_fini(&stream->request);
+	return r;
+}
+
+/* Says on whose behalf the connection is, which then serves no other client. */
+static int announce(struct stream *stream)
+{
+	const struct client *client = stream->client;
+	uint8_t version = stream->target->endpoint->proxy_protocol;
+	char text[PREAMBLE_MAX];
+	const struct preamble preamble = {
+		.from = client->who.addr,
+		.to = client->who.local,
+		.from_port = client->port,
+		.to_port = client->who.local_port,
+	};
+
+	if (!version)
+		return 0;
+	return bytes_add(&stream->upstream->conn.out, text,
+			 preamble_write(&preamble, version, text));
+}
+
+/* 0, or -errno. */
+static int reach(struct stream *stream)
+{
+	uint64_t most = message_is_idempotent(stream->method) ? FRESH_MS : CAREFUL_MS;
+	struct upstreams *to = stream->target->upstreams;
+	int r = 0;
+
+	/* What fails on one that has waited is not tried on another of these. */
+	if (!stream->retried && !stream->target->endpoint->proxy_protocol)
+		stream->upstream = upstream_take(to, stream->engine, most);
+	if (!stream->upstream)
+		r = upstream_connect(to, stream->engine, &stream->upstream);
+	if (r < 0)
+		return r;
+	stream->upstream->stream = stream;
+	if (!stream->upstream->connecting)
+		return send_request(stream);
+	client_patience(stream->client, CONNECT_MS);
+	return announce(stream);
+}
+
+static bool may_retry(const struct stream *stream)
+{
+	bool sent = stream->upstream && !stream->upstream->connecting;
+
+	if (stream->retried || stream->heard || stream->answering)
+		return false;
+	return !sent || (stream->whole && message_is_idempotent(stream->method));
+}
+
+static void request_patience(struct stream *stream)
+{
+	client_patience(stream->client, stream->service->listener->http->request_timeout * 1000ull);
+}
+
+/* The endpoint cannot be reached, or has said nothing: another is tried, or the client is told. */
+static void fail(struct stream *stream, uint16_t status)
+{
+	const struct target *failed = stream->target, *other;
+
+	while (may_retry(stream)) {
+		stream->retried = true;
+		drop_upstream(stream);
+		other = setup_choose(stream->setup, stream->service, stream->pool,
+				     &stream->client->who.addr, failed);
+		stream->target = other ?: failed;
+		if (!reach(stream)) {
+			if (!stream->upstream->connecting)
+				request_patience(stream);
+			return;
+		}
+	}
+	if (stream->answering) {
+		break_off(stream);
+		return;
+	}
+	give_up(stream, status);
+}
+
+/* ---- beginning ---- */
+
+static struct pool *pool_for(const struct service *service, const struct verdict *verdict)
+{
+	return verdict->kind == VERDICT_FORWARD ? &service->pools[service->pool_of[verdict->group]]
+						: &service->pools[0];
+}
+
+/* The head as the endpoint gets it, and behind it what there is of the body. Returns how many bytes
+ * are used, or minus a status. */
+static ssize_t write_request(struct stream *stream, const struct verdict *verdict, char *bytes,
+			     size_t length, size_t size)
+{
+	const struct request *request = &stream->engine->request;
+	size_t body = size - length;
+	char host[ADDR_PORT_TEXT_MAX];
+	struct forward_request forward = {
+		.request = request,
+		.client = &stream->client->who,
+		.http = stream->service->listener->http,
+		.rule = verdict->kind == VERDICT_FORWARD ? verdict->rule : NULL,
+		.rewrite = verdict->kind == VERDICT_FORWARD ? &verdict->rewrite : NULL,
+		.host = host,
+		.keep_alive = !stream->target->endpoint->proxy_protocol,
+	};
+	ssize_t written, used;
+
+	host[0] = '\0';
+	if (!request->authority.size)
+		addr_print_port(&stream->target->endpoint->address, stream->target->endpoint->port,
+				host);
+	written = forward_request(&forward, stream->engine->text, ENGINE_ROOM);
+	if (written < 0)
+		return -431;
+	used = tunnel_take(&stream->up, bytes + length, &body);
+	if (used < 0)
+		return -400;
+	stream->whole = stream->up.ended;
+	if (bytes_reserve(&stream->request, written + body) ||
+	    bytes_add(&stream->request, stream->engine->text, written) ||
+	    bytes_add(&stream->request, bytes + length, body))
+		return -503;
+	return (ssize_t)length + used;
+}
+
+static struct stream *stream_new(struct client *client, const struct verdict *verdict)
+{
+	const struct request *request = &client->engine->request;
+	struct setup *setup = client->engine->setup;
+	struct pool *pool = pool_for(client->service, verdict);
+	const struct target *target =
+		setup_choose(setup, client->service, pool, &client->who.addr, NULL);
+	struct stream *stream = target ? calloc(1, sizeof(*stream)) : NULL;
+
+	if (!stream)
+		return NULL;
+	stream->engine = client->engine;
+	stream->client = client;
+	stream->setup = setup_ref(setup);
+	stream->service = client->service;
+	stream->pool = pool;
+	stream->target = target;
+	stream->method = request->method;
+	stream->minor = request->minor;
+	stream->keep_alive = request->keep_alive;
+	stream->upgrade = request->upgrade.size;
+	tunnel_init(&stream->up, request->framing, request->content_length);
+	return stream;
+}
+
+ssize_t stream_begin(struct client *client, const struct verdict *verdict, char *bytes,
+		     size_t length, size_t size)
+{
+	struct stream *stream = stream_new(client, verdict);
+	ssize_t used;
+
+	if (!stream)
+		return -503;
+	stream->head_bytes[UP] = length;
+	used = write_request(stream, verdict, bytes, length, size);
+	if (used < 0) {
+		stream_free(stream);
+		return used;
+	}
+	client->state = CLIENT_STREAM;
+	client->stream = stream;
+	request_patience(stream);
+	if (reach(stream) < 0)
+		fail(stream, 502);
+	return used;
+}
+
+/* ---- the endpoint's answer ---- */
+
+/* All that belongs to its head has been read. */
+static void used_up(struct conn *conn, const char *bytes, size_t used, size_t size)
+{
+	if (conn->in.size)
+		bytes_drop(&conn->in, used);
+	else
+		conn->failed |= bytes_add(&conn->in, bytes + used, size - used) < 0;
+}
+
+static void become_tunnel(struct stream *stream)
+{
+	stream->upgraded = true;
+	tunnel_fini(&stream->up, stream->engine);
+	tunnel_init(&stream->up, FRAMING_CLOSE, 0);
+}
+
+/* How the client's connection goes on after the answer. */
+static bool stays(const struct stream *stream)
+{
+	const struct response *response = &stream->engine->response;
+
+	return stream->keep_alive && is_done(&stream->up) && !stream->engine->draining &&
+	       !stream->client->conn.ended && response->framing != FRAMING_CLOSE &&
+	       !(response->framing == FRAMING_CHUNKED && !stream->minor);
+}
+
+/* To the client: the head, and what there is of the body. 0 or -errno. */
+static int begin_answer(struct stream *stream, char *bytes, size_t length, size_t size)
+{
+	struct engine *engine = stream->engine;
+	const struct response *response = &engine->response;
+	struct forward_response forward = { .response = response, .minor = stream->minor };
+	size_t body = size - length;
+	ssize_t written, used;
+
+	forward.keep_alive = response->status == 101 || stays(stream);
+	tunnel_init(&stream->down, response->status == 101 ? FRAMING_CLOSE : response->framing,
+		    response->content_length);
+	stream->down.bare = response->framing == FRAMING_CHUNKED && !stream->minor;
+	written = forward_response(&forward, engine->text, ENGINE_ROOM);
+	used = tunnel_take(&stream->down, bytes + length, &body);
+	if (written < 0 || used < 0)
+		return -EBADMSG;
+	stream->answering = true;
+	stream->status = response->status;
+	stream->keep_alive = forward.keep_alive;
+	stream->reusable = response->keep_alive;
+	stream->head_bytes[DOWN] = written;
+	if (response->status == 101)
+		become_tunnel(stream);
+	if (conn_send(&stream->client->conn, engine->text, written, bytes + length, body))
+		return -EPIPE;
+	used_up(&stream->upstream->conn, bytes, length + used, size);
+	bytes_fini(&stream->request);
+	return 0;
+}
+
+/* An interim answer goes on to clients that know of such. */
+static int pass_interim(struct stream *stream, const char *bytes, size_t length, size_t size)
+{
+	struct engine *engine = stream->engine;
+	const struct forward_response forward = {
+		.response = &engine->response,
+		.minor = stream->minor,
+		.keep_alive = true,
+	};
+	ssize_t written = stream->minor ? forward_response(&forward, engine->text, ENGINE_ROOM) : 0;
+
+	if (written < 0)
+		return -EBADMSG;
+	if (conn_send(&stream->client->conn, engine->text, written, NULL, 0))
+		return -EPIPE;
+	used_up(&stream->upstream->conn, bytes, length, size);
+	return 0;
+}
+
+/* Reads what the endpoint says: 1: a head is dealt with; 0: more is needed; -EBADMSG: this is no
+ * answer; -ECONNRESET: there will be none; -EPIPE: the client is gone. */
+static int read_answer(struct stream *stream)
+{
+	const struct response_to to = { .method = stream->method, .upgrade = stream->upgrade };
+	struct engine *engine = stream->engine;
+	struct conn *conn = &stream->upstream->conn;
+	struct head head = { .scanned = stream->scanned };
+	size_t size = 0;
+	int length;
+
+	if (!conn->in.size || stream->partial) {
+		size = conn_receive(conn, engine->room, ENGINE_ROOM);
+		if (!size)
+			return conn->ended || conn->failed ? -ECONNRESET : 0;
+		if (conn->in.size && bytes_add(&conn->in, engine->room, size))
+			return -ENOMEM;
+	}
+	stream->heard = true;
+	head.bytes = conn->in.size ? bytes_at(&conn->in) : engine->room;
+	head.size = conn->in.size ?: size;
+	length = response_parse(&head, &limits, &to, &engine->response);
+	if (length < 0)
+		return -EBADMSG;
+	stream->partial = !length;
+	stream->scanned = length ? 0 : head.scanned;
+	if (!length)
+		return !conn->in.size && bytes_add(&conn->in, engine->room, size) ? -ENOMEM : 1;
+	if (engine->response.interim)
+		return pass_interim(stream, head.bytes, length, head.size) ?: 1;
+	return begin_answer(stream, (char *)head.bytes, length, head.size) ?: 1;
+}
+
+/* ---- moving on ---- */
+
+/* Has the connection come about? */
+static bool is_connected(struct stream *stream)
+{
+	struct upstream *upstream = stream->upstream;
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	if (!upstream->connecting)
+		return true;
+	if (!upstream->conn.writable && !upstream->conn.readable)
+		return false;
+	getsockopt(upstream->conn.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	if (error || upstream->conn.failed) {
+		fail(stream, 502);
+		return false;
+	}
+	upstream->connecting = false;
+	request_patience(stream);
+	if (send_request(stream)) {
+		fail(stream, 502);
+		return false;
+	}
+	return true;
+}
+
+/* The request's body. False: the stream is gone. */
+static bool run_up(struct stream *stream, bool *more)
+{
+	int r;
+
+	if (!stream->upstream || stream->deaf || !stream->upstream->conn.writable)
+		return true;
+	r = tunnel_run(&stream->up, stream->engine, &stream->client->conn, &stream->upstream->conn);
+	*more |= r > 0;
+	if (r == -EPIPE) { /* it may have answered all the same */
+		stream->deaf = true;
+		stream->upstream->conn.failed = false;
+		stream->upstream->conn.readable = true;
+		return true;
+	}
+	if (r < 0 && stream->answering) {
+		break_off(stream);
+		return false;
+	}
+	if (r == -EBADMSG) {
+		stream->keep_alive = false;
+		stream->up.ended = false;
+		give_up(stream, 400);
+		return false;
+	}
+	if (r < 0) { /* the client has gone, in the middle of its request */
+		break_off(stream);
+		return false;
+	}
+	if (stream->upgraded && is_done(&stream->up) && !stream->finished[UP]) {
+		stream->finished[UP] = true;
+		conn_finish(&stream->upstream->conn);
+	}
+	return true;
+}
+
+/* The answer. False: the stream is gone. */
+static bool run_down(struct stream *stream, bool *more)
+{
+	bool upgrading = !stream->upgraded;
+	int r = 1;
+
+	while (r > 0 && !stream->answering)
+		r = read_answer(stream);
+	if (!stream->answering) {
+		if (r == -ECONNRESET)
+			fail(stream, 502);
+		else if (r == -EPIPE)
+			break_off(stream);
+		else if (r < 0)
+			give_up(stream, 502);
+		return !r;
+	}
+	if (r >= 0 && stream->upstream)
+		r = tunnel_run(&stream->down, stream->engine, &stream->upstream->conn,
+			       &stream->client->conn);
+	*more |= r > 0 || (upgrading && stream->upgraded);
+	if (r < 0) {
+		break_off(stream);
+		return false;
+	}
+	if (stream->upgraded && is_done(&stream->down) && !stream->finished[DOWN] &&
+	    conn_flush(&stream->client->conn)) {
+		stream->finished[DOWN] = true;
+		conn_finish(&stream->client->conn);
+	}
+	return true;
+}
+
+/* Whoever sends or takes something is given more time; of a body's client that is not a trickle. */
+static void renew(struct stream *stream)
+{
+	const struct listener *listener = stream->service->listener;
+	uint64_t up = stream->up.moved - stream->seen[UP];
+	uint64_t down = stream->down.moved - stream->seen[DOWN];
+
+	if (stream->upgraded ? !up && !down : up < UPLOAD_STEP && !down)
+		return;
+	stream->seen[UP] = stream->up.moved;
+	stream->seen[DOWN] = stream->down.moved;
+	client_patience(stream->client, stream->upgraded
+						? listener->http->upgrade_idle_timeout * 1000ull
+						: listener->http->request_timeout * 1000ull);
+}
+
+static bool is_over(const struct stream *stream)
+{
+	if (!stream->answering || !is_done(&stream->down))
+		return false;
+	return !stream->upgraded || (is_done(&stream->up) && !stream->client->conn.out.size);
+}
+
+void stream_run(struct stream *stream)
+{
+	bool more = false;
+
+	if (stream->client->conn.failed) {
+		break_off(stream);
+		return;
+	}
+	if (stream->upstream && !is_connected(stream))
+		return;
+	if (!run_up(stream, &more) || !run_down(stream, &more))
+		return;
+	if (is_over(stream)) {
+		release(stream);
+		finish(stream);
+		return;
+	}
+	renew(stream);
+	if (more)
+		engine_again(stream->engine, stream->client);
+}
+
+void stream_expire(struct stream *stream)
+{
+	if (stream->upgraded || stream->answering)
+		break_off(stream);
+	else if (stream->upstream && stream->upstream->connecting)
+		fail(stream, 504);
+	else
+		give_up(stream, is_done(&stream->up) ? 504 : 408);
+}

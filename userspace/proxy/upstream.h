@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Connections of a worker to endpoints. One that is free waits for the next request to the same
+ * address, the one that was used last first; the others go after a while.
+ */
+#ifndef WEIR_PROXY_UPSTREAM_H
+#define WEIR_PROXY_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+#include "proxy/conn.h"
+
+struct engine;
+struct stream;
+
+struct upstream {
+	struct conn conn; /* the first: see struct source */
+	struct engine *engine;
+	struct upstreams *to;
+	struct stream *stream;	       /* whose exchange it is; NULL: it waits */
+	struct upstream *next, **link; /* among those that wait */
+	uint64_t since;		       /* ms: waits since then */
+	bool connecting;
+	bool used; /* it has been answered on before */
+};
+
+/* All connections to an address and port. */
+struct upstreams {
+	struct addr address;
+	uint16_t port;
+	unsigned references;	  /* of targets in setups, and of connections */
+	struct upstream *waiting; /* the last used first */
+	struct upstreams *next, **link;
+};
+
+/* Finds or makes it, in a list of all; a reference is the caller's. NULL without memory. */
+struct upstreams *upstreams_get(struct upstreams **all, const struct addr *address, uint16_t port);
+void upstreams_unref(struct upstreams *upstreams);
+
+/* One that waits, for no longer than `most` (ms); NULL: there is none. */
+struct upstream *upstream_take(struct upstreams *upstreams, struct engine *engine, uint64_t most);
+
+/* A new one, still connecting. 0 or -errno. */
+int upstream_connect(struct upstreams *upstreams, struct engine *engine, struct upstream **ret);
+
+/* After a whole answer: it waits for the next request. */
+void upstream_keep(struct upstream *upstream);
+
+/* Of no more use. */
+void upstream_close(struct upstream *upstream);
+
+/* Closes those that have waited too long. */
+void upstreams_tidy(struct upstreams *all, uint64_t now);
+
+#endif
