@@ -47,7 +47,7 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all bench bench-control bench-live help deps fuzz test test-kernels demo lab lab-down lint format mutate install clean packages
+.PHONY: all bench bench-control bench-live help deps fuzz test test-kernels demo demo-http lab lab-down lint format mutate install clean packages
 
 all: $(O)/weir $(BPF_OBJECTS) $(O)/generated/weir.8 $(O)/generated/weir.yaml.5 $(O)/generated/weir-metrics.7 ## build $(O)/weir and the BPF objects
 
@@ -55,7 +55,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # On a fresh machine `demo` and `test` install what is missing; other goals only name it.
-ifneq ($(filter demo lab deps $(TEST_GOALS),$(MAKECMDGOALS)),)
+ifneq ($(filter demo demo-http lab deps $(TEST_GOALS),$(MAKECMDGOALS)),)
 packages:
 	$(Q)tools/deps
 else
@@ -224,6 +224,9 @@ mutate: packages ## plant defects one at a time; each must make a test fail
 
 demo: $(O)/weir $(PEERS) $(TEST_BPF) ## install, build, show the main job on real traffic
 	$(Q)BUILD=$(O) tools/demo
+
+demo-http: $(O)/weir $(PEERS) $(TEST_BPF) ## install, build, show forwarding rules on real requests
+	$(Q)BUILD=$(O) tools/demo-http
 
 lab: $(O)/weir $(PEERS) $(TEST_BPF) ## the demo's namespaces, with a prompt (lab-down removes them)
 	$(Q)BUILD=$(O) tools/lab up --shell

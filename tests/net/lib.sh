@@ -247,7 +247,8 @@ nginx_stop() { kill "$(<"$LAB_DIR/$1/pid")"; }
 # nginx_config NAME DIR
 nginx_config() {
 	local locations="location / { return 200 '$1\\n'; } location = /big { root $2; }
-		location = /client { return 200 '\$remote_addr\\n'; }"
+		location = /client { return 200 '\$remote_addr\\n'; }
+		location = /forwarded { return 200 '\$http_x_forwarded_for\\n'; }"
 	cat <<-END
 		daemon off;
 		master_process off;
@@ -548,6 +549,39 @@ lab_config() {
 	lab_listener names udp 53 "$@"
 }
 
+# http_config WEIGHT WEIGHT [RULE...]: `web`, a listener of http on both VIPs: ep1 and ep2 in its default
+# group, with these weights, ep3 in a virtual one.
+http_config() {
+	cat <<-END
+		version: 1
+		interfaces: [eth0${LAB_TWO_ARM:+, eth1}]
+		listeners:
+		  - name: web
+		    protocol: http
+		    address: [$VIP4, "$VIP6"]
+		    port: 80
+		    request_timeout: 5s
+		    rule_order: domain_first
+		    endpoint_groups:
+		      - name: main
+		        endpoints:
+		          - { name: ep1, address: $(endpoint_address ep1 4), port: 80, weight: $1 }
+		          - { name: ep2, address: "$(endpoint_address ep2 6)", port: 80, weight: $2 }
+		      - name: api
+		        type: virtual
+		        endpoints: [{ name: ep3, address: $(endpoint_address ep3 4), port: 80 }]
+		    forwarding_rules:
+		      - { host: api.example.com, path: "/v2/*", forward: api }
+		      - { host: old.example.com, redirect: { url: "https://www.example.com\${path}?\${query}", code: 301 } }
+		      - { path: /status, fixed_response: { code: 200, body: "all is well" } }
+	END
+	shift 2
+	while (($#)); do
+		echo "      - $1"
+		shift
+	done
+}
+
 # daemon_start CONFIG [native|generic]: `weir run` until it answers. Started as root, it becomes
 # $DAEMON_USER with the capabilities that it needs, as it would on an operator's host.
 daemon_start() {
@@ -556,7 +590,7 @@ daemon_start() {
 	DAEMONS=$((DAEMONS + 1))
 	DAEMON_LOG=$LAB_DIR/daemon-$DAEMONS.log
 	spawn "$DAEMON_LOG" "$BALANCER" env WEIR_INSTANCE="$(instance)" \
-		"$WEIR" run -c "$config" --user "$DAEMON_USER" "${option[@]}"
+		"$WEIR" run -c "$config" --user "$DAEMON_USER" --http-user daemon "${option[@]}"
 	DAEMON=$SPAWNED
 	wait_for daemon_ready_or_dead 20 || die "the daemon is not ready after $((20 * PATIENCE)) s"
 	kill -0 "$DAEMON" 2>/dev/null || die "the daemon did not start: $(tail -n 3 "$DAEMON_LOG")"

@@ -12,6 +12,7 @@
 #include "daemon/daemon.h"
 #include "daemon/state.h"
 #include "daemon/world.h"
+#include "daemon/workers.h"
 #include "dataplane/attach.h"
 #include "dataplane/decap.h"
 #include "dataplane/sync.h"
@@ -242,6 +243,7 @@ int cli_down(const struct cli *cli, struct err *err)
 		return r;
 	leave_host(cli, !access(pins, F_OK));
 	confirm_clear(cli->instance);
+	workers_end(cli->instance);
 	r = object_unpin(cli->instance, err);
 	r = r ?: decap_unpin(cli->instance, err);
 	if (r < 0)

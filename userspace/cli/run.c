@@ -20,6 +20,9 @@ int cli_run(const struct cli *cli, struct err *err)
 			options.generic = true;
 		} else if (!strcmp(argument, "--prepare")) {
 			prepare = true;
+		} else if (value && !strcmp(argument, "--http-user")) {
+			options.http_user = value;
+			i++;
 		} else if (!value || (strcmp(argument, "-c") && strcmp(argument, "-i") &&
 				      strcmp(argument, "--user"))) {
 			return err_set(err, CLI_USAGE, "run: unexpected '%.40s'", argument);

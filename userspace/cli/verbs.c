@@ -2,8 +2,8 @@
 #include "cli/verbs.h"
 
 const struct verb verbs[] = {
-	{ "run", "-c FILE [-i IF]... [--generic] [--user USER]", "the daemon, in the foreground",
-	  cli_run, "--prepare" },
+	{ "run", "-c FILE [-i IF]... [--generic] [--user USER] [--http-user USER]",
+	  "the daemon, in the foreground", cli_run, "--prepare" },
 	{ "check", "FILE", "all errors and warnings of a configuration file", cli_check },
 	{ "plan", "[FILE] [--exit-code]",
 	  "what apply would change, and what someone else has changed", cli_plan },

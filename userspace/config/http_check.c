@@ -156,9 +156,10 @@ static void check_http(struct report *report, struct tree_node *listener,
 {
 	struct tree_node *protocol = fields_get(listener, LISTENER_PROTOCOL);
 
-	tree_warning(report, protocol,
-		     "this version does not serve %s yet: weir run and weir apply refuse the file",
-		     protocol->text);
+	if (!strcmp(protocol->text, "https"))
+		tree_warning(report, protocol,
+			     "this version does not serve https yet: weir run and weir apply "
+			     "refuse the file");
 	check_one_port(report, listener);
 	check_mode(report, listener, LISTENER_MODE);
 	check_tls(report, listener);

@@ -14,6 +14,7 @@
 #include "daemon/metrics.h"
 #include "daemon/naming.h"
 #include "daemon/repair.h"
+#include "daemon/workers.h"
 #include "daemon/world.h"
 #include "dataplane/sync.h"
 #include "util/log.h"
@@ -35,19 +36,29 @@ void change_listeners_fini(struct change_listeners *listeners)
 	vec_free(&listeners->list);
 }
 
+static const char *unserved(const struct listener *listener)
+{
+	if (listener->http->tls)
+		return "https";
+	vec_foreach(group, &listener->groups)
+		if (group->backend_https)
+			return "backend_protocol: https";
+	return NULL;
+}
+
 /* What the language has, and this version does not do yet: then *model is NULL. */
 static int check_served(const char *name, struct model **model, struct err *err)
 {
 	int r = 0;
 
 	vec_foreach(listener, &(*model)->listeners) {
-		if (!listener->http || r)
-			continue;
-		r = err_set(
-			err, -EBADMSG,
-			"%s: listener '%s': this version does not serve http and https; nothing "
-			"has changed",
-			name, listener->name);
+		const char *missing = listener->http ? unserved(listener) : NULL;
+
+		if (missing && !r)
+			r = err_set(err, -EBADMSG,
+				    "%s: listener '%s': this version does not serve %s; nothing "
+				    "has changed",
+				    name, listener->name, missing);
 	}
 	if (r < 0)
 		model_free(take_ptr(*model));
@@ -231,7 +242,8 @@ static int put_in_force(struct daemon *daemon, const struct model *model,
 			  &facts.locations, err);
 	if (!r && !accepted)
 		r = checkup_prepare(daemon->checkup, model, err)
-			    ?: world_check(daemon->nl, model, &facts, err);
+			    ?: world_check(daemon->nl, model, &facts, err)
+			    ?: workers_check(daemon, model, err);
 	r = r ?: plan_build(model, overrides, &facts, daemon->plan, &next, err);
 	facts.locations = NULL; /* theirs who found it */
 	r = r ?: enforce(daemon, &next, change, err);
@@ -351,6 +363,7 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	overrides_fini(&daemon->state.overrides);
 	daemon->state.overrides = overrides;
 	overrides = (struct overrides){};
+	workers_follow(daemon, true);
 	remember(daemon, origin);
 	metrics_follow(daemon->metrics);
 	return 0;
@@ -399,13 +412,18 @@ int change_overrides(struct daemon *daemon, struct overrides *overrides,
 	overrides_fini(&daemon->state.overrides);
 	daemon->state.overrides = *overrides;
 	*overrides = (struct overrides){};
+	workers_follow(daemon, true);
 	return 0;
 }
 
 int change_verdicts(struct daemon *daemon, const struct change_listeners *listeners,
 		    struct change *change, struct err *err)
 {
-	return put_overrides_in_force(daemon, &daemon->state.overrides, listeners, change, err);
+	int r = put_overrides_in_force(daemon, &daemon->state.overrides, listeners, change, err);
+
+	if (!r)
+		workers_follow(daemon, false);
+	return r;
 }
 
 int change_world(struct daemon *daemon, struct err *err)
@@ -414,5 +432,7 @@ int change_world(struct daemon *daemon, struct err *err)
 	int r = put_in_force(daemon, daemon->model, &daemon->state.overrides, true, &change, err);
 
 	change_fini(&change);
+	if (!r)
+		workers_follow(daemon, false);
 	return r;
 }

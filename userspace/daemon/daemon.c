@@ -24,6 +24,7 @@
 #include "daemon/privileges.h"
 #include "daemon/service.h"
 #include "daemon/upkeep.h"
+#include "daemon/workers.h"
 #include "daemon/world.h"
 #include "dataplane/attach.h"
 #include "dataplane/sync.h"
@@ -39,6 +40,7 @@ static void daemon_fini(struct daemon *daemon)
 	metrics_stop(daemon->metrics);
 	admin_stop(daemon->admin);
 	upkeep_stop(daemon->upkeep);
+	workers_stop(daemon);
 	checkup_stop(daemon->checkup);
 	naming_stop(daemon->naming);
 	locating_stop(daemon->locating);
@@ -52,6 +54,7 @@ static void daemon_fini(struct daemon *daemon)
 	object_close(daemon->object);
 	nl_free(daemon->nl);
 	loop_free(daemon->loop);
+	spawner_stop(&daemon->spawner);
 }
 
 /* INSTANCE/lock, made if it is missing. */
@@ -310,6 +313,7 @@ static int begin(struct daemon *daemon, bool *ret_fresh, struct err *err)
 	r = r ?: naming_start(daemon, err);
 	r = r ?: locating_start(daemon, err);
 	r = r ?: metrics_start(daemon, err);
+	r = r ?: workers_start(daemon, &daemon->spawner, err);
 	if (r < 0)
 		return r;
 	if (!fresh && !interfaces_any(daemon, model))
@@ -363,6 +367,9 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 	bool fresh = false;
 	int r;
 
+	r = spawner_start(&daemon.spawner, err);
+	if (r < 0)
+		return r;
 	signal(SIGPIPE, SIG_IGN); /* whoever reads the log may go before the daemon does */
 	allow_descriptors();
 	r = caps_require(err);
@@ -376,6 +383,7 @@ int daemon_run(const struct daemon_options *options, struct err *err)
 	if (r < 0) {
 		if (fresh) { /* leave no half of a data plane behind */
 			leave(&daemon);
+			workers_end(options->instance);
 			object_unpin(options->instance, NULL);
 		}
 		return r;

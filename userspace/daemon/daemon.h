@@ -14,6 +14,7 @@
  *   privileges.c whom it runs as      service.c     tells the service manager
  *   preview.c what would change       repair.c      undoes what someone else changed
  *   metrics.c answers Prometheus
+ *   workers.c has http served         spawner.c     starts workers, in a sandbox.c
  */
 #ifndef WEIR_DAEMON_DAEMON_H
 #define WEIR_DAEMON_DAEMON_H
@@ -22,6 +23,7 @@
 #include <stddef.h>
 
 #include "config/model.h"
+#include "daemon/spawner.h"
 #include "daemon/state.h"
 #include "dataplane/object.h"
 #include "net/nl.h"
@@ -35,8 +37,9 @@ struct daemon_options {
 	const char *config;	       /* path of the file */
 	const char *const *interfaces; /* replace the file's; NULL: the file's */
 	size_t interface_count;
-	bool generic;	  /* attach in generic mode */
-	const char *user; /* to become, see daemon/privileges.h; NULL: the usual one */
+	bool generic;	       /* attach in generic mode */
+	const char *user;      /* to become, see daemon/privileges.h; NULL: the usual one */
+	const char *http_user; /* of workers; NULL: WORKERS_USER */
 };
 
 struct daemon {
@@ -64,6 +67,8 @@ struct daemon {
 	struct metrics *metrics;
 	struct service *service; /* NULL: no service manager listens */
 	bool file_refused;	 /* what is in force is older than the daemon's own file */
+	struct workers *workers; /* of http listeners */
+	struct spawner spawner;	 /* that starts them */
 };
 
 /*

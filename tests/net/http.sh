@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Goal: a listener of http serves real requests by its rules and weights, in both families; a rule, a
+# weight, a worker and the daemon change or die under load, and no request fails but those that a
+# killed worker had; slow clients are cut and harm nobody; what can be asked of weir says so.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+WORKERS=$(nproc)
+
+# answer HOST PATH [CURL OPTIONS]: "status body" of a request by IPv4.
+answer() { on client curl -s -m 5 -w ' %{http_code}' -H "Host: $1" "${@:3}" "http://$VIP4$2" | tr -d '\n'; }
+answers() { [[ $(answer "${@:2}") == "$1" ]]; }
+
+# The processes of the workers, as they are in /proc.
+workers() { grep -lx "weir-http/[0-9]*" /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | sort -n |
+	while read -r pid; do [[ $(readlink "/proc/$pid/ns/net") != "$SPACE" ]] || echo "$pid"; done; }
+worker_count() { [[ $(workers | wc -l) == "$1" ]]; }
+
+# shares WHAT N URL WEIGHT...: who answers N requests over few connections, within 2 points.
+shares() {
+	local what=$1 n=$2 url=$3
+	shift 3
+	share_check "$what" "$(on client curl -s -m 20 "$url[1-$n]" | sort | uniq -c |
+		jq -cRn --argjson n "$n" '[inputs | split(" ") | map(select(. != ""))
+			| {key: .[1], value: (.[0] | tonumber)}] | from_entries
+			| {connections: $n, failed: ($n - (add // 0)), endpoints: .}')" "$@"
+}
+
+# load_start SECONDS [URL]: wrk in the background; load_check WHAT [LOST]: nothing failed, but for
+# at most LOST connections.
+load_start() {
+	spawn "$LAB_DIR/wrk.log" client wrk -t2 -c32 -d"$1" "${2-http://$VIP4/}"
+	LOADER=$SPAWNED
+}
+load_check() {
+	local lost
+	wait "$LOADER" || true
+	lost=$(sed -nE 's/.*Socket errors: connect ([0-9]+), read ([0-9]+), write ([0-9]+), timeout ([0-9]+).*/\1+\2+\3+\4/p' \
+		"$LAB_DIR/wrk.log")
+	lost=$((lost + 0))
+	if grep -q 'requests in' "$LAB_DIR/wrk.log" && ! grep -q 'Non-2xx' "$LAB_DIR/wrk.log" &&
+		((lost <= ${2-0})); then
+		ok "$1: $(sed -nE 's/ *([0-9]+ requests) in.*/\1/p' "$LAB_DIR/wrk.log"), $lost lost"
+	else
+		fail "$1: $lost lost; $(grep -E 'requests in|errors|Non' "$LAB_DIR/wrk.log" | xargs)"
+	fi
+}
+
+lab_up
+SPACE=$(on lb readlink /proc/self/ns/net)
+http_config 50 100 >"$LAB_DIR/weir.yaml"
+daemon_start "$LAB_DIR/weir.yaml"
+
+# ---- rules ----
+check "a host and a path lead to a virtual group" answers "ep3 200" api.example.com /v2/x
+check "... whatever the host's case and port" answers "ep3 200" API.example.com:80 /v2/x
+check "the path matters: 404, since rules name the host" answers "404 Not Found 404" \
+	api.example.com /v1/x
+check "a redirect" answers " 301 https://www.example.com/new?a=1" old.example.com '/new?a=1' \
+	-o /dev/null -w ' %{http_code} %{redirect_url}'
+check "a fixed response" answers "all is well 200" www.example.com /status
+check "another host goes to the default group" test "$(answer other.example.com /)" != "404 Not Found 404"
+check "an escaped dot segment does not slip past" answers "404 Not Found 404" \
+	api.example.com '/v2/%2e%2e/x' --path-as-is
+shares "1:2 by IPv4:" 3000 "http://$VIP4/" 50 100
+shares "1:2 by IPv6:" 3000 "http://\\[$VIP6\\]/" 50 100
+check "X-Forwarded-For is the client's" answers "10.77.0.2 200" www.example.com /forwarded \
+	-H 'X-Forwarded-For: 192.0.2.66'
+
+# ---- what weir says ----
+check "weir show listeners" eval "weir -j show listeners | jq -e '.[0].mode == \"proxy\"'"
+check "weir stats counts requests" eval \
+	"weir -j stats | jq -e '.[] | select(.listener == \"web\") | .flows >= 6000'"
+check "packets are counted as the host's" eval \
+	"weir -j show drops | jq -e '.[] | select(.listener == \"web\" and .reason == \"local\") | .packets > 6000'"
+
+# ---- workers ----
+check "a worker for each CPU" worker_count "$WORKERS"
+for pid in $(workers); do
+	check "worker $pid has no privileges" grep -Pzq \
+		'(?s)Uid:\t1\t1\t1\t1\n.*CapPrm:\t0+\nCapEff:\t0+\n.*NoNewPrivs:\t1\nSeccomp:\t2' "/proc/$pid/status"
+done
+load_start 6
+sleep 1
+for ((i = 0; i < 20; i++)); do
+	http_config $((50 + i)) 100 "{ path: \"/extra$i\", forward: api }" >"$LAB_DIR/next.yaml"
+	weir apply "$LAB_DIR/next.yaml" >/dev/null || fail "apply $i"
+done
+check "a rule that came under load" answers "ep3 200" www.example.com /extra19
+load_check "20 changes of rules and weights under load"
+weir apply "$LAB_DIR/weir.yaml" >/dev/null
+
+load_start 5
+sleep 1
+kill -9 "$(workers | head -n 1)"
+sleep 0.1
+check "a worker is killed: another serves within 100 ms" answers "ep3 200" api.example.com /v2/x
+check "... and it is replaced" wait_for "worker_count $WORKERS" 3
+load_check "only its connections are lost" 32
+
+load_start 8
+sleep 1
+before=$(workers)
+daemon_kill9
+check "the daemon is killed: requests are served" answers "ep3 200" api.example.com /v2/x
+check "... by the same workers" test "$(workers)" == "$before"
+daemon_start "$LAB_DIR/weir.yaml"
+check "a new daemon serves" answers "ep3 200" api.example.com /v2/x
+load_check "kill -9 of the daemon under load, and the next one"
+check "the workers before have drained" wait_for "worker_count $WORKERS" 20
+check "others than before" test "$(workers)" != "$before"
+
+# ---- slow ones ----
+spawn "$LAB_DIR/slow.log" client python3 "$ROOT/tests/peer/slow.py" "$VIP4" 80 300 300 500
+wait_for "grep -q opened '$LAB_DIR/slow.log'" 10
+check "300 slow heads, 300 slow bodies, 500 idle: a request is quick" eval \
+	"on client curl -s -m 1 -o /dev/null -w '%{time_total}' http://$VIP4/ | jq -e '. < 0.1'"
+check "slow ones are cut" wait_for "grep -q '600 cut' '$LAB_DIR/slow.log'" 30
+
+# ---- the end ----
+sed 's/port: 80$/port: 81/' "$LAB_DIR/weir.yaml" >"$LAB_DIR/moved.yaml"
+check "another port" weir apply "$LAB_DIR/moved.yaml"
+check "... is served" exit_status 0 on client curl -sf -m 2 -o /dev/null "http://$VIP4:81/"
+check "... and the one before no more" exit_status 7 on client curl -s -m 2 "http://$VIP4/"
+check "listeners of tcp alone" eval 'lab_config nat 50 30 20 >"$LAB_DIR/tcp.yaml"; weir apply "$LAB_DIR/tcp.yaml"'
+check "... need no workers" wait_for "worker_count 0" 20
+check "... and no steering" test ! -e "/sys/fs/bpf/$LAB/steering-link"
+weir apply "$LAB_DIR/weir.yaml" >/dev/null
+daemon_stop
+check "a stopped daemon leaves its workers" answers "ep3 200" api.example.com /v2/x
+check "weir down" weir down
+check "... ends them" wait_for "worker_count 0" 3

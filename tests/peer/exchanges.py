@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Both ends of HTTP exchanges in which every byte is known.
+
+exchanges.py serve PORT: answers as the path says, and tells what it has received.
+exchanges.py run ADDRESS PORT COUNT CONNECTIONS SEED: asks: bodies with a length, in chunks with
+trailers or none, pipelined, cut anywhere, over connections that stay, that speak HTTP/1.0, that are
+half closed, or reset in between. Prints {"exchanges", "wrong", "bytes", "why"}."""
+import hashlib
+import json
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+SIZES = (0, 1, 100, 1000, 4000, 16000, 40000, 70000, 300000)
+
+
+def body_of(seed, size):
+    return random.Random(seed).randbytes(size)
+
+
+def chunked(body, rng):
+    out, at = [], 0
+    while at < len(body):
+        size = min(len(body) - at, rng.choice((1, 10, 1000, 20000, 100000)))
+        extension = b";a=b" if rng.random() < 0.1 else b""
+        out += [b"%x" % size, extension, b"\r\n", body[at:at + size], b"\r\n"]
+        at += size
+    out.append(b"0\r\nX-Trailer: yes\r\n\r\n" if rng.random() < 0.3 else b"0\r\n\r\n")
+    return b"".join(out)
+
+
+class Reader:
+    """Lines and counted bytes of a connection."""
+
+    def __init__(self, connection):
+        self.file = connection.makefile("rb", 65536)
+
+    def head(self):
+        line = self.file.readline()
+        if not line:
+            return None, {}
+        fields = {}
+        while True:
+            field = self.file.readline()
+            if field in (b"\r\n", b""):
+                return line.strip(), fields
+            name, _, value = field.partition(b":")
+            fields[name.lower()] = value.strip()
+
+    def exactly(self, size):
+        data = self.file.read(size)
+        if len(data) != size:
+            raise ConnectionError(f"{len(data)} bytes of {size}")
+        return data
+
+    def body(self, fields, otherwise=b""):
+        if fields.get(b"transfer-encoding") == b"chunked":
+            out = []
+            while True:
+                size = int(self.file.readline().split(b";")[0], 16)
+                if not size:
+                    while self.file.readline().strip():
+                        pass
+                    return b"".join(out)
+                out.append(self.exactly(size))
+                self.file.readline()
+        if b"content-length" in fields:
+            return self.exactly(int(fields[b"content-length"]))
+        return self.file.read() if otherwise is None else otherwise
+
+
+def answer(method, path, received, rng):
+    """/ID/SEED/SIZE/FRAMING: the head, the body, and whether the connection ends with it."""
+    _, number, seed, size, framing = path.split(b"/")
+    body = body_of(int(seed), int(size))
+    head = (b"HTTP/1.1 200 OK\r\nX-Id: %s\r\nX-Received: %s\r\n"
+            % (number, hashlib.md5(received).hexdigest().encode()))
+    if framing == b"chunked":
+        return head + b"Transfer-Encoding: chunked\r\n\r\n", chunked(body, rng), False
+    if framing == b"close":
+        return head + b"Connection: close\r\n\r\n", body, True
+    return head + b"Content-Length: %d\r\n\r\n" % len(body), body, False
+
+
+def serve_one(connection, rng):
+    reader = Reader(connection)
+    while True:
+        line, fields = reader.head()
+        if not line:
+            return
+        method, path, _ = line.split()
+        if b"expect" in fields:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        head, body, last = answer(method, path, reader.body(fields), rng)
+        connection.sendall(head if method == b"HEAD" else head + body)
+        if last:
+            connection.shutdown(socket.SHUT_WR)
+            return
+
+
+def serve_connection(connection, seed):
+    try:
+        serve_one(connection, random.Random(seed))
+    except (OSError, ValueError):
+        pass
+    connection.close()
+
+
+def serve(port):
+    listening = socket.create_server(("", port), backlog=1024)
+    for seed in range(1 << 62):
+        connection, _ = listening.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=serve_connection, args=(connection, seed), daemon=True).start()
+
+
+class Client:
+    """Connections one after the other, each with some exchanges."""
+
+    def __init__(self, address, count, seed):
+        self.address, self.count, self.rng = address, count, random.Random(seed)
+        self.number, self.bytes, self.done, self.wrong = seed << 32, 0, 0, []
+
+    def request(self, last, minor):
+        rng = self.rng
+        self.number += 1
+        size = rng.choice(SIZES)
+        framing = rng.choice(("length", "length", "chunked", "close" if last else "length"))
+        method = rng.choice((b"GET", b"POST", b"PUT", b"HEAD"))
+        sent, fields = b"", b"Host: x\r\n"
+        if method in (b"POST", b"PUT"):
+            sent = body_of(self.number, rng.choice(SIZES))
+        body = sent
+        if sent and minor and rng.random() < 0.5:
+            body, fields = chunked(sent, rng), fields + b"Transfer-Encoding: chunked\r\n"
+        elif method in (b"POST", b"PUT"):
+            fields += b"Content-Length: %d\r\n" % len(sent)
+        if last and rng.random() < 0.5:
+            fields += b"Connection: close\r\n"
+        path = b"/%d/%d/%d/%s" % (self.number, self.number + 7, size, framing.encode())
+        text = b"%s %s HTTP/1.%d\r\n%s\r\n%s" % (method, path, minor, fields, body)
+        want = b"" if method == b"HEAD" else body_of(self.number + 7, size)
+        return text, (str(self.number).encode(), hashlib.md5(sent).hexdigest().encode(), want,
+                      method == b"HEAD")
+
+    def send(self, connection, text):
+        at = 0
+        while at < len(text):
+            size = self.rng.choice((1, 2, 7, 100, 1448, 5000, 65536, 1 << 20))
+            connection.sendall(text[at:at + size])
+            at += size
+            if self.rng.random() < 0.02:
+                time.sleep(0.001)
+
+    def check(self, reader, wanted):
+        line, fields = reader.head()
+        number, digest, body, is_head = wanted
+        if not line or line.split()[1] != b"200":
+            raise ConnectionError(f"{line}")
+        got = b"" if is_head else reader.body(fields, None)
+        self.bytes += len(got)
+        if fields.get(b"x-id") != number:
+            raise ValueError(f"the answer to {fields.get(b'x-id')}, not to {number}")
+        if fields.get(b"x-received") != digest:
+            raise ValueError("another body arrived than was sent")
+        if got != body:
+            raise ValueError(f"{len(got)} bytes came, of {len(body)}")
+        self.done += 1
+
+    def connection(self):
+        rng = self.rng
+        minor = 1 if rng.random() < 0.9 else 0
+        requests = [self.request(False, minor) for _ in range(rng.choice((0, 1, 3, 10)) if minor else 0)]
+        requests.append(self.request(True, minor))
+        with socket.create_connection(self.address, 20) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            reader = Reader(connection)
+            if rng.random() < 0.05:
+                connection.sendall(requests[0][0][:rng.randrange(len(requests[0][0]))])
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            while requests:
+                batch = [requests.pop(0) for _ in range(min(len(requests), rng.choice((1, 1, 2, 5))))]
+                text = b"".join(text for text, _ in batch)
+                sender = threading.Thread(target=self.send, args=(connection, text))
+                sender.start()
+                for _, wanted in batch:
+                    self.check(reader, wanted)
+                sender.join()
+                if not requests and rng.random() < 0.5:
+                    connection.shutdown(socket.SHUT_WR)
+
+    def run(self):
+        while self.done < self.count and len(self.wrong) < 10:
+            try:
+                self.connection()
+            except (OSError, ValueError) as error:
+                self.wrong.append(str(error))
+
+
+def run(address, port, count, connections, seed):
+    clients = [Client((address, port), count // connections, seed * 1000 + i)
+               for i in range(connections)]
+    threads = [threading.Thread(target=client.run) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wrong = [why for client in clients for why in client.wrong]
+    print(json.dumps({"exchanges": sum(client.done for client in clients), "wrong": len(wrong),
+                      "bytes": sum(client.bytes for client in clients), "why": wrong[:5]}))
+
+
+if sys.argv[1] == "serve":
+    serve(int(sys.argv[2]))
+else:
+    run(sys.argv[2], *map(int, sys.argv[3:]))
