@@ -413,6 +413,9 @@ Test(http_request, limits)
 	memset(line, 'x', sizeof(line));
 	cr_expect_eq(parse_limited(line, 300, (struct head_limits){ 300, 3 }), -414);
 	cr_expect_eq(parse_limited(line, 299, (struct head_limits){ 300, 3 }), 0);
+	/* What is behind the limit does not count, however much has come. */
+	line[350] = '\n';
+	cr_expect_eq(parse_limited(line, 400, (struct head_limits){ 300, 3 }), -414);
 	memcpy(line, "\r\n", 2);
 	cr_expect_eq(parse_limited(line, 300, (struct head_limits){ 300, 3 }), -414);
 }

@@ -6,9 +6,9 @@
 #include "http/chars.h"
 
 /* The first line is still coming when all room is used up. */
-static int refuse_size(struct head *head)
+static int refuse_size(struct head *head, size_t size)
 {
-	if (memchr(head->bytes + 2, '\n', head->size - 2))
+	if (memchr(head->bytes + 2, '\n', size - 2))
 		return head_refuse(head, 431, "the header is too large");
 	return head_refuse(head, 414, "the first line is too long");
 }
@@ -34,7 +34,7 @@ int head_scan(struct head *head, const struct head_limits *limits)
 			return at + 1;
 	}
 	head->scanned = size;
-	return size < limits->size ? 0 : refuse_size(head);
+	return size < limits->size ? 0 : refuse_size(head, size);
 }
 
 /* One field, which begins at *at: a line that is known to be there. */
