@@ -328,6 +328,19 @@ static int dispatch(struct call *call, struct err *err)
 		       name);
 }
 
+/* What a request was quoted from may end within a character, which JSON would not take. */
+static json_t *text_json(struct err *err)
+{
+	json_t *text = json_string(err->text);
+
+	if (text)
+		return text;
+	for (char *c = err->text; *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	return json_string(err->text);
+}
+
 json_t *calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t who)
 {
 	_cleanup_(json_decrefp) json_t *request = NULL;
@@ -342,7 +355,7 @@ json_t *calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t
 		    : err_set(&err, -EINVAL, "not a JSON request: %s", why.text);
 	json_object_set_new(call.answer, "ok", json_boolean(!r));
 	if (r < 0) {
-		json_object_set_new(call.answer, "error", json_string(err.text));
+		json_object_set_new(call.answer, "error", text_json(&err));
 		json_object_set_new(call.answer, "code", json_integer(-r));
 	}
 	return call.answer;
