@@ -159,10 +159,11 @@ static void check_type(const struct btf *btf, uint32_t id, const char *where)
 		     type->size * 8 - next);
 }
 
-/* Interfaces or programs, which the kernel alone looks up. */
+/* Interfaces, programs or sockets, which the kernel alone looks up. */
 static bool holds_numbers(const struct bpf_map_info *info)
 {
-	return info->type == BPF_MAP_TYPE_DEVMAP || info->type == BPF_MAP_TYPE_PROG_ARRAY;
+	return info->type == BPF_MAP_TYPE_DEVMAP || info->type == BPF_MAP_TYPE_PROG_ARRAY ||
+	       info->type == BPF_MAP_TYPE_SOCKMAP;
 }
 
 static void check_types(const char *path, const struct bpf_map_info *info)

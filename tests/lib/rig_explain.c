@@ -126,6 +126,7 @@ uint64_t rig_fingerprint(void)
 	while ((entry = readdir(pins))) {
 		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, WEIR_PIN_PROGRAM) ||
 		    !strcmp(entry->d_name, WEIR_PIN_SWEEP) ||
+		    !strcmp(entry->d_name, WEIR_PIN_STEER) ||
 		    !strncmp(entry->d_name, WEIR_PIN_SHOW_PREFIX, strlen(WEIR_PIN_SHOW_PREFIX)))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);

@@ -58,7 +58,7 @@ refused "attach without anything" 69 "weir run" weir attach eth0
 sed 's/weight: 50/wieght: 50/' "$CONFIG" >"$BAD"
 refused "run with a bad file" 65 "did you mean 'weight'" run -c "$BAD"
 check "... leaves nothing behind" nothing_left
-sed 's/protocol: tcp/protocol: http/; s/name: main$/&\n        backend_protocol: https/' "$CONFIG" >"$BAD"
+sed 's/protocol: tcp/protocol: http/; 0,/name: main$/s//&\n        backend_protocol: https/' "$CONFIG" >"$BAD"
 refused "run with an endpoint of HTTPS" 65 "listener '.*': this version does not serve backend_protocol: https" run -c "$BAD"
 check "... leaves nothing behind" nothing_left
 refused "run with an interface that is not there" 1 "no such interface" run -c "$CONFIG" -i eth7
@@ -84,7 +84,7 @@ sed 's/weight: 50/weight: 300/; s/port: 80/port: 80abc/' "$CONFIG" >"$BAD"
 refused "apply a bad file" 65 "5 errors; nothing has changed" weir apply "$BAD"
 refused "... with line and column" 65 "bad.yaml:[0-9]+:[0-9]+: error: .*80abc" weir apply "$BAD"
 unchanged "apply a bad file"
-sed 's/protocol: tcp/protocol: http/; s/name: main$/&\n        backend_protocol: https/' "$CONFIG" >"$BAD"
+sed 's/protocol: tcp/protocol: http/; 0,/name: main$/s//&\n        backend_protocol: https/' "$CONFIG" >"$BAD"
 refused "apply an endpoint of HTTPS" 65 "listener '.*': this version does not serve backend_protocol: https" \
 	weir apply "$BAD"
 unchanged "apply an endpoint of HTTPS"

@@ -227,7 +227,7 @@ static bool has_link(const struct object *current, const char *name)
 void sets_check_pins(const struct object *current, enum sets_action action,
 		     void each(void *user, const char *name, const char *why), void *user)
 {
-	struct pin pins[OBJECT_MAPS + 2];
+	struct pin pins[OBJECT_MAPS + 3];
 	size_t count = 0;
 	uint32_t set;
 	bool links;
@@ -236,6 +236,7 @@ void sets_check_pins(const struct object *current, enum sets_action action,
 		pins[count++].id = map_id;
 	pins[count++] = (struct pin){ WEIR_PIN_PROGRAM, current->program, program_id };
 	pins[count++] = (struct pin){ WEIR_PIN_SWEEP, current->sweep, program_id };
+	pins[count++] = (struct pin){ WEIR_PIN_STEER, current->steer, program_id };
 	links = !sets_current(current->directory, &set) && set == current->set;
 	if (!links)
 		each(user, WEIR_PIN_CURRENT, "is not the set in force");
