@@ -89,7 +89,7 @@ count 54
 check "... another one on the address does" has ep1
 check "... plan has nothing to do, nor has apply" bash -c "weir plan --exit-code && weir apply | grep -q 'in force; 0.0 %'"
 check "... after its time it is back" wait_for "serves 80" 10
-check "... and no longer an override" is 0 bash -c "weir show overrides -j | jq length"
+check "... and no longer an override" wait_for '[[ $(weir show overrides -j | jq length) == 0 ]]' 5
 
 # ---- nothing of the name ----
 says "no such listener" exit_status 1 weir disable wep
