@@ -102,8 +102,10 @@ struct nat_places {
 /* A new flow while it is put together: too large for the stack. */
 struct nat_new {
 	struct weir_flow flow; /* client → listener */
-	struct weir_flow back; /* endpoint → SNAT address; its port is chosen last */
+	struct weir_flow back; /* endpoint → SNAT address and port */
 	__u64 mark;	       /* of flow, for a BUSY word */
+	__u32 back_bucket;     /* where back's reply entry is to be */
+	__u32 back_hash;       /* the low bits, for its tag and home there */
 	struct weir_nat_client client;
 	__u32 endpoint;		   /* row */
 	__u32 endpoint_generation; /* of the row */

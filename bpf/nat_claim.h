@@ -120,12 +120,17 @@ static __always_inline __u16 nat_port(const struct weir_snat *from, __u32 k)
 static __always_inline __u32 nat_candidate(__u32 *cursor, __u32 ports, __u32 n)
 {
 	__u32 block = ports / nat_cpus, start = bpf_get_smp_processor_id() % nat_cpus * block;
+	__u32 next = *cursor;
 
-	if (!*cursor) /* anywhere: endpoints remember the ports of an instance before this one */
-		*cursor = bpf_get_prandom_u32();
 	if (!block || n >= NAT_OWN_PROBES)
 		return ((__u64)bpf_get_prandom_u32() * ports) >> 32;
-	return start + (*cursor)++ % block;
+	if (!next) /* anywhere: endpoints remember the ports of an instance before this one */
+		next = bpf_get_prandom_u32();
+	if (EXPLAINING)
+		next += n;
+	else
+		*cursor = next + 1;
+	return start + next % block;
 }
 
 /* One of the endpoint's SNAT addresses. */
@@ -138,27 +143,15 @@ static __always_inline __u32 nat_snat_row(const struct nat_new *new)
 	return row;
 }
 
-/* Tries one port of an address; a function apart, as the verifier then walks it once. */
-__noinline int nat_try_port(struct nat_new *new, __u32 row, __u32 k)
+/*
+ * Chooses the n-th SNAT address and port to try: completes new->back and new->client. A port that
+ * is refused leads to another address, too: perhaps this one has none left. An enum weir_reason.
+ */
+__noinline int nat_choose_port(struct nat_new *new, __u32 n)
 {
-	const struct weir_snat *from = bpf_map_lookup_elem(&snat, &row);
+	const struct weir_snat *from;
+	__u32 *cursor, row;
 	__u64 hash;
-
-	if (!new || !from)
-		return NAT_PORT_TAKEN;
-	new->back.dport = nat_port(from, k);
-	if (!new->back.dport)
-		return NAT_PORT_TAKEN;
-	addr_copy(new->back.dst, from->addr);
-	hash = nat_hash(&new->back);
-	return nat_claim_entry(nat_reply_bucket(hash), nat_reply_tag(hash) | (new->index + 1),
-			       nat_reply_home(hash));
-}
-
-/* Claims a SNAT address and port: completes new->back and new->client. An enum weir_reason. */
-__noinline int nat_claim_port(struct nat_new *new)
-{
-	__u32 *cursor, row, copy;
 
 	if (!new)
 		return WEIR_R_INTERNAL;
@@ -166,23 +159,55 @@ __noinline int nat_claim_port(struct nat_new *new)
 	cursor = bpf_map_lookup_elem(&nat_cursor, &row);
 	if (!cursor)
 		return WEIR_R_INTERNAL;
-	if (EXPLAINING) {
-		copy = *cursor;
-		cursor = &copy;
-	}
-	row = nat_snat_row(new);
-	for (int i = 0; i < NAT_PORT_PROBES; i++) {
-		const struct weir_snat *from;
+	row = n && n < NAT_OWN_PROBES ? new->client.snat : nat_snat_row(new);
+	from = bpf_map_lookup_elem(&snat, &row);
+	if (!row || !from || !from->ports)
+		return WEIR_R_NAT_NO_PORT;
+	new->client.snat = row;
+	new->back.dport = nat_port(from, nat_candidate(cursor, from->ports, n));
+	addr_copy(new->back.dst, from->addr);
+	hash = nat_hash(&new->back);
+	new->back_bucket = nat_reply_bucket(hash);
+	new->back_hash = hash;
+	return GO_ON;
+}
 
-		if (i >= NAT_OWN_PROBES) /* perhaps that address has no port left */
-			row = nat_snat_row(new);
-		from = bpf_map_lookup_elem(&snat, &row);
-		if (!row || !from || !from->ports)
-			return WEIR_R_NAT_NO_PORT;
-		if (nat_try_port(new, row, nat_candidate(cursor, from->ports, i)))
-			continue;
-		new->client.snat = row;
-		return GO_ON;
+/*
+ * Reads what a claim of the chosen port will need, and needs none of it yet: it is far away, and so
+ * is the record that is claimed meanwhile. The processor fetches both at once, unless an
+ * instruction with a lock stands between them.
+ */
+static __always_inline void nat_fetch_port(const struct nat_new *new)
+{
+	__u32 bucket = new->back_bucket, entry;
+	const struct weir_nat_replies *replies = bpf_map_lookup_elem(&nat_replies, &bucket);
+
+	if (!replies)
+		return;
+	entry = *(const volatile __u32 *)&replies->entry[0];
+	asm volatile("" : : "r"(entry));
+}
+
+static __always_inline __u32 nat_back_entry(const struct nat_new *new)
+{
+	return nat_reply_tag(new->back_hash) | (new->index + 1);
+}
+
+/* Claims the chosen port, or another one that is chosen then. An enum weir_reason. */
+__noinline int nat_claim_port(struct nat_new *new)
+{
+	if (!new)
+		return WEIR_R_INTERNAL;
+	for (__u32 n = 1; n <= NAT_PORT_PROBES; n++) {
+		int reason;
+
+		if (new->back.dport &&
+		    nat_claim_entry(new->back_bucket, nat_back_entry(new),
+				    nat_reply_home(new->back_hash)) == NAT_PORT_CLAIMED)
+			return GO_ON;
+		reason = nat_choose_port(new, n);
+		if (reason != GO_ON)
+			return reason;
 	}
 	return WEIR_R_NAT_NO_PORT;
 }
@@ -420,17 +445,14 @@ __noinline int nat_step_back(const struct nat_new *new, bool port)
 {
 	struct weir_nat_record *record;
 	union weir_nat_word word;
-	__u64 hash;
 
 	if (!new)
 		return 0;
 	record = nat_record(new->index);
 	if (!record)
 		return 0;
-	if (port) {
-		hash = nat_hash(&new->back);
-		nat_release_entry(nat_reply_bucket(hash), nat_reply_tag(hash) | (new->index + 1));
-	}
+	if (port)
+		nat_release_entry(new->back_bucket, nat_back_entry(new));
 	nat_set_tag(new->index, 0);
 	word = nat_word(record);
 	word.busy.state = WEIR_NAT_FREE;
@@ -466,10 +488,14 @@ __noinline int nat_insert(struct nat_new *new)
 
 	if (!new)
 		return WEIR_R_INTERNAL;
-	row = new->endpoint; /* see nat_claim_port() */
+	row = new->endpoint; /* see nat_choose_port() */
 	stats = bpf_map_lookup_elem(&endpoint_stats, &row);
 	if (!stats)
 		return WEIR_R_INTERNAL;
+	reason = nat_choose_port(new, 0);
+	if (reason != GO_ON)
+		return reason;
+	nat_fetch_port(new);
 	reason = nat_claim_way(new);
 	if (reason != GO_ON)
 		return reason;
