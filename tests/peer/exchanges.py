@@ -215,7 +215,8 @@ def run(address, port, count, connections, seed):
                       "bytes": sum(client.bytes for client in clients), "why": wrong[:5]}))
 
 
-if sys.argv[1] == "serve":
-    serve(int(sys.argv[2]))
-else:
-    run(sys.argv[2], *map(int, sys.argv[3:]))
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve(int(sys.argv[2]))
+    else:
+        run(sys.argv[2], *map(int, sys.argv[3:]))
