@@ -77,6 +77,18 @@ static void find_binary(void)
 	"  - { path: '~^/x', method: GET, fixed_response: 403 }\n"                                 \
 	"  - { path: /drop, header: { X-A: b }, drop: true }\n"
 
+/* A configuration whose client_regions name a file of this folder. */
+static void write_naming(const char *name, const char *key, const char *file)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 MINIMAL("regions: [{ name: far, latency: 9ms, countries: US }]\n"
+			 "client_regions: { %s: %s/%s }\n"),
+		 key, folder, file);
+	write_file(name, text);
+}
+
 /* A namespace of its own, since weir looks at addresses and interfaces of the host. */
 static void begin(void)
 {
@@ -89,6 +101,13 @@ static void begin(void)
 	write_file("good.yaml", MINIMAL(""));
 	write_file("requests.yaml", REQUESTS);
 	write_file("absent0.yaml", MINIMAL("interfaces: [absent0]\n"));
+	write_file("snat.yaml", MINIMAL("snat: [203.0.113.200, 203.0.113.201]\n"));
+	write_naming("far.yaml", "file", "far");
+	write_file("far", "10.0.0.0/8 far-east\n");
+	write_naming("torn.yaml", "file", "torn");
+	write_file("torn", "10.0.0.0/8 far-east\n10.1.0/16 far-east\n");
+	write_naming("nofile.yaml", "file", "nofile");
+	write_naming("nodb.yaml", "maxmind", "torn");
 	write_file("bad.yaml", "version: 1\nlistners: []\n");
 	write_file("empty.yaml", "");
 	cr_assert(!mkdir("folder", 0755) && !close(creat("large.yaml", 0644)) &&
@@ -445,6 +464,24 @@ Test(cli, check)
 		{ "check large.yaml", 1, NULL,
 		  "weir: large.yaml: larger than any configuration (64 MiB)" },
 		{ "check good.yaml/deeper", 1, NULL, "weir: good.yaml/deeper: Not a directory" },
+	};
+
+	EXPECT(cases);
+}
+
+/* ... and about this host: the files that it names, and the flows that are possible. */
+Test(cli, check_of_this_host)
+{
+	static const struct expectation cases[] = {
+		{ "check snat.yaml", 0,
+		  "  web: 129024 flows at a time to each endpoint, from 203.0.113.200 and 1 more\n",
+		  NULL },
+		{ "check far.yaml", 0, "far.yaml: ok", "region 'far-east' is neither under" },
+		{ "check torn.yaml", 65, NULL,
+		  "/torn:2:1: error: '10.1.0/16' is neither a prefix" },
+		{ "check torn.yaml", 65, NULL, "/torn: 1 error" },
+		{ "check nofile.yaml", 0, "nofile.yaml: ok", "/nofile: No such file or directory" },
+		{ "check nodb.yaml", 65, NULL, "/torn: is no MaxMind DB" },
 	};
 
 	EXPECT(cases);

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "config/config.h"
-#include "daemon/stock.h"
 #include "util/file.h"
 
 static json_t *findings_json(const struct findings *findings)
@@ -30,22 +30,6 @@ static void print_summary(const char *path, const struct model *model)
 			endpoints += group->endpoints.count;
 	printf("%s: ok: %zu listener%s, %zu endpoint%s\n", path, model->listeners.count,
 	       model->listeners.count == 1 ? "" : "s", endpoints, endpoints == 1 ? "" : "s");
-}
-
-/* What the files say that the configuration names: warnings, since they may be elsewhere. */
-static int print_inventory(const struct model *model)
-{
-	_cleanup_(stock_freep) struct stock *stock = NULL;
-	_cleanup_(str_fini) struct str text = {};
-
-	if (!model->inventory.files.count)
-		return 0;
-	if (stock_new(NULL, NULL, &stock) < 0)
-		return -ENOMEM;
-	stock_report(stock, model, &text);
-	if (text.size)
-		fputs(text.text, stderr);
-	return text.failed ? -ENOMEM : 0;
 }
 
 int cli_check(const struct cli *cli, struct err *err)
@@ -74,9 +58,12 @@ int cli_check(const struct cli *cli, struct err *err)
 	if (r < 0)
 		return err_set(err, -EBADMSG, "%s: %zu error%s", path, findings.errors,
 			       findings.errors == 1 ? "" : "s");
-	if (!cli->json && print_inventory(model) < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (!cli->json)
-		print_summary(path, model);
+	if (cli->json)
+		return 0;
+	r = check_files(model, err);
+	if (r < 0)
+		return r;
+	print_summary(path, model);
+	check_flows(model);
 	return 0;
 }

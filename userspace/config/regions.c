@@ -42,6 +42,17 @@ static int build_latencies(const struct tree_node *map, struct region *ret)
 	return 0;
 }
 
+bool regions_known(const struct model *model, const char *name)
+{
+	if (regions_find(model, name))
+		return true;
+	vec_foreach(listener, &model->listeners)
+		vec_foreach(group, &listener->groups)
+			if (!strcmp(group->region, name))
+				return true;
+	return !strcmp(model->node_region, name);
+}
+
 /* Of countries or continents, whose vectors are of one type. */
 #define build_codes(map, id, ret)                                                                  \
 	({                                                                                         \

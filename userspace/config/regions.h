@@ -23,6 +23,9 @@ void regions_print(const struct model *model, struct str *out);
 /* NULL if the file says nothing about it. */
 const struct region *regions_find(const struct model *model, const char *name);
 
+/* Does it say anything: under `regions:`, of a group, or of the node? */
+bool regions_known(const struct model *model, const char *name);
+
 /* Where the clients of a country are, or else those of its continent; two letters each, or "". NULL
  * if the file says nothing about them. */
 const struct region *regions_of_country(const struct model *model, const char *country,

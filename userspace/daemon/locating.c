@@ -223,32 +223,22 @@ int locating_find(struct locating *locating, const struct model *model, enum loc
 
 /* ---- reports ---- */
 
-static bool is_known(const struct model *model, const char *name)
-{
-	if (regions_find(model, name))
-		return true;
-	vec_foreach(listener, &model->listeners)
-		vec_foreach(group, &listener->groups)
-			if (!strcmp(group->region, name))
-				return true;
-	return !strcmp(model->node_region, name);
-}
-
-static void report_names(const struct source *source, const struct model *model, struct str *out)
+void locating_report_names(const char *path, const struct clients *clients,
+			   const struct model *model, struct str *out)
 {
 	size_t unknown = 0;
 
-	vec_foreach(region, &source->clients.regions) {
-		if (is_known(model, region->name) || unknown++ >= NAMES_SAID)
+	vec_foreach(region, &clients->regions) {
+		if (regions_known(model, region->name) || unknown++ >= NAMES_SAID)
 			continue;
 		str_add(out,
 			"warning: client_regions: %s: region '%s' is neither under 'regions:' nor "
 			"a group's; its clients count as near to this balancer\n",
-			source->path, region->name);
+			path, region->name);
 	}
 	if (unknown > NAMES_SAID)
-		str_add(out, "warning: client_regions: %s: %zu more regions are not known\n",
-			source->path, unknown - NAMES_SAID);
+		str_add(out, "warning: client_regions: %s: %zu more regions are not known\n", path,
+			unknown - NAMES_SAID);
 }
 
 void locating_report(const struct locating *locating, const struct model *model, struct str *out)
@@ -261,7 +251,7 @@ void locating_report(const struct locating *locating, const struct model *model,
 		if (sources[i]->trouble)
 			str_add(out, "warning: client_regions: %s: %s; what was known stays\n",
 				sources[i]->path, sources[i]->trouble);
-	report_names(&locating->file, model, out);
+	locating_report_names(locating->file.path, &locating->file.clients, model, out);
 }
 
 /* ---- following ---- */

@@ -31,4 +31,8 @@ int locating_find(struct locating *locating, const struct model *model, enum loc
  * "warning: client_regions: /etc/weir/clients: ...". Of what locating_find() has looked at last. */
 void locating_report(const struct locating *locating, const struct model *model, struct str *out);
 
+/* The part of it about regions: of what the file at `path` says. */
+void locating_report_names(const char *path, const struct clients *clients,
+			   const struct model *model, struct str *out);
+
 #endif

@@ -5,11 +5,11 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "config/instances.h"
 #include "daemon/privileges.h"
+#include "util/file.h"
 #include "util/log.h"
 
 #define LOOK_MS	     1000
@@ -17,21 +17,12 @@
 #define LEAVING	     3600 /* s that flows may stay with an address that is gone */
 #define REPORTED     20	  /* instances, by name */
 
-/* What tells one state of a file from the next. */
-struct state_of_file {
-	int error; /* of stat(2) */
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec modified, changed;
-};
-
 struct source {
-	char *path;		   /* owned */
-	struct state_of_file read; /* what was read, or could not be */
-	struct state_of_file seen; /* at the last look */
-	bool good;		   /* has it been read, ever? */
-	char *trouble;		   /* owned, why it could not be last; NULL: it could */
+	char *path;		/* owned */
+	struct file_state read; /* what was read, or could not be */
+	struct file_state seen; /* at the last look */
+	bool good;		/* has it been read, ever? */
+	char *trouble;		/* owned, why it could not be last; NULL: it could */
 	struct instances instances;
 };
 
@@ -55,30 +46,6 @@ static void source_free(struct source *source)
 }
 
 /* ---- files ---- */
-
-static struct state_of_file look(const char *path)
-{
-	struct state_of_file state;
-	struct stat stat_of;
-
-	/* No padding that differs. */
-	memset(&state, 0, sizeof(state));
-	if (stat(path, &stat_of)) {
-		state.error = errno;
-		return state;
-	}
-	state.device = stat_of.st_dev;
-	state.inode = stat_of.st_ino;
-	state.size = stat_of.st_size;
-	state.modified = stat_of.st_mtim;
-	state.changed = stat_of.st_ctim;
-	return state;
-}
-
-static bool same(const struct state_of_file *a, const struct state_of_file *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
 
 static void say(const struct source *source)
 {
@@ -107,7 +74,7 @@ static void read_source(struct source *source)
 	struct err err = {};
 	int r;
 
-	source->read = source->seen = look(source->path);
+	source->read = source->seen = file_look(source->path);
 	r = privileges_read(source->path, &text, &size, &err);
 	if (!r) {
 		named = 0;
@@ -347,11 +314,11 @@ static void on_look(void *user, uint32_t expirations)
 	(void)expirations;
 	vec_foreach(item, &stock->sources) {
 		struct source *source = *item;
-		struct state_of_file now = look(source->path);
-		bool settled = same(&now, &source->seen);
+		struct file_state now = file_look(source->path);
+		bool settled = file_same(&now, &source->seen);
 
 		source->seen = now;
-		if (same(&now, &source->read) || !settled)
+		if (file_same(&now, &source->read) || !settled)
 			continue;
 		read_source(source);
 		say(source);

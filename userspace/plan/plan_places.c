@@ -325,20 +325,30 @@ static int fill_snat(struct plan_snat *snat, const struct addr *address, const s
 	return 0;
 }
 
+size_t plan_places_sources(const struct listener *listener, const struct model *model,
+			   const struct facts *facts, const struct addr *to,
+			   struct addr ret[WEIR_MAX_SNAT])
+{
+	const struct addr *from = listener->snat.count ? listener->snat.items : model->snat.items;
+	size_t named = listener->snat.count ?: model->snat.count, count = 0;
+	const struct facts_target *target = facts_target(facts, to);
+
+	for (size_t i = 0; i < named && count < WEIR_MAX_SNAT; i++)
+		if (addr_family(&from[i]) == addr_family(to))
+			ret[count++] = from[i];
+	if (!count && target && target->ifindex && !addr_is_martian(&target->source))
+		ret[count++] = target->source;
+	return count;
+}
+
 int plan_places_snat(struct plan *plan, const struct listener *listener, const struct model *model,
 		     const struct facts *facts, struct plan_endpoint *endpoint, struct err *err)
 {
-	const struct facts_target *target = facts_target(facts, &endpoint->address);
-	int family = addr_family(&endpoint->address), r;
-	const struct addr *from = listener->snat.count ? listener->snat.items : model->snat.items;
-	size_t named = listener->snat.count ?: model->snat.count, count = 0, first;
 	struct addr addresses[WEIR_MAX_SNAT];
+	size_t first,
+		count = plan_places_sources(listener, model, facts, &endpoint->address, addresses);
+	int r;
 
-	for (size_t i = 0; i < named && count < WEIR_MAX_SNAT; i++)
-		if (addr_family(&from[i]) == family)
-			addresses[count++] = from[i];
-	if (!count && target && target->ifindex && !addr_is_martian(&target->source))
-		addresses[count++] = target->source;
 	if (!count)
 		return 0;
 	first = snat_run(plan, addresses, count);

@@ -47,6 +47,13 @@ int plan_places_row(struct plan_places *places, struct plan_listener *listener,
 /* An index for every interface that carries the data plane. */
 int plan_places_egress(struct plan *plan, const struct facts *facts, struct err *err);
 
+/* The addresses that flows to an endpoint's address come from: those that the configuration names,
+ * or the route's. Their number; 0: the configuration names none of its family, and there is no
+ * route. */
+size_t plan_places_sources(const struct listener *listener, const struct model *model,
+			   const struct facts *facts, const struct addr *to,
+			   struct addr ret[WEIR_MAX_SNAT]);
+
 /* Consecutive rows for the source addresses towards an endpoint; sets endpoint->snat, snat_rows.
  * None is set while the endpoint has no route. */
 int plan_places_snat(struct plan *plan, const struct listener *listener, const struct model *model,
