@@ -65,6 +65,14 @@ check "rollback does not wait" weir rollback
 weir undrain web/main/ep1 >/dev/null
 check "... as before but for that" as_before
 
+# ---- and again, in the time that it takes to look away ----
+check "apply --confirm 2s" weir apply "$LAB_DIR/other.yaml" --confirm 2s
+fresh_ports tcp $VIP4 100
+hold_start brief --tcp --to $VIP4 53 --flows 100 --interval 50 --source-ports "$PORTS"
+check "... it is taken back" wait_for taken_back 10
+check "... as before" as_before
+hold_check brief
+
 # ---- confirmed ----
 check "apply --confirm, and confirm" bash -c "weir apply $LAB_DIR/other.yaml --confirm 2s && weir confirm"
 sleep 3
@@ -127,6 +135,6 @@ daemon_stop
 daemon_start "$CONFIG"
 check "... and stays so" serves 8080
 check "history knows all of it, without a daemon, too" \
-	bash -c "kill $DAEMON; sleep 0.5; weir history | grep -c 'not confirmed' | grep -qx 3"
+	bash -c "kill $DAEMON; sleep 0.5; weir history | grep -c 'not confirmed' | grep -qx 4"
 DAEMON=
 check "weir down" weir down
