@@ -6,17 +6,10 @@
 # killed worker had; slow clients are cut and harm nobody; what can be asked of weir says so.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib-http.sh
+. "$(dirname "$0")/lib-http.sh"
 
 WORKERS=$(nproc)
-
-# answer HOST PATH [CURL OPTIONS]: "status body" of a request by IPv4.
-answer() { on client curl -s -m 5 -w ' %{http_code}' -H "Host: $1" "${@:3}" "http://$VIP4$2" | tr -d '\n'; }
-answers() { [[ $(answer "${@:2}") == "$1" ]]; }
-
-# The processes of the workers. Others end while all are looked at, which grep takes for a failure.
-workers() { { grep -lx "weir-http/[0-9]*" /proc/[0-9]*/comm 2>/dev/null || true; } | cut -d/ -f3 | sort -n |
-	while read -r pid; do [[ $(readlink "/proc/$pid/ns/net") != "$SPACE" ]] || echo "$pid"; done; }
-worker_count() { [[ $(workers | wc -l) == "$1" ]]; }
 
 # shares WHAT N URL WEIGHT...: who answers N requests over few connections, within 2 points.
 shares() {
@@ -28,28 +21,7 @@ shares() {
 			| {connections: $n, failed: ($n - (add // 0)), endpoints: .}')" "$@"
 }
 
-# load_start SECONDS [URL]: wrk in the background; load_check WHAT [LOST]: nothing failed, but for
-# at most LOST connections.
-load_start() {
-	spawn "$LAB_DIR/wrk.log" client wrk -t2 -c32 -d"$1" "${2-http://$VIP4/}"
-	LOADER=$SPAWNED
-}
-load_check() {
-	local lost
-	wait "$LOADER" || true
-	lost=$(sed -nE 's/.*Socket errors: connect ([0-9]+), read ([0-9]+), write ([0-9]+), timeout ([0-9]+).*/\1+\2+\3+\4/p' \
-		"$LAB_DIR/wrk.log")
-	lost=$((lost + 0))
-	if grep -q 'requests in' "$LAB_DIR/wrk.log" && ! grep -q 'Non-2xx' "$LAB_DIR/wrk.log" &&
-		((lost <= ${2-0})); then
-		ok "$1: $(sed -nE 's/ *([0-9]+ requests) in.*/\1/p' "$LAB_DIR/wrk.log"), $lost lost"
-	else
-		fail "$1: $lost lost; $(grep -E 'requests in|errors|Non' "$LAB_DIR/wrk.log" | xargs)"
-	fi
-}
-
 lab_up
-SPACE=$(on lb readlink /proc/self/ns/net)
 http_config 50 100 >"$LAB_DIR/weir.yaml"
 daemon_start "$LAB_DIR/weir.yaml"
 
@@ -82,25 +54,7 @@ for pid in $(workers); do
 	check "worker $pid has no privileges" grep -Pzq \
 		'(?s)Uid:\t1\t1\t1\t1\n.*CapPrm:\t0+\nCapEff:\t0+\n.*NoNewPrivs:\t1\nSeccomp:\t2' "/proc/$pid/status"
 done
-load_start 6
-sleep 1
-for ((i = 0; i < 20; i++)); do
-	http_config $((50 + i)) 100 "{ path: \"/extra$i\", forward: api }" >"$LAB_DIR/next.yaml"
-	weir apply "$LAB_DIR/next.yaml" >/dev/null || fail "apply $i"
-done
-check "a rule that came under load" answers "ep3 200" www.example.com /extra19
-load_check "20 changes of rules and weights under load"
-weir apply "$LAB_DIR/weir.yaml" >/dev/null
-
-load_start 5
-sleep 1
-kill -9 "$(workers | head -n 1)"
-sleep 0.1
-check "a worker is killed: another serves within 100 ms" answers "ep3 200" api.example.com /v2/x
-check "... and it is replaced" wait_for "worker_count $WORKERS" 3
-load_check "only its connections are lost" 32
-
-load_start 8
+load_start
 sleep 1
 before=$(workers)
 daemon_kill9
