@@ -18,7 +18,7 @@ static void try_request(struct rules_source *source, const struct listener *list
 			struct rules *rules)
 {
 	struct forward_client client = {};
-	struct verdict verdict;
+	struct rules_verdict verdict;
 	struct request request;
 	struct head head = {};
 	uint32_t wanted;

@@ -22,7 +22,7 @@ struct setting {
 	struct model *model;
 	struct rules *rules;
 	struct forward_client client;
-	struct verdict verdict;
+	struct rules_verdict verdict;
 };
 
 static void set_up(const char *order, const char *rules, struct setting *ret)
@@ -67,14 +67,14 @@ static int match(struct setting *setting, const char *text)
 /* The name of the rule that takes a request; "-" none, "404" none that may. */
 static const char *taken(struct setting *setting, const char *line, const char *fields)
 {
-	const struct verdict *verdict = &setting->verdict;
+	const struct rules_verdict *verdict = &setting->verdict;
 	char text[4096];
 
 	snprintf(text, sizeof(text), "%s HTTP/1.1\r\n%s\r\n", line, fields);
 	cr_assert_eq(match(setting, text), 0);
-	if (verdict->kind == VERDICT_DEFAULT)
+	if (verdict->kind == RULES_DEFAULT)
 		return "-";
-	return verdict->kind == VERDICT_NOT_FOUND ? "404" : verdict->rule->name;
+	return verdict->kind == RULES_NOT_FOUND ? "404" : verdict->rule->name;
 }
 
 struct example {
@@ -268,7 +268,7 @@ Test(http_rules, other_conditions)
 Test(http_rules, actions)
 {
 	struct setting setting;
-	const struct verdict *verdict = &setting.verdict;
+	const struct rules_verdict *verdict = &setting.verdict;
 
 	set_up("priority",
 	       "  - { path: /drop, drop: true }\n"
@@ -284,13 +284,13 @@ Test(http_rules, actions)
 	       "  - { method: OPTIONS, redirect: 'https://x.example${path}' }\n",
 	       &setting);
 	cr_expect_str_eq(taken(&setting, "GET /drop", H), "");
-	cr_expect_eq(verdict->kind, VERDICT_DROP);
+	cr_expect_eq(verdict->kind, RULES_DROP);
 	cr_expect_eq(verdict->index, 0);
 	taken(&setting, "GET /fixed", H);
-	cr_expect_eq(verdict->kind, VERDICT_FIXED_RESPONSE);
+	cr_expect_eq(verdict->kind, RULES_FIXED_RESPONSE);
 	cr_expect_eq(verdict->rule->code, 403);
 	taken(&setting, "GET /r/%41?b=c", "Host: A.example\r\n");
-	cr_expect_eq(verdict->kind, VERDICT_REDIRECT);
+	cr_expect_eq(verdict->kind, RULES_REDIRECT);
 	expect_text(verdict->url, "https://A.example:8080/new/r/%41?b=c");
 	taken(&setting, "GET /r", "Host: [2001:db8::1]:81\r\n");
 	expect_text(verdict->url, "https://[2001:db8::1]:81/new/r");
@@ -299,7 +299,7 @@ Test(http_rules, actions)
 	taken(&setting, "GET /q", H);
 	expect_text(verdict->url, "http://x.example/?a=b");
 	taken(&setting, "GET /plain", H);
-	cr_expect_eq(verdict->kind, VERDICT_FORWARD);
+	cr_expect_eq(verdict->kind, RULES_FORWARD);
 	cr_expect_eq(verdict->group, 2);
 	cr_expect(!verdict->rewrite.path.at && !verdict->rewrite.host.at &&
 		  !verdict->rewrite.query.at);
@@ -436,7 +436,7 @@ static void check_random(struct rules_source *source, unsigned *taken_count)
 	cr_assert_eq(rules_new(listener, &rules, NULL), 0);
 	for (unsigned i = 0; i < 50; i++) {
 		struct forward_client client = {};
-		struct verdict verdict;
+		struct rules_verdict verdict;
 		struct request request;
 		char text[512];
 		struct head head;

@@ -24,7 +24,7 @@ struct explain_http {
 	struct forward_client client;
 	int status; /* that weir itself answers with; 0: none */
 	const char *why;
-	struct verdict verdict;
+	struct rules_verdict verdict;
 	char *path;	 /* owned: as rules see it; NULL: as it came */
 	char *forwarded; /* owned: the head that an endpoint gets; NULL: none does */
 };
@@ -104,7 +104,7 @@ static int forward(struct explain_http *answer)
 					.keep_alive = true };
 	ssize_t size;
 
-	if (answer->verdict.kind > VERDICT_FORWARD)
+	if (answer->verdict.kind > RULES_FORWARD)
 		return 0;
 	answer->forwarded = calloc(1, ROOM);
 	if (!answer->forwarded)
@@ -128,7 +128,7 @@ static int match(struct explain_http *answer)
 		answer->status = -r;
 		return 0;
 	}
-	if (answer->verdict.kind == VERDICT_NOT_FOUND)
+	if (answer->verdict.kind == RULES_NOT_FOUND)
 		answer->status = 404;
 	else if (answer->verdict.rule)
 		answer->status = answer->verdict.rule->code;
@@ -176,7 +176,7 @@ static void add_rule(const struct explain_http *answer, struct table *table)
 
 	if (!rule) {
 		table_add(table, "rule");
-		table_add(table, answer->verdict.kind == VERDICT_NOT_FOUND
+		table_add(table, answer->verdict.kind == RULES_NOT_FOUND
 					 ? "none that names this host takes the request"
 					 : "none");
 		return;
@@ -193,9 +193,9 @@ static void add_rule(const struct explain_http *answer, struct table *table)
 
 static bool takes(const struct explain_http *answer, const struct endpoint_group *group)
 {
-	if (answer->status || answer->verdict.kind > VERDICT_FORWARD)
+	if (answer->status || answer->verdict.kind > RULES_FORWARD)
 		return false;
-	if (answer->verdict.kind == VERDICT_FORWARD)
+	if (answer->verdict.kind == RULES_FORWARD)
 		return group == &answer->listener->groups.items[answer->verdict.group];
 	return !group->is_virtual;
 }
@@ -267,7 +267,7 @@ void explain_http_print(const struct explain_http *answer, FILE *out)
 	if (answer->verdict.url.size)
 		fprintf(out, "  Location: %.*s\n", (int)answer->verdict.url.size,
 			answer->verdict.url.at);
-	if (answer->verdict.kind == VERDICT_DROP)
+	if (answer->verdict.kind == RULES_DROP)
 		fputs("weir closes the connection\n", out);
 	if (answer->forwarded && !answer->status)
 		print_forwarded(answer, out);
@@ -297,12 +297,12 @@ static json_t *groups_json(const struct explain_http *answer)
 
 json_t *explain_http_json(const struct explain_http *answer)
 {
-	const struct verdict *verdict = &answer->verdict;
+	const struct rules_verdict *verdict = &answer->verdict;
 	bool refused = answer->status && answer->why;
 	const char *action = refused	     ? "refuse"
 			     : verdict->rule ? show_rules_action_name(verdict->rule)
-			     : verdict->kind == VERDICT_DEFAULT ? "forward"
-								: "not_found";
+			     : verdict->kind == RULES_DEFAULT ? "forward"
+							      : "not_found";
 
 	return json_pack("{s:s, s:s, s:o, s:s?, s:o, s:s?, s:s?, s:o, s:o, s:s?}", "listener",
 			 answer->listener->name, "action", action, "rule_number",

@@ -24,17 +24,17 @@
 
 struct rules;
 
-enum verdict_kind {
-	VERDICT_DEFAULT, /* no rule: to the listener's default groups */
-	VERDICT_FORWARD, /* to a group */
-	VERDICT_REDIRECT,
-	VERDICT_FIXED_RESPONSE,
-	VERDICT_DROP,	   /* close without an answer */
-	VERDICT_NOT_FOUND, /* domain_first: rules name the host, none of them takes the request */
+enum rules_verdict_kind {
+	RULES_DEFAULT, /* no rule: to the listener's default groups */
+	RULES_FORWARD, /* to a group */
+	RULES_REDIRECT,
+	RULES_FIXED_RESPONSE,
+	RULES_DROP,	 /* close without an answer */
+	RULES_NOT_FOUND, /* domain_first: rules name the host, none of them takes the request */
 };
 
-struct verdict {
-	uint8_t kind;			/* enum verdict_kind */
+struct rules_verdict {
+	uint8_t kind;			/* enum rules_verdict_kind */
 	const struct http_rule *rule;	/* NULL: none */
 	uint32_t index;			/* of the rule in the listener's */
 	uint32_t group;			/* of FORWARD: index in the listener's groups */
@@ -55,7 +55,7 @@ DEFINE_CLEANUP(struct rules *, rules_free)
  * becomes too long, 503 without memory. Texts in *ret end with the next call, and with the
  * request. */
 int rules_match(struct rules *rules, const struct request *request,
-		const struct forward_client *client, struct verdict *ret);
+		const struct forward_client *client, struct rules_verdict *ret);
 
 /* Is the address one of the listener's trusted proxies? */
 bool rules_trusts(const struct http *http, const struct addr *peer);

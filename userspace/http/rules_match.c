@@ -339,7 +339,7 @@ static struct slice expand(const struct template *template, const struct texts *
 }
 
 static int write_texts(const struct search *search, const struct rules_rule *rule,
-		       struct verdict *ret)
+		       struct rules_verdict *ret)
 {
 	uint8_t used = rule->url.used | rule->host.used | rule->path.used | rule->query.used;
 	struct texts texts = {};
@@ -360,13 +360,13 @@ static int write_texts(const struct search *search, const struct rules_rule *rul
 	return writer_size(&out) < 0 ? -ENOBUFS : 0;
 }
 
-static int set_verdict(const struct search *search, struct verdict *ret)
+static int set_verdict(const struct search *search, struct rules_verdict *ret)
 {
 	static const uint8_t kinds[] = {
-		[HTTP_FORWARD] = VERDICT_FORWARD,
-		[HTTP_REDIRECT] = VERDICT_REDIRECT,
-		[HTTP_FIXED_RESPONSE] = VERDICT_FIXED_RESPONSE,
-		[HTTP_DROP] = VERDICT_DROP,
+		[HTTP_FORWARD] = RULES_FORWARD,
+		[HTTP_REDIRECT] = RULES_REDIRECT,
+		[HTTP_FIXED_RESPONSE] = RULES_FIXED_RESPONSE,
+		[HTTP_DROP] = RULES_DROP,
 	};
 	const struct rules_rule *rule = &search->rules->rules.items[search->best.rule];
 
@@ -377,7 +377,7 @@ static int set_verdict(const struct search *search, struct verdict *ret)
 	return write_texts(search, rule, ret);
 }
 
-static int refuse(int error, struct verdict *ret)
+static int refuse(int error, struct rules_verdict *ret)
 {
 	if (error == -ENOMEM) {
 		ret->why = "there is no memory";
@@ -392,7 +392,7 @@ static int refuse(int error, struct verdict *ret)
 }
 
 int rules_match(struct rules *rules, const struct request *request,
-		const struct forward_client *client, struct verdict *ret)
+		const struct forward_client *client, struct rules_verdict *ret)
 {
 	struct search search = {
 		.rules = rules, .request = request, .client = client, .best.rank = RULES_NONE
@@ -400,7 +400,7 @@ int rules_match(struct rules *rules, const struct request *request,
 	bool domain_first = rules->http->rule_order == HTTP_DOMAIN_FIRST;
 	int r;
 
-	*ret = (struct verdict){ .kind = VERDICT_DEFAULT };
+	*ret = (struct rules_verdict){ .kind = RULES_DEFAULT };
 	if (!rules->rules.count)
 		return 0;
 	r = prepare(&search);
@@ -411,6 +411,6 @@ int rules_match(struct rules *rules, const struct request *request,
 	if (r == 0 && search.best.rank != RULES_NONE)
 		r = set_verdict(&search, ret);
 	else if (r == 0 && domain_first && search.named)
-		ret->kind = VERDICT_NOT_FOUND;
+		ret->kind = RULES_NOT_FOUND;
 	return r < 0 ? refuse(r, ret) : 0;
 }

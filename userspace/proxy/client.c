@@ -146,7 +146,7 @@ void client_next(struct client *client)
 }
 
 /* What its rule says, where that is no endpoint. */
-static void answer_rule(struct client *client, const struct verdict *verdict)
+static void answer_rule(struct client *client, const struct rules_verdict *verdict)
 {
 	const struct request *request = &client->engine->request;
 	const struct http_rule *rule = verdict->rule;
@@ -154,14 +154,14 @@ static void answer_rule(struct client *client, const struct verdict *verdict)
 		.keep_alive = request->keep_alive,
 		.head = request->method == METHOD_HEAD,
 		.minor = request->minor,
-		.status = verdict->kind == VERDICT_NOT_FOUND ? 404 : rule->code,
+		.status = verdict->kind == RULES_NOT_FOUND ? 404 : rule->code,
 	};
 
-	if (verdict->kind == VERDICT_REDIRECT)
+	if (verdict->kind == RULES_REDIRECT)
 		answer.url = verdict->url;
-	if (verdict->kind == VERDICT_FIXED_RESPONSE && rule->body)
+	if (verdict->kind == RULES_FIXED_RESPONSE && rule->body)
 		answer.body = SLICE(rule->body);
-	if (verdict->kind == VERDICT_FIXED_RESPONSE && rule->content_type)
+	if (verdict->kind == RULES_FIXED_RESPONSE && rule->content_type)
 		answer.content_type = SLICE(rule->content_type);
 	client_answer(client, &answer, request->framing == FRAMING_NONE);
 }
@@ -181,7 +181,7 @@ static void keep_rest(struct client *client, const char *bytes, size_t used, siz
 static void serve(struct client *client, char *bytes, size_t length, size_t size)
 {
 	struct engine *engine = client->engine;
-	struct verdict verdict = {};
+	struct rules_verdict verdict = {};
 	ssize_t used = length;
 	int r;
 
@@ -195,11 +195,11 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 		return;
 	}
 	switch (verdict.kind) {
-	case VERDICT_DROP:
+	case RULES_DROP:
 		client_close(client, true);
 		return;
-	case VERDICT_DEFAULT:
-	case VERDICT_FORWARD:
+	case RULES_DEFAULT:
+	case RULES_FORWARD:
 		used = stream_begin(client, &verdict, bytes, length, size);
 		if (used < 0) {
 			struct answer answer = {

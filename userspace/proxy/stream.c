@@ -206,16 +206,16 @@ static void fail(struct stream *stream, uint16_t status)
 
 /* ---- beginning ---- */
 
-static struct pool *pool_for(const struct service *service, const struct verdict *verdict)
+static struct pool *pool_for(const struct service *service, const struct rules_verdict *verdict)
 {
-	return verdict->kind == VERDICT_FORWARD ? &service->pools[service->pool_of[verdict->group]]
-						: &service->pools[0];
+	return verdict->kind == RULES_FORWARD ? &service->pools[service->pool_of[verdict->group]]
+					      : &service->pools[0];
 }
 
 /* The head as the endpoint gets it, and behind it what there is of the body. Returns how many bytes
  * are used, or minus a status. */
-static ssize_t write_request(struct stream *stream, const struct verdict *verdict, char *bytes,
-			     size_t length, size_t size)
+static ssize_t write_request(struct stream *stream, const struct rules_verdict *verdict,
+			     char *bytes, size_t length, size_t size)
 {
 	const struct request *request = &stream->engine->request;
 	size_t body = size - length;
@@ -224,8 +224,8 @@ static ssize_t write_request(struct stream *stream, const struct verdict *verdic
 		.request = request,
 		.client = &stream->client->who,
 		.http = stream->service->listener->http,
-		.rule = verdict->kind == VERDICT_FORWARD ? verdict->rule : NULL,
-		.rewrite = verdict->kind == VERDICT_FORWARD ? &verdict->rewrite : NULL,
+		.rule = verdict->kind == RULES_FORWARD ? verdict->rule : NULL,
+		.rewrite = verdict->kind == RULES_FORWARD ? &verdict->rewrite : NULL,
 		.host = host,
 		.keep_alive = !stream->target->endpoint->proxy_protocol,
 	};
@@ -249,7 +249,7 @@ static ssize_t write_request(struct stream *stream, const struct verdict *verdic
 	return (ssize_t)length + used;
 }
 
-static struct stream *stream_new(struct client *client, const struct verdict *verdict)
+static struct stream *stream_new(struct client *client, const struct rules_verdict *verdict)
 {
 	const struct request *request = &client->engine->request;
 	struct setup *setup = client->engine->setup;
@@ -274,7 +274,7 @@ static struct stream *stream_new(struct client *client, const struct verdict *ve
 	return stream;
 }
 
-ssize_t stream_begin(struct client *client, const struct verdict *verdict, char *bytes,
+ssize_t stream_begin(struct client *client, const struct rules_verdict *verdict, char *bytes,
 		     size_t length, size_t size)
 {
 	struct stream *stream = stream_new(client, verdict);

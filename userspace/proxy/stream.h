@@ -47,7 +47,7 @@ struct stream {
  * be of its body. Returns how many bytes are used; the client's connection is the stream's then.
  * Or minus the status to answer with.
  */
-ssize_t stream_begin(struct client *client, const struct verdict *verdict, char *bytes,
+ssize_t stream_begin(struct client *client, const struct rules_verdict *verdict, char *bytes,
 		     size_t length, size_t size);
 
 /* Does all that can be done now; the stream may be gone after it. */
