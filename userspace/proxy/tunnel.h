@@ -2,7 +2,7 @@
 /*
  * Moves a body from one connection to another: by copying, which is always right, or, where much of
  * it follows, through a pipe, so that the bytes stay in the kernel. No more is read than the other
- * end takes. Other ways (sk_msg, sk_skb) would be chosen here, too.
+ * end takes. Other ways would be chosen here, too; why sk_msg is none: bpf/README.md.
  */
 #ifndef WEIR_PROXY_TUNNEL_H
 #define WEIR_PROXY_TUNNEL_H
