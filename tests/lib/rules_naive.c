@@ -219,9 +219,9 @@ void rules_naive_match(const struct listener *listener, const struct request *re
 		}
 	}
 	*ret_rule = found;
-	*ret_kind = domain_first && named ? VERDICT_NOT_FOUND : VERDICT_DEFAULT;
+	*ret_kind = domain_first && named ? RULES_NOT_FOUND : RULES_DEFAULT;
 	if (found != UINT32_MAX)
-		*ret_kind = VERDICT_FORWARD + http->rules.items[found].action;
+		*ret_kind = RULES_FORWARD + http->rules.items[found].action;
 }
 
 static char *random_host(struct rules_source *source)
