@@ -90,6 +90,11 @@ mends route
 sed "0,/address: 10.77.0.11/s//address: 10.77.0.10/" "$GOOD" >"$LAB_DIR/own.yaml"
 CONFIG=$LAB_DIR/own.yaml
 finds "an endpoint that is this host" route error "10.77.0.10 is this host itself"
+sed 's/^interfaces: .*/interfaces: [eth7]/' "$GOOD" >"$LAB_DIR/beside.yaml"
+CONFIG=$LAB_DIR/beside.yaml
+finds "an endpoint behind an interface that weir is not on" route error "10.77.0.11 is behind eth0, where weir is not"
+CONFIG=$GOOD
+check "... content with the interface named" content route
 sed 's/mode: nat/mode: gue/' "$GOOD" >"$LAB_DIR/tunnel.yaml"
 CONFIG=$LAB_DIR/tunnel.yaml
 on fabric ip link set dev lb0 mtu 1600
@@ -151,6 +156,8 @@ check "beside a daemon all is well" bash -c "$(declare -f on weir instance docto
 	jq -e 'all(.[]; (.check | IN(\"clock\", \"jit\", \"unprivileged-bpf\", \"memory\")) or (.severity != \"warning\" and .severity != \"error\"))'"
 check "... it knows what is in force" bash -c "$(declare -f on weir instance doctor)
 	BALANCER=lb LAB=$LAB WEIR=$WEIR CONFIG= doctor | grep -q '6 addresses of endpoints have a way'"
+ill "an address whose route somebody took away" address error "does not answer for $VIP4 of listener 'web'" \
+	on lb ip route delete local "$VIP4" table local
 chmod 0600 "$GOOD"
 finds "a file that the daemon cannot read" files error "weir.yaml: user 'nobody', .*, may not read it"
 mends files
