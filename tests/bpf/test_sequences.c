@@ -22,9 +22,9 @@
 #include "rig_explain.h"
 #include "random.h"
 #include "rig_suite.h"
+#include "sequences/totals.h"
 #include "util/str.h"
 
-#define SEQUENCES	200
 #define STEPS		20
 #define QUIET_STEPS	3    /* in which all flows begin */
 #define POOL		12   /* endpoints; POOL_MAX in every tenth sequence */
@@ -83,15 +83,6 @@ struct stream {
 	struct reference_flow reference[STATELESS_FLOWS];
 	struct reference_table table;
 	uint64_t forwarded; /* packets that weir should have counted so */
-};
-
-/* Of all sequences. */
-struct totals {
-	uint64_t packets, asked, changes, windows, lost;
-	uint64_t single, beyond; /* changes of one endpoint; that moved 3 points needlessly */
-	uint64_t redealt;
-	double worst_single, worst_several;
-	uint64_t stable, stable_moved, other, other_moved, nat, nat_broken;
 };
 
 struct sim {
@@ -669,29 +660,6 @@ static uint64_t number_of(const char *variable, uint64_t otherwise)
 	return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void report(const struct totals *totals, uint64_t first, uint64_t count)
-{
-	cr_log_info("%lu sequences from seed %lu: %lu packets, %lu of them explained before, %lu "
-		    "changes, %lu of them in the window of another, %lu flows lost with their "
-		    "endpoint",
-		    count, first, totals->packets, totals->asked, totals->changes, totals->windows,
-		    totals->lost);
-	cr_log_info("%lu changes of one endpoint moved at most %.2f points of slots too many, %lu "
-		    "of them more than 3; several at once %.2f; %lu tables dealt anew",
-		    totals->single, totals->worst_single, totals->beyond, totals->worst_several,
-		    totals->redealt);
-	cr_assert_leq(totals->beyond * 100, totals->single);
-	/* All of it happened, or the test shows nothing. */
-	cr_assert(count < SEQUENCES ||
-		  (totals->packets > 100000 * count && totals->windows > 5 * count &&
-		   totals->lost > 100 * count && totals->redealt > count / 2 &&
-		   totals->stable > 1000 * count && totals->other_moved && totals->nat_broken));
-	cr_log_info("takeover: %lu flows in STABLE slots, %lu moved; %lu in others, %lu moved; %lu "
-		    "nat flows, %lu broken",
-		    totals->stable, totals->stable_moved, totals->other, totals->other_moved,
-		    totals->nat, totals->nat_broken);
-}
-
 Test(sequences, no_flow_leaves_an_endpoint_that_lives)
 {
 	static struct sim sim;
@@ -713,5 +681,5 @@ Test(sequences, no_flow_leaves_an_endpoint_that_lives)
 		rig_down();
 		rig_up();
 	}
-	report(totals, first, count);
+	totals_report(totals, first, count);
 }

@@ -287,9 +287,11 @@ enum schema_protocol {
 /* The file: an OBJECT key without a name. */
 extern const struct schema_key schema_root;
 
-/* Its part that is about HTTP. */
+/* Its parts about listeners and HTTP. */
+extern const struct schema_object schema_listener;
 extern const struct schema_object schema_rule;
 extern const struct schema_object schema_tls;
 extern const struct schema_object schema_proxy_protocol_in;
+extern const struct schema_choice schema_rule_orders[]; /* of a listener, and of the limits */
 
 #endif

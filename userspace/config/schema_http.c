@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The part of the table that is about HTTP. */
 #include "config/http.h"
-#include "config/schema.h"
-
-#define KEYS(table) .keys = (table), .count = sizeof(table) / sizeof((table)[0])
+#include "config/schema_table.h"
 
 /* Of a mapping whose keys are free: what they look like, and what stands behind them. */
 static const struct schema_key header_condition_keys[] = {
