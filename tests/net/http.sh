@@ -25,6 +25,12 @@ lab_up
 http_config 50 100 >"$LAB_DIR/weir.yaml"
 daemon_start "$LAB_DIR/weir.yaml"
 
+# ---- connections to endpoints ----
+opened() { on ep1 nstat -asz TcpPassiveOpens | awk '/PassiveOpens/ { print $2 }'; }
+before=$(opened)
+on client curl -s -m 60 -o /dev/null -H "Host: a.example" "http://$VIP4/big?[1-24]" || true
+check "a large answer leaves its connection to the next request" test $(($(opened) - before)) -le 2
+
 # ---- rules ----
 check "a host and a path lead to a virtual group" answers "ep3 200" api.example.com /v2/x
 check "... whatever the host's case and port" answers "ep3 200" API.example.com:80 /v2/x

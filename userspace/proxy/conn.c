@@ -70,6 +70,17 @@ size_t conn_receive(struct conn *conn, void *to, size_t room)
 	return size;
 }
 
+bool conn_is_quiet(struct conn *conn)
+{
+	char byte;
+
+	if (conn->finishing || conn->failed || conn->ended)
+		return false;
+	if (conn->readable && recv(conn->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN)
+		conn->readable = false;
+	return !conn->readable;
+}
+
 static ssize_t send_parts(struct conn *conn, struct iovec *parts, int count)
 {
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };

@@ -43,6 +43,9 @@ void conn_note(struct conn *conn, uint32_t events);
 /* Reads: > 0 bytes, or 0: nothing now, or it has ended, or failed. */
 size_t conn_receive(struct conn *conn, void *to, size_t room);
 
+/* Nothing has come that was not read, not even the end. */
+bool conn_is_quiet(struct conn *conn);
+
 /* Sends the first part and the second behind it, in one call; what does not go out now is kept. */
 int conn_send(struct conn *conn, const void *first, size_t first_size, const void *second,
 	      size_t second_size);

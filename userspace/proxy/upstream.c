@@ -147,7 +147,7 @@ void upstream_keep(struct upstream *upstream)
 	upstream->stream = NULL;
 	upstream->used = true;
 	upstream->since = upstream->engine->now;
-	if (upstream->conn.readable || upstream->conn.finishing || to->references == 1) {
+	if (!conn_is_quiet(&upstream->conn) || to->references == 1) {
 		upstream_close(upstream);
 		return;
 	}
