@@ -47,7 +47,7 @@ TEST_LIB    := $(filter-out %.bpf.o,$(TEST_LIB))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all bench bench-control bench-live help deps fuzz test test-kernels demo demo-http lab lab-down lint format mutate install clean packages
+.PHONY: all bench bench-control bench-http bench-live help deps fuzz test test-kernels demo demo-http lab lab-down lint format mutate install clean packages
 
 all: $(O)/weir $(BPF_OBJECTS) $(O)/generated/weir.8 $(O)/generated/weir.yaml.5 $(O)/generated/weir-metrics.7 ## build $(O)/weir and the BPF objects
 
@@ -166,6 +166,11 @@ bench-control: $(O)/weir $(O)/tests/bench/control/control $(PEERS) $(TEST_BPF) #
 	$(Q)mkdir -p $(O)/bench
 	$(Q)$(O)/tests/bench/control/control $(O)/weir '$(ROUNDS)' $(O)/bench/control.jsonl
 	$(Q)BUILD=$(O) tests/bench/control/health | tee -a $(O)/bench/control.jsonl
+
+bench-http: $(O)/weir $(PEERS) $(TEST_BPF) ## requests: weir beside HAProxy and nginx (ROUNDS=n, TIME=s each)
+	$(Q)tools/deps bench-http
+	$(Q)mkdir -p $(O)/bench
+	$(Q)BUILD=$(O) tests/bench/http/run '$(or $(ROUNDS),5)' '$(or $(TIME),5)' $(O)/bench/http.jsonl
 
 # What is only checked now and then, since it takes so long: other compilers, other kernels.
 $(O)/tests/kernels/load: $(O)/tests/kernels/load.o

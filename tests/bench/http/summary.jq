@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Measurements of `make bench-http`, to a line of JSON per row: the medians of each contestant, and
+# the median of the ratios of weir's to the best other one's in each round.
+
+def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
+
+# Goals; where less is better, a ratio is to be at most that.
+def rows: [
+	{ row: "128-c8", unit: "requests/cpu-s" },
+	{ row: "128-c32", unit: "requests/cpu-s", goal: 1.25 },
+	{ row: "128-c128", unit: "requests/cpu-s" },
+	{ row: "128-one-core", unit: "requests/s", goal: 1.0 },
+	{ row: "16k-c32", unit: "requests/cpu-s", goal: 1.2 },
+	{ row: "1m-c8", unit: "requests/cpu-s", goal: 1.1 },
+	{ row: "rules", unit: "requests/cpu-s", goal: 1.1, less: true },
+	{ row: "p99", unit: "us", goal: 1.0, less: true },
+	{ row: "idle", unit: "B", goal: 0.5, less: true }
+];
+
+# Of one round, {who: figure}: weir beside the best other one. Memory is compared with HAProxy's,
+# and what a thousand rules cost with what ten do.
+def ratio($row; $who):
+	if $row.row == "rules" then .["weir-10"] / .["weir-1000"]
+	elif $row.row == "idle" then .weir / .haproxy
+	else .[$who] / ([to_entries[] | select(.key | startswith("weir") | not) | .value]
+		| if $row.less then min else max end) end;
+
+def ratios($row; $who): group_by(.round)
+	| map(map({ key: .who, value: .figure }) | from_entries | ratio($row; $who)) | median
+	| . * 1000 | round / 1000;
+
+. as $all | rows[] | . as $row
+| [$all[] | select(.row == $row.row)]
+| . as $measured
+| ($measured | ratios($row; "weir")) as $ratio
+| { row: $row.row, unit: $row.unit,
+    medians: ($measured | group_by(.who) | map({ key: .[0].who, value: (map(.figure) | median) }) | from_entries),
+    ratio: $ratio, goal: $row.goal,
+    detached: (if any($measured[]; .who == "weir-detached") then $measured | ratios($row; "weir-detached") else null end),
+    verdict: (if $row.goal == null then "-"
+	elif $row.less then (if $ratio <= $row.goal then "holds" else "over" end)
+	elif $ratio >= $row.goal then "holds" else "under" end) }
