@@ -367,7 +367,7 @@ Test(config, keys)
 		  "hash_seed, "
 		  "nat_flows, "
 		  "recorded_flows, answers_per_second, limits, acls, regions, client_regions, "
-		  "metrics, "
+		  "metrics, access_log, "
 		  "listeners\n" },
 	};
 

@@ -286,6 +286,8 @@ static struct model *random_model(struct random *random)
 		model->metrics.address = make_addr(below(random, 2), 204, 1);
 		model->metrics.port = 1 + below(random, 65535);
 	}
+	if (below(random, 2))
+		model->access_log = strdup("/a \"b\"\\c");
 	random_source(random, &model->tunnel_source);
 	random_regions(random, model);
 	for (unsigned i = 0; i < below(random, 8); i++) {
@@ -376,6 +378,8 @@ Test(config_print, differences_are_seen)
 		"metrics: { listen: 127.0.0.1:9700 }",
 		"metrics: { listen: 127.0.0.1:9701 }",
 		"metrics: { listen: \"[::]:9700\" }",
+		"access_log: /a",
+		"access_log: /b",
 		"inventory: /a",
 		"inventory: /b",
 		"inventory: { files: [/a, /b] }",
@@ -528,7 +532,7 @@ Test(config_print, report_layout)
 		"steal_ports, "
 		"hash_seed, "
 		"nat_flows, recorded_flows, answers_per_second, limits, acls, regions, "
-		"client_regions, metrics, listeners\n"
+		"client_regions, metrics, access_log, listeners\n"
 		"    1 | vers: 1\n"
 		"      | \033[1;32m^~~~\033[0m\n"
 		"\033[1mf:1:1:\033[0m \033[1;31merror:\033[0m missing key 'version' (version of "

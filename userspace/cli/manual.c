@@ -320,7 +320,14 @@ static void print_changes(FILE *out)
 	      ".Pp\n"
 	      ".Ic plan\ntells what\n.Ic apply\nwould change, and what other programs have\n"
 	      "changed in maps, pins, programs, addresses and routes of weir's, which\n"
-	      ".Ic apply\nand SIGHUP repair.\n",
+	      ".Ic apply\nand SIGHUP repair.\n"
+	      ".Pp\n"
+	      "On SIGUSR1 the daemon opens the file of\n.Cm access_log\n"
+	      "anew, as logrotate wants it after it has moved the file away;\n"
+	      "no line is lost, those of a moment more may still go to the old one.\n"
+	      "A line is written within a tenth of a second after its request.\n"
+	      "Where a disk takes them too slowly, lines are dropped, not requests delayed,\n"
+	      "and the log of the daemon says how many.\n",
 	      out);
 }
 

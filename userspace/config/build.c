@@ -323,6 +323,9 @@ struct model *build_model(const struct tree_node *root)
 		copy_name(model->node_region, fields_text(node, NODE_REGION));
 	if (metrics)
 		model->metrics = fields_get(metrics, METRICS_LISTEN)->value.listen;
+	if (fields_get(root, ROOT_ACCESS_LOG) &&
+	    str_copy(fields_text(root, ROOT_ACCESS_LOG), &model->access_log) < 0)
+		return NULL;
 	model->steal_ports = fields_number(root, ROOT_STEAL_PORTS);
 	model->hash_seed = fields_number(root, ROOT_HASH_SEED);
 	model->nat_flows = fields_number(root, ROOT_NAT_FLOWS);

@@ -332,6 +332,11 @@ void config_print_settings(const struct model *model, struct str *out)
 	if (model->metrics.port)
 		str_add(out, "metrics: { listen: \"%s\" }\n",
 			addr_print_port(&model->metrics.address, model->metrics.port, text));
+	if (model->access_log) {
+		str_add(out, "access_log: ");
+		str_add_quoted(out, model->access_log);
+		str_add(out, "\n");
+	}
 	print_limits(out, model);
 	regions_print(model, out);
 }

@@ -50,6 +50,7 @@ void model_free(struct model *model)
 	inventory_fini(&model->inventory);
 	vec_free(&model->listeners);
 	vec_free(&model->interfaces);
+	free(model->access_log);
 	vec_free(&model->snat);
 	vec_free(&model->nameservers);
 	vec_free(&model->tunnel_source.list);
@@ -242,7 +243,7 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->limits.reserved_udp_ports, 0, sizeof(copy->limits.reserved_udp_ports));
 	memset(&copy->regions, 0, sizeof(copy->regions));
 	memset(&copy->inventory, 0, sizeof(copy->inventory));
-	copy->clients_file = copy->clients_maxmind = NULL;
+	copy->clients_file = copy->clients_maxmind = copy->access_log = NULL;
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
 	copy->by_name = (struct lookup){};
 	if (copy_interfaces(model, copy) < 0 || append_all(&copy->snat, &model->snat) < 0 ||
@@ -250,7 +251,8 @@ struct model *model_copy(const struct model *model)
 	    append_all(&copy->tunnel_source.list, &model->tunnel_source.list) < 0 ||
 	    append_all(&copy->limits.reserved_udp_ports, &model->limits.reserved_udp_ports) < 0 ||
 	    copy_acls(model, copy) < 0 || regions_copy(model, copy) < 0 ||
-	    inventory_copy(&model->inventory, &copy->inventory) < 0)
+	    inventory_copy(&model->inventory, &copy->inventory) < 0 ||
+	    str_copy(model->access_log, &copy->access_log) < 0)
 		return NULL;
 	vec_foreach(listener, &model->listeners) {
 		if (vec_push(&copy->listeners, (struct listener){}) < 0 ||
@@ -462,7 +464,7 @@ bool model_equal(const struct model *a, const struct model *b)
 	       vec_equal(&a->interfaces, &b->interfaces, same_text) &&
 	       vec_equal(&a->nameservers, &b->nameservers, addr_equal) &&
 	       addr_equal(&a->metrics.address, &b->metrics.address) &&
-	       a->metrics.port == b->metrics.port &&
+	       a->metrics.port == b->metrics.port && str_equal(a->access_log, b->access_log) &&
 	       inventory_equal(&a->inventory, &b->inventory) &&
 	       vec_equal(&a->snat, &b->snat, addr_equal) &&
 	       vec_equal(&a->acls, &b->acls, same_acl) && regions_equal(a, b) &&

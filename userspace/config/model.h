@@ -190,6 +190,7 @@ struct model {
 	VEC(struct addr) nameservers; /* empty: those of the host */
 	struct inventory inventory;
 	struct metrics_listen metrics;
+	char *access_log;		    /* file, owned; NULL: none is written */
 	struct tunnel_source tunnel_source; /* the same */
 	struct limits limits;		    /* that the file keeps to */
 	VEC(struct acl) acls;

@@ -416,6 +416,13 @@ static const struct schema_key root_keys[] = {
 		.absent = "off",
 		.help = "what is counted and measured, for Prometheus",
 	},
+	[ROOT_ACCESS_LOG] = {
+		.name = "access_log",
+		.type = SCHEMA_PATH,
+		.absent = "off",
+		.help = "a line of JSON for each request of an http listener is added to this file; "
+			"SIGUSR1 and 'weir apply' open it anew, after it was moved away",
+	},
 	[ROOT_LISTENERS] = {
 		.name = "listeners",
 		.type = SCHEMA_OBJECT,

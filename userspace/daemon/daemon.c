@@ -189,6 +189,8 @@ static void on_signal(void *user, uint32_t number)
 {
 	if (number == SIGHUP)
 		reload(user);
+	else if (number == SIGUSR1)
+		workers_reopen(user);
 	else
 		daemon_stop(user);
 }
@@ -202,6 +204,7 @@ static int watch_signals(struct daemon *daemon, struct err *err)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
 	r = loop_new(&daemon->loop);
 	r = r
 		    ?: loop_add_signals(daemon->loop, &signals,

@@ -14,6 +14,7 @@
 
 #include "daemon/sandbox.h"
 #include "net/passing.h"
+#include "proxy/logger.h"
 #include "proxy/worker.h"
 #include "util/caps.h"
 #include "util/cleanup.h"
@@ -32,25 +33,54 @@ static void allow_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* In the child: never returns. */
-static void become_worker(const struct spawner_order *order, int control)
+static void enter_sandbox(const struct spawner_order *order, const char *what)
 {
 	char name[16];
 	int r;
 
-	snprintf(name, sizeof(name), "weir-http/%u", order->number);
+	snprintf(name, sizeof(name), "weir-%s/%u", what, order->number);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
-	signal(SIGCHLD, SIG_DFL);
+	r = sandbox_enter(order->uid, order->gid);
+	if (r == 0)
+		return;
+	log_error("worker %u: cannot give up its privileges: %s", order->number, strerror(-r));
+	_exit(1);
+}
+
+/* Beside the worker, and ends with it. */
+static struct logger *start_logger(const struct spawner_order *order, int control)
+{
+	struct logger *logger;
+	int r = logger_new(&logger);
+	pid_t pid = r < 0 ? -1 : fork();
+
+	if (!pid) {
+		close(control);
+		signal(SIGPIPE, SIG_IGN);
+		enter_sandbox(order, "log");
+		logger_serve(logger);
+		_exit(0);
+	}
+	if (pid < 0) {
+		log_error("worker %u: no process for its access log: %s", order->number,
+			  strerror(r < 0 ? -r : errno));
+		_exit(1);
+	}
+	logger_begin(logger);
+	return logger;
+}
+
+/* In the child: never returns. */
+static void become_worker(const struct spawner_order *order, int control)
+{
+	struct logger *logger;
+
 	allow_descriptors();
 	/* What a terminal says is for the daemon: workers end when they are told to. */
 	setsid();
-	r = sandbox_enter(order->uid, order->gid);
-	if (r < 0) {
-		log_error("worker %u: cannot give up its privileges: %s", order->number,
-			  strerror(-r));
-		_exit(1);
-	}
-	_exit(worker_run(control, order->number));
+	logger = start_logger(order, control);
+	enter_sandbox(order, "http");
+	_exit(worker_run(control, order->number, logger));
 }
 
 /* The process, or -errno. */

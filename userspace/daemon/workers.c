@@ -19,6 +19,7 @@
 #include <weir/names.h>
 
 #include "daemon/daemon.h"
+#include "daemon/logfile.h"
 #include "daemon/sandbox.h"
 #include "dataplane/steer.h"
 #include "net/passing.h"
@@ -59,6 +60,7 @@ struct workers {
 	uint32_t serial; /* of control sockets */
 	uint64_t number; /* of the last snapshot */
 	int snapshot;
+	int log;					 /* the access log; -1: none */
 	char complaint[sizeof(((struct err *)0)->text)]; /* said once */
 };
 
@@ -176,9 +178,9 @@ static bool is_control(const char *name, pid_t *ret_daemon)
 	       !name[end];
 }
 
-/* Tells all workers of an instance but those of this daemon; a socket that nobody listens on any
- * more is removed. */
-static void tell_others(const char *instance, uint32_t order, pid_t own)
+/* Tells all workers of an instance but those of the daemon `own`; a socket that nobody listens on
+ * any more is removed. `file` (-1: none) goes with it. */
+static void tell_others(const char *instance, uint32_t order, pid_t own, int file)
 {
 	const struct worker_message message = { .order = order };
 	char path[PATH_ROOM];
@@ -200,14 +202,14 @@ static void tell_others(const char *instance, uint32_t order, pid_t own)
 		if (fd == -ECONNREFUSED || order == WORKER_END)
 			unlink(path);
 		if (fd >= 0)
-			passing_send(fd, &message, sizeof(message), NULL, 0);
+			passing_send(fd, &message, sizeof(message), &file, file >= 0);
 	}
 	closedir(directory);
 }
 
 void workers_end(const char *instance)
 {
-	tell_others(instance, WORKER_END, 0);
+	tell_others(instance, WORKER_END, 0, -1);
 }
 
 /* ---- one worker ---- */
@@ -238,7 +240,9 @@ static int send_snapshot(struct worker *worker)
 
 	return r
 		       ?: passing_send(worker->control, &message, sizeof(message),
-				       (const int[]){ workers->snapshot, listeners, endpoints }, 3);
+				       (const int[]){ workers->snapshot, listeners, endpoints,
+						      workers->log },
+				       workers->log < 0 ? 3 : 4);
 }
 
 static int put_in_place(struct worker *worker, struct err *err)
@@ -377,6 +381,7 @@ int workers_start(struct daemon *daemon, const struct spawner *spawner, struct e
 		.daemon = daemon,
 		.spawner = spawner,
 		.snapshot = -1,
+		.log = -1,
 		.left = true,
 	};
 	r = loop_add_timer(daemon->loop, (struct loop_call){ on_again, workers }, &workers->again);
@@ -394,6 +399,7 @@ void workers_stop(struct daemon *daemon)
 		forget(&workers->list[i]);
 	loop_remove(workers->again);
 	closep(&workers->snapshot);
+	closep(&workers->log);
 	free(workers->list);
 	free(workers);
 	daemon->workers = NULL;
@@ -402,8 +408,35 @@ void workers_stop(struct daemon *daemon)
 int workers_check(const struct daemon *daemon, const struct model *model, struct err *err)
 {
 	struct spawner_order order = {};
+	_cleanup_(closep) int log = -1;
+	int r = has_http(model) ? find_user(daemon, &order, err) : 0;
 
-	return has_http(model) ? find_user(daemon, &order, err) : 0;
+	if (r < 0 || !model->access_log)
+		return r;
+	log = logfile_open(model->access_log, err);
+	return log < 0 ? log : 0;
+}
+
+/* As the configuration has it; where that fails there is none. */
+static int open_log(struct workers *workers, struct err *err)
+{
+	const char *path = daemon_model(workers->daemon)->access_log;
+
+	closep(&workers->log);
+	workers->log = path ? logfile_open(path, err) : -1;
+	return path && workers->log < 0 ? workers->log : 0;
+}
+
+/* Also those that a daemon before has left, while they drain. */
+void workers_reopen(struct daemon *daemon)
+{
+	struct workers *workers = daemon->workers;
+	struct err err = {};
+
+	if (open_log(workers, &err) < 0)
+		log_error("%s", err.text);
+	if (workers->log >= 0)
+		tell_others(daemon->options->instance, WORKER_LOG, 0, workers->log);
 }
 
 static int take_snapshot(struct workers *workers, struct err *err)
@@ -487,6 +520,7 @@ static void dismiss(struct workers *workers)
 static int serve(struct workers *workers, bool wait, struct err *err)
 {
 	struct object *object = workers->daemon->object;
+	struct err unlogged = {};
 	int r = make_list(workers);
 
 	if (r < 0)
@@ -494,6 +528,8 @@ static int serve(struct workers *workers, bool wait, struct err *err)
 	r = take_snapshot(workers, err);
 	if (r < 0)
 		return r;
+	if (open_log(workers, &unlogged) < 0)
+		log_error("%s", unlogged.text);
 	for (uint32_t i = 0; i < workers->count; i++)
 		if (workers->list[i].pid)
 			send_snapshot(&workers->list[i]);
@@ -514,7 +550,7 @@ void workers_follow(struct daemon *daemon, bool wait)
 		if (workers->wanted || workers->left)
 			dismiss(workers);
 		if (workers->left)
-			tell_others(instance, WORKER_DRAIN, getpid());
+			tell_others(instance, WORKER_DRAIN, getpid(), -1);
 		workers->wanted = workers->left = false;
 		return;
 	}
@@ -522,6 +558,6 @@ void workers_follow(struct daemon *daemon, bool wait)
 	if (serve(workers, wait, &err) < 0)
 		log_error("http listeners: %s", err.text);
 	if (workers->left)
-		tell_others(instance, WORKER_DRAIN, getpid());
+		tell_others(instance, WORKER_DRAIN, getpid(), -1);
 	workers->left = false;
 }

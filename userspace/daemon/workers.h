@@ -31,6 +31,9 @@ int workers_check(const struct daemon *daemon, const struct model *model, struct
  */
 void workers_follow(struct daemon *daemon, bool wait);
 
+/* Opens the access log anew: it has been moved away. */
+void workers_reopen(struct daemon *daemon);
+
 /* Ends all workers of an instance, whoever has started them (weir down). */
 void workers_end(const char *instance);
 

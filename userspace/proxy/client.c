@@ -46,6 +46,7 @@ void client_close(struct client *client, bool reset)
 	if (client->next)
 		client->next->link = client->link;
 	client->engine->client_count--;
+	bytes_fini(&client->sight.text);
 	engine_bury(client->engine, &client->conn);
 }
 
@@ -105,8 +106,10 @@ void client_linger(struct client *client)
 void client_answer(struct client *client, struct answer *answer, bool whole)
 {
 	struct engine *engine = client->engine;
-	struct engine_exchange exchange = { .service = client_service(client),
-					    .status = answer->status };
+	struct sight_result result = { .service = client_service(client),
+				       .status = answer->status,
+				       .end = client->sight.end,
+				       .received = client->sight.received };
 	ssize_t size;
 
 	answer->keep_alive = answer->keep_alive && whole && !engine->draining;
@@ -116,19 +119,20 @@ void client_answer(struct client *client, struct answer *answer, bool whole)
 		client_close(client, true);
 		return;
 	}
-	exchange.answer_bytes = size;
-	if (exchange.service)
-		engine_count(engine, &exchange);
+	result.sent = size;
+	if (result.service)
+		sight_end(client, &result);
 	if (answer->keep_alive)
 		client_next(client);
 	else
 		client_linger(client);
 }
 
-static void refuse(struct client *client, int status)
+static void refuse(struct client *client, int status, const char *why)
 {
 	struct answer answer = { .status = status, .minor = 1 };
 
+	sight_own(client, status == 408 ? ACCESSLOG_CLIENT_TIMEOUT : ACCESSLOG_CLIENT_REFUSED, why);
 	client_answer(client, &answer, false);
 }
 
@@ -163,6 +167,33 @@ static void answer_rule(struct client *client, const struct rules_verdict *verdi
 		answer.body = SLICE(rule->body);
 	if (verdict->kind == RULES_FIXED_RESPONSE && rule->content_type)
 		answer.content_type = SLICE(rule->content_type);
+	sight_own(client, ACCESSLOG_RULE, NULL);
+	client_answer(client, &answer, request->framing == FRAMING_NONE);
+}
+
+/* Closes without an answer. */
+static void drop(struct client *client)
+{
+	const struct sight_result result = { .service = client->service,
+					     .end = ACCESSLOG_RULE,
+					     .received = client->sight.received };
+
+	sight_end(client, &result);
+	client_close(client, true);
+}
+
+/* No endpoint has been asked. */
+static void answer_instead(struct client *client, int status)
+{
+	const struct request *request = &client->engine->request;
+	struct answer answer = {
+		.status = status,
+		.keep_alive = status == 503 && request->keep_alive,
+		.head = request->method == METHOD_HEAD,
+		.minor = request->minor,
+	};
+
+	sight_own(client, status == 503 ? ACCESSLOG_NO_ENDPOINT : ACCESSLOG_CLIENT_REFUSED, NULL);
 	client_answer(client, &answer, request->framing == FRAMING_NONE);
 }
 
@@ -189,28 +220,23 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 		client_close(client, false);
 		return;
 	}
+	sight_head(client, length);
 	r = rules_match(client->service->rules, &engine->request, &client->who, &verdict);
 	if (r < 0) {
-		refuse(client, -r);
+		refuse(client, -r, verdict.why);
 		return;
 	}
+	sight_rule(client, &verdict);
 	switch (verdict.kind) {
 	case RULES_DROP:
-		client_close(client, true);
+		drop(client);
 		return;
 	case RULES_DEFAULT:
 	case RULES_FORWARD:
 		used = stream_begin(client, &verdict, bytes, length, size);
 		if (used < 0) {
-			struct answer answer = {
-				.status = -used,
-				.keep_alive = used == -503 && engine->request.keep_alive,
-				.head = engine->request.method == METHOD_HEAD,
-				.minor = engine->request.minor,
-			};
-
+			answer_instead(client, -used);
 			used = length;
-			client_answer(client, &answer, engine->request.framing == FRAMING_NONE);
 		}
 		break;
 	default:
@@ -242,6 +268,7 @@ static bool read_head(struct client *client)
 	}
 	head.bytes = conn->in.size ? bytes_at(&conn->in) : engine->room;
 	head.size = conn->in.size ?: size;
+	sight_begin(client);
 	length = request_parse(&head, &limits, &engine->request);
 	if (length > 0) {
 		client->scanned = 0;
@@ -252,7 +279,7 @@ static bool read_head(struct client *client)
 		       (client->state == CLIENT_STREAM && !client->stream->up.ended);
 	}
 	if (length < 0) {
-		refuse(client, -length);
+		refuse(client, -length, head.why);
 		return false;
 	}
 	if (!conn->in.size && bytes_add(&conn->in, engine->room, size)) {
@@ -358,7 +385,7 @@ void client_expire(struct wheel_timer *timer)
 	if (client->state == CLIENT_STREAM)
 		stream_expire(client->stream);
 	else if (client->state == CLIENT_HEAD && client->partial)
-		refuse(client, 408);
+		refuse(client, 408, "its head was not whole in time");
 	else
 		client_close(client, client->state == CLIENT_LINGER && client->conn.out.size);
 }

@@ -9,6 +9,7 @@
 #include "http/answer.h"
 #include "http/forward.h"
 #include "proxy/engine.h"
+#include "proxy/sight.h"
 
 enum client_state {
 	CLIENT_PARKED,	 /* of a listener that no snapshot names yet */
@@ -28,12 +29,13 @@ struct client {
 	uint64_t known;		       /* number of the setup that `service` is of */
 	const struct service *service; /* that it has connected to; see client_service() */
 	struct stream *stream;
-	uint32_t scanned; /* of a head that is not whole */
-	uint16_t port;	  /* of who.addr */
-	uint8_t state;	  /* enum client_state */
-	bool partial;	  /* what is in conn.in is not a whole head yet */
-	bool finished;	  /* LINGER: told that no more is sent */
-	bool again;	  /* in engine->again */
+	struct sight sight; /* of the request at hand */
+	uint32_t scanned;   /* of a head that is not whole */
+	uint16_t port;	    /* of who.addr */
+	uint8_t state;	    /* enum client_state */
+	bool partial;	    /* what is in conn.in is not a whole head yet */
+	bool finished;	    /* LINGER: told that no more is sent */
+	bool again;	    /* in engine->again */
 };
 
 /* Where connections come from, until it is closed. 0 or -errno. */

@@ -20,8 +20,9 @@ static void read_clock(struct engine *engine)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	engine->now = now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	engine->now_us = now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+	engine->now = engine->now_us / 1000;
 }
 
 struct engine *engine_new(void)

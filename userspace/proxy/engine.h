@@ -7,6 +7,7 @@
  *   stream.c   one exchange: a request on to an endpoint, and the answer back
  *   tunnel.c   moves the bodies
  *   upstream.c connections to endpoints
+ *   sight.c    what is counted and logged of an exchange, when it is over
  *   setup.c    listeners, rules and endpoints, of a snapshot
  */
 #ifndef WEIR_PROXY_ENGINE_H
@@ -27,6 +28,7 @@
 #define ENGINE_ROOM (64 << 10)
 
 struct client;
+struct logger;
 
 /* A pipe that nobody uses just now. */
 struct engine_pipe {
@@ -36,7 +38,8 @@ struct engine_pipe {
 
 struct engine {
 	int epoll;
-	uint64_t now; /* ms, of the last event */
+	uint64_t now;	 /* ms, of the last event */
+	uint64_t now_us; /* the same */
 	bool draining;
 	bool stopped;
 	struct wheel wheel;
@@ -50,6 +53,7 @@ struct engine {
 	/* In shared memory; entries as the maps have them. */
 	struct weir_http *listener_http, *endpoint_http;
 	uint32_t listeners, endpoints;
+	struct logger *logger; /* of the access log */
 
 	struct client **again; /* to be run once more, after others had their turn */
 	size_t again_count, again_room;

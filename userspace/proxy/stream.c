@@ -23,17 +23,18 @@ static const struct head_limits limits = { .size = HEAD_SIZE_DEFAULT,
 
 /* ---- the end ---- */
 
-static void count(const struct stream *stream)
+static void end_sight(const struct stream *stream, enum accesslog_end end)
 {
-	const struct engine_exchange exchange = {
+	const struct sight_result result = {
 		.service = stream->service,
-		.target = stream->target,
 		.status = stream->status,
-		.request_bytes = stream->head_bytes[UP] + stream->up.moved,
-		.answer_bytes = stream->head_bytes[DOWN] + stream->down.moved,
+		.end = end,
+		.received = stream->head_bytes[UP] + stream->up.moved,
+		.sent = stream->head_bytes[DOWN] + stream->down.moved,
+		.is_endpoints = true,
 	};
 
-	engine_count(stream->engine, &exchange);
+	sight_end(stream->client, &result);
 }
 
 static void drop_upstream(struct stream *stream)
@@ -55,13 +56,32 @@ static void stream_free(struct stream *stream)
 }
 
 /* Both connections go; the client sees that something is missing. */
-static void break_off(struct stream *stream)
+static void break_off(struct stream *stream, enum accesslog_end end)
 {
 	struct client *client = stream->client;
 
-	count(stream);
+	end_sight(stream, end);
 	stream_free(stream);
 	client_close(client, true);
+}
+
+/* Why there is no answer but weir's own. */
+static enum accesslog_end reason(const struct stream *stream, uint16_t status)
+{
+	bool reached = stream->client->sight.connected != ACCESSLOG_NEVER;
+
+	switch (status) {
+	case 400:
+		return ACCESSLOG_CLIENT_REFUSED;
+	case 408:
+		return ACCESSLOG_CLIENT_TIMEOUT;
+	case 504:
+		return reached ? ACCESSLOG_ENDPOINT_TIMEOUT : ACCESSLOG_CONNECT_FAILED;
+	default:
+		if (!reached)
+			return ACCESSLOG_CONNECT_FAILED;
+		return stream->heard ? ACCESSLOG_ENDPOINT_REFUSED : ACCESSLOG_ENDPOINT_CLOSED;
+	}
 }
 
 /* No answer can be had, and none has begun. */
@@ -75,9 +95,13 @@ static void give_up(struct stream *stream, uint16_t status)
 		.minor = stream->minor,
 	};
 	bool whole = stream->up.ended && !stream->up.piped;
+	struct setup *setup = setup_ref(stream->setup); /* until what was seen is written down */
 
+	client->sight.received = stream->head_bytes[UP] + stream->up.moved;
+	sight_own(client, reason(stream, status), NULL);
 	stream_free(stream);
 	client_answer(client, &answer, whole);
+	setup_unref(setup);
 }
 
 static bool is_done(const struct tunnel *tunnel)
@@ -106,7 +130,7 @@ static void finish(struct stream *stream)
 	struct client *client = stream->client;
 	bool next = stream->keep_alive && is_done(&stream->up) && !stream->upgraded;
 
-	count(stream);
+	end_sight(stream, ACCESSLOG_DONE);
 	stream_free(stream);
 	if (next)
 		client_next(client);
@@ -160,6 +184,7 @@ static int reach(struct stream *stream)
 	if (r < 0)
 		return r;
 	stream->upstream->stream = stream;
+	sight_target(stream->client, stream->target, !stream->upstream->connecting);
 	if (!stream->upstream->connecting)
 		return send_request(stream);
 	client_patience(stream->client, CONNECT_MS);
@@ -198,7 +223,7 @@ static void fail(struct stream *stream, uint16_t status)
 		}
 	}
 	if (stream->answering) {
-		break_off(stream);
+		break_off(stream, ACCESSLOG_ENDPOINT_CLOSED);
 		return;
 	}
 	give_up(stream, status);
@@ -343,6 +368,7 @@ static int begin_answer(struct stream *stream, char *bytes, size_t length, size_
 		return -EBADMSG;
 	stream->answering = true;
 	stream->status = response->status;
+	sight_answered(stream->client);
 	stream->keep_alive = forward.keep_alive;
 	stream->reusable = response->keep_alive;
 	stream->head_bytes[DOWN] = written;
@@ -426,6 +452,7 @@ static bool is_connected(struct stream *stream)
 		return false;
 	}
 	upstream->connecting = false;
+	sight_connected(stream->client);
 	request_patience(stream);
 	if (send_request(stream)) {
 		fail(stream, 502);
@@ -450,7 +477,8 @@ static bool run_up(struct stream *stream, bool *more)
 		return true;
 	}
 	if (r < 0 && stream->answering) {
-		break_off(stream);
+		break_off(stream,
+			  r == -EBADMSG ? ACCESSLOG_CLIENT_REFUSED : ACCESSLOG_CLIENT_CLOSED);
 		return false;
 	}
 	if (r == -EBADMSG) {
@@ -460,7 +488,7 @@ static bool run_up(struct stream *stream, bool *more)
 		return false;
 	}
 	if (r < 0) { /* the client has gone, in the middle of its request */
-		break_off(stream);
+		break_off(stream, ACCESSLOG_CLIENT_CLOSED);
 		return false;
 	}
 	if (stream->upgraded && is_done(&stream->up) && !stream->finished[UP]) {
@@ -482,7 +510,7 @@ static bool run_down(struct stream *stream, bool *more)
 		if (r == -ECONNRESET)
 			fail(stream, 502);
 		else if (r == -EPIPE)
-			break_off(stream);
+			break_off(stream, ACCESSLOG_CLIENT_CLOSED);
 		else if (r < 0)
 			give_up(stream, 502);
 		return !r;
@@ -492,7 +520,9 @@ static bool run_down(struct stream *stream, bool *more)
 			       &stream->client->conn);
 	*more |= r > 0 || (upgrading && stream->upgraded);
 	if (r < 0) {
-		break_off(stream);
+		break_off(stream, r == -EPIPE	  ? ACCESSLOG_CLIENT_CLOSED
+				  : r == -EBADMSG ? ACCESSLOG_ENDPOINT_REFUSED
+						  : ACCESSLOG_ENDPOINT_CLOSED);
 		return false;
 	}
 	if (stream->upgraded && is_done(&stream->down) && !stream->finished[DOWN] &&
@@ -531,7 +561,7 @@ void stream_run(struct stream *stream)
 	bool more = false;
 
 	if (stream->client->conn.failed) {
-		break_off(stream);
+		break_off(stream, ACCESSLOG_CLIENT_CLOSED);
 		return;
 	}
 	if (stream->upstream && !is_connected(stream))
@@ -550,8 +580,10 @@ void stream_run(struct stream *stream)
 
 void stream_expire(struct stream *stream)
 {
+	bool unread = stream->client->conn.out.size || stream->down.piped;
+
 	if (stream->upgraded || stream->answering)
-		break_off(stream);
+		break_off(stream, unread ? ACCESSLOG_CLIENT_TIMEOUT : ACCESSLOG_ENDPOINT_TIMEOUT);
 	else if (stream->upstream && stream->upstream->connecting)
 		fail(stream, 504);
 	else

@@ -14,6 +14,7 @@
 #include "net/passing.h"
 #include "proxy/client.h"
 #include "proxy/engine.h"
+#include "proxy/logger.h"
 #include "util/log.h"
 
 #define TURN_MS	 1000
@@ -76,7 +77,7 @@ static int follow(struct worker *worker, const struct worker_message *message, c
 	struct snapshot *snapshot;
 	struct setup *setup;
 	struct err err = {};
-	int r = count == 3 ? snapshot_read(fds[0], &snapshot, &err) : -EPROTO;
+	int r = count >= 3 ? snapshot_read(fds[0], &snapshot, &err) : -EPROTO;
 
 	r = r ?: setup_new(snapshot, engine->setup, &engine->upstreams, &setup, &err);
 	if (r < 0) {
@@ -90,6 +91,7 @@ static int follow(struct worker *worker, const struct worker_message *message, c
 	}
 	setup_unref(engine->setup);
 	engine->setup = setup;
+	logger_follow(engine->logger, count > 3 ? fds[3] : -1);
 	clients_follow(engine);
 	return 0;
 }
@@ -108,6 +110,10 @@ static void obey(struct control *control, const struct worker_message *message, 
 	case WORKER_SNAPSHOT:
 		answer.error = follow(worker, message, fds, *count);
 		passing_send(control->conn.fd, &answer, sizeof(answer), NULL, 0);
+		break;
+	case WORKER_LOG:
+		if (*count == 1 && logger_wants(worker->engine->logger))
+			logger_follow(worker->engine->logger, fds[0]);
 		break;
 	case WORKER_DRAIN:
 		worker->engine->draining = true;
@@ -175,12 +181,14 @@ static bool is_over(const struct worker *worker)
 	       (worker->drained && engine->now > worker->drained && !engine->client_count);
 }
 
-int worker_run(int control, uint32_t number)
+int worker_run(int control, uint32_t number, struct logger *logger)
 {
 	struct worker worker = { .engine = engine_new(), .number = number };
 	int r = worker.engine ? watch(&worker, control, on_visitor) : -ENOMEM;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (!r)
+		worker.engine->logger = logger;
 	while (!r && !is_over(&worker))
 		r = engine_turn(worker.engine, TURN_MS);
 	if (r < 0)
