@@ -65,12 +65,6 @@ static void print_changes(json_t *changes)
 	}
 }
 
-static void table_head(struct table *table, const char *const *names)
-{
-	for (; *names; names++)
-		table_add(table, "%s", *names);
-}
-
 /* "ipv4, clients in eu-west-1 us-east-1" */
 static char *family_of(json_t *item)
 {

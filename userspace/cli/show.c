@@ -8,6 +8,7 @@
 #include "cli/show_checks.h"
 #include "cli/show_flows.h"
 #include "cli/show_groups.h"
+#include "cli/show_latency.h"
 #include "cli/show_rules.h"
 #include "cli/table.h"
 #include "plan/slots.h"
@@ -89,12 +90,6 @@ static json_t *listener_json(const struct report_listener *listener)
 		"new_flows_per_source", limit_json(&plan->new_flows_per_source), "endpoints",
 		(int)listener->endpoints.count, "health", report_health_sum(listener, NULL), "ipv4",
 		table_json(plan, PLAN_IP4), "ipv6", table_json(plan, PLAN_IP6));
-}
-
-static void table_head(struct table *table, const char *const *names)
-{
-	for (; *names; names++)
-		table_add(table, "%s", *names);
 }
 
 static void print_listeners(const struct report *report)
@@ -239,95 +234,6 @@ static json_t *endpoints_json(const struct report *report)
 	return list;
 }
 
-/* The upper end of an entry of a histogram (us); the last one has none. */
-static uint64_t latency_limit(uint32_t entry)
-{
-	return (uint64_t)WEIR_LATENCY_FIRST << entry;
-}
-
-/* Below which `share` of the answers were: "512 us", "2.0 ms", "> 2.1 s", "-". */
-static void print_quantile(const struct report_endpoint *endpoint, double share, char text[24])
-{
-	const struct weir_nat_latency *latency = &endpoint->latency;
-	uint64_t all = 0, sum = 0;
-	uint32_t entry = 0;
-	double limit;
-
-	for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
-		all += latency->answers[i];
-	while (entry < WEIR_LATENCY_ENTRIES - 1 && sum + latency->answers[entry] < share * all)
-		sum += latency->answers[entry++];
-	limit = latency_limit(entry);
-	if (!all)
-		snprintf(text, 24, "-");
-	else if (entry == WEIR_LATENCY_ENTRIES - 1)
-		snprintf(text, 24, "> %.1f s", limit / 2e6);
-	else if (limit < 1e3)
-		snprintf(text, 24, "%.0f us", limit);
-	else if (limit < 1e6)
-		snprintf(text, 24, "%.1f ms", limit / 1e3);
-	else
-		snprintf(text, 24, "%.1f s", limit / 1e6);
-}
-
-/* Times are the upper ends of entries, each twice the one before. */
-static void print_latency(const struct report *report)
-{
-	static const char *const head[] = {
-		"LISTENER/GROUP/ENDPOINT", "ANSWERS", "HALF", "90 %", "99 %", NULL
-	};
-	static const double shares[] = { 0.5, 0.9, 0.99 };
-	struct table table = { .align = "lrrrr" };
-
-	table_head(&table, head);
-	vec_foreach(listener, &report->listeners) {
-		vec_foreach(endpoint, &listener->endpoints) {
-			uint64_t all = 0;
-			char text[24];
-
-			for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
-				all += endpoint->latency.answers[i];
-			table_add(&table, "%s/%s/%s", listener->plan->name, endpoint->plan->group,
-				  endpoint->plan->name);
-			table_add(&table, "%llu", (unsigned long long)all);
-			for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
-				print_quantile(endpoint, shares[i], text);
-				table_add(&table, "%s", text);
-			}
-		}
-	}
-	table_print(&table, stdout);
-}
-
-/* {"below_us": 8, "answers": 0}, ...; the last entry has null for a limit. */
-static json_t *latency_json(const struct report *report)
-{
-	json_t *list = json_array();
-
-	vec_foreach(listener, &report->listeners) {
-		vec_foreach(endpoint, &listener->endpoints) {
-			json_t *entries = json_array();
-
-			for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
-				json_array_append_new(
-					entries,
-					json_pack(
-						"{s:o, s:I}", "below_us",
-						i + 1 < WEIR_LATENCY_ENTRIES
-							? json_integer((json_int_t)latency_limit(i))
-							: json_null(),
-						"answers",
-						(json_int_t)endpoint->latency.answers[i]));
-			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "listener",
-							      listener->plan->name, "group",
-							      endpoint->plan->group, "endpoint",
-							      endpoint->plan->name, "first_answers",
-							      entries));
-		}
-	}
-	return list;
-}
-
 /* Where a packet may go without a word: everything but forwarded. */
 static bool is_worth_showing(const struct output_reason *reason)
 {
@@ -395,7 +301,7 @@ static const struct {
 	{ "endpoints", print_endpoints, endpoints_json },
 	{ "groups", show_groups_print, show_groups_json },
 	{ "checks", show_checks_print, show_checks_json },
-	{ "latency", print_latency, latency_json },
+	{ "latency", show_latency_print, show_latency_json },
 	{ "drops", print_drops, drops_json },
 };
 

@@ -32,6 +32,12 @@ static void print_row(const struct table *table, char **row, const int *width, F
 	fputc('\n', out);
 }
 
+void table_head(struct table *table, const char *const *names)
+{
+	for (; *names; names++)
+		table_add(table, "%s", *names);
+}
+
 void table_print(struct table *table, FILE *out)
 {
 	size_t columns = strlen(table->align);

@@ -19,6 +19,9 @@ struct table {
 /* Appends a cell. */
 void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for each of `names`, up to NULL: the first row. */
+void table_head(struct table *table, const char *const *names);
+
 /* Prints and empties. */
 void table_print(struct table *table, FILE *out);
 void table_fini(struct table *table);
