@@ -13,7 +13,7 @@
 # seen_config LOG: ep1 and ep2 as ever, a dead endpoint behind /dead, and a rule that drops.
 seen_config() {
 	http_config 50 100 "{ path: /dead, forward: dead }" "{ name: hush, path: /drop, drop: true }" |
-		sed "/^version/a access_log: \"$1\"
+		sed "/^version/a access_log: \"$1\"\nmetrics: { listen: 127.0.0.1:9700 }
 			s|^    forwarding_rules:|      - { name: dead, type: virtual, endpoints: [{ name: gone, address: $(endpoint_address ep1 4), port: 9 }] }\n&|"
 }
 
@@ -24,6 +24,14 @@ logged() { wait_for "has $1 '$2'" 5; }
 
 # counted FILE...: endpoints have as many requests as the log has lines of them.
 counted() { (($(lines '.endpoint != null and .end != "connect_failed"' "$@") == $(weir -j stats web | jq '.[0].flows'))); }
+
+# classes FILTER...: does the listener count as many answers of each class as the log has lines?
+classes() {
+	local logged counted
+	logged=$(cat "$@" "$LOG" | jq -sc '[range(1; 6) as $class | map(select(.status / 100 | floor == $class)) | length] + [length]')
+	counted=$(weir -j stats web | jq -c '.[0].http | [.answers[]] + [.requests]')
+	[[ $logged == "$counted" ]]
+}
 
 # ask N PATH [CURL OPTIONS]: N requests on one connection, in N paths.
 ask() { on client curl -s -m 30 -o /dev/null "${@:3}" "http://$VIP4$2?n=[1-$1]"; }
@@ -67,6 +75,18 @@ check "... that says why" eval "((\$(lines '.end == \"client_refused\" and .stat
 
 # ---- they agree with what is counted ----
 check "as many as are counted" counted
+check "... in each class, weir's own answers and all" classes
+check "people see them, too" eval "weir stats web | grep -qE '^web +[0-9]+ +0 +30[0-9] +1 +[3-9] +1 .* (us|ms)'"
+check "endpoints have theirs" eval "weir -j stats web | jq -e '.[0].endpoints | map(select(.group == \"main\") | .http.answers[\"2xx\"]) | add == \$n' \\
+	--argjson n \"\$(lines '.group == \"main\" and .status == 200')\""
+check "times of all their answers" eval "weir -j show latency | jq -e 'map(.first_answers | map(.answers) | add) | add == \$n' \\
+	--argjson n \"\$(lines '.endpoint != null and .answered_ms != null')\""
+on lb curl -sf -m 5 -o "$LAB_DIR/metrics" http://127.0.0.1:9700/metrics
+check "metrics say so" eval "((\$(sed -n 's/^weir_http_requests_total{listener=.web.,class=.4xx.} //p' '$LAB_DIR/metrics') ==
+	\$(lines '.status >= 400 and .status < 500')))"
+check "... and how many got no answer" grep -qx 'weir_http_requests_total{listener="web",class="none"} 1' "$LAB_DIR/metrics"
+check "... and how long answers took" grep -q '^weir_listener_first_answer_seconds_count{listener="web"} 30[0-9]$' "$LAB_DIR/metrics"
+check "promtool is silent" bash -c "! { $(tools/promtool) check metrics <$LAB_DIR/metrics 2>&1 || echo FAILED; } | grep ."
 
 # ---- moved away ----
 spawn "$LAB_DIR/wrk.log" client wrk -t2 -c16 -d4 "http://$VIP4/rotated"
@@ -97,6 +117,7 @@ daemon_start "$LAB_DIR/weir.yaml"
 ask 500 /next
 check "with the next one" logged 500 '.target | startswith("/next")'
 check "nothing is forgotten" counted "$LOG".[1-5]
+check "... in no class" classes "$LOG".[1-5]
 
 # ---- a file that cannot be, or takes nothing ----
 seen_config "$LAB_DIR/log/none/access.log" >"$LAB_DIR/wrong.yaml"

@@ -69,6 +69,7 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 	entry->flows += flows->by_row[endpoint->row];
 	for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
 		entry->latency.answers[i] += report->object->nat_latency[endpoint->row].answers[i];
+	counters_add_http(&entry->http, &report->object->endpoint_http[endpoint->row]);
 	entry->want = want_of(endpoint) ?: entry->want;
 	entry->since += counts_flows(listener->plan) ? stats.traffic.flows - info->flows_before
 						     : stats.traffic.packets - info->packets_before;
@@ -149,6 +150,7 @@ static int add_listener(struct report *report, const struct flows *flows,
 	struct report_listener listener = { .plan = plan };
 	int r = counters_listener(report->object, plan, &listener.stats);
 
+	counters_add_http(&listener.http, &report->object->listener_http[plan->id]);
 	vec_foreach(endpoint, &plan->endpoints)
 		if (endpoint->state != WEIR_ENDPOINT_GONE)
 			r = r ?: add_endpoint(report, flows, &listener, endpoint);

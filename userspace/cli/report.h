@@ -20,11 +20,13 @@ struct report_endpoint {
 	uint64_t since; /* new flows (packets, where flows cannot be told) that it got since then */
 	uint32_t flows; /* tracked at the moment */
 	struct weir_nat_latency latency; /* of first answers, where answers come through weir */
+	struct weir_http http;		 /* of an http listener */
 };
 
 struct report_listener {
 	const struct plan_listener *plan;
 	struct counters stats;
+	struct weir_http http;		       /* its own answers included */
 	VEC(struct report_endpoint) endpoints; /* by group and row */
 };
 

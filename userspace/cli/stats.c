@@ -6,6 +6,7 @@
 
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/stats_http.h"
 #include "cli/table.h"
 
 /* 1234567 as "1.2M": at most four digits. */
@@ -64,6 +65,16 @@ static void print_report(const struct report *report)
 		}
 	}
 	table_print(&table, stdout);
+	stats_http_print(report);
+}
+
+static json_t *endpoint_json(const struct report_listener *listener,
+			     const struct report_endpoint *endpoint)
+{
+	json_t *json = report_endpoint_json(listener, endpoint);
+
+	json_object_set_new(json, "http", stats_http_json(listener->plan, &endpoint->http));
+	return json;
 }
 
 static json_t *report_json(const struct report *report)
@@ -75,16 +86,18 @@ static json_t *report_json(const struct report *report)
 		json_t *endpoints = json_array();
 
 		vec_foreach(endpoint, &listener->endpoints)
-			json_array_append_new(endpoints, report_endpoint_json(listener, endpoint));
-		json_array_append_new(
-			listeners,
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "listener",
-				  listener->plan->name, "protocol",
-				  output_protocol(listener->plan->protocol), "packets",
-				  (json_int_t)traffic->packets, "bytes", (json_int_t)traffic->bytes,
-				  "flows", (json_int_t)traffic->flows, "reply_packets",
-				  (json_int_t)traffic->reply_packets, "reply_bytes",
-				  (json_int_t)traffic->reply_bytes, "endpoints", endpoints));
+			json_array_append_new(endpoints, endpoint_json(listener, endpoint));
+		json_array_append_new(listeners,
+				      json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+						"listener", listener->plan->name, "protocol",
+						output_protocol(listener->plan->protocol),
+						"packets", (json_int_t)traffic->packets, "bytes",
+						(json_int_t)traffic->bytes, "flows",
+						(json_int_t)traffic->flows, "reply_packets",
+						(json_int_t)traffic->reply_packets, "reply_bytes",
+						(json_int_t)traffic->reply_bytes, "http",
+						stats_http_json(listener->plan, &listener->http),
+						"endpoints", endpoints));
 	}
 	return listeners;
 }

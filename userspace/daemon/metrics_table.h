@@ -11,7 +11,8 @@
  *   REASON     for each listener, and for none (listener=""), one for each reason of counters.h: of
  *              no listener all, of a listener those that have happened
  *   LISTENER   for each listener; with a second label, for each direction
- *   LATENCY    a histogram for each listener of mode nat
+ *   LATENCY    a histogram for each listener of mode nat or proxy
+ *   REQUESTS   for each http listener, one for each class of status
  *   ENDPOINT   for each endpoint; with a fifth label, for each direction: METRICS_ENDPOINT_MAX in
  * all
  */
@@ -46,8 +47,11 @@
 	X(LISTENER_ENDPOINTS, "listener_usable_endpoints", GAUGE, LISTENER, "listener",            \
 	  "Endpoints that new connections go to")                                                  \
 	X(LISTENER_LATENCY, "listener_first_answer_seconds", HISTOGRAM, LATENCY, "listener",       \
-	  "Time from the first packet of a connection to the endpoint's first answer; its sum is " \
-	  "not known and is left out")                                                             \
+	  "Time from the first packet of a connection to the endpoint's first answer, with http "   \
+	  "from the first byte of a request; its sum is not known and is left out")                                                             \
+	X(LISTENER_REQUESTS, "http_requests_total", COUNTER, REQUESTS, "listener, class",           \
+	  "Requests of an http listener by the class of their answer's status, weir's own "        \
+	  "answers included (1xx: upgrades); none: they got no answer")                             \
 	X(ENDPOINT_PACKETS, "endpoint_packets_total", COUNTER, ENDPOINT, METRICS_OF_ENDPOINT,      \
 	  "Packets from clients, forwarded to the endpoint")                                       \
 	X(ENDPOINT_BYTES, "endpoint_bytes_total", COUNTER, ENDPOINT,                               \
@@ -83,6 +87,7 @@ enum metrics_scope {
 	METRICS_REASON,
 	METRICS_LISTENER,
 	METRICS_LATENCY,
+	METRICS_REQUESTS,
 	METRICS_ENDPOINT,
 };
 

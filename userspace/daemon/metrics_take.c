@@ -106,7 +106,8 @@ static int add_row(const struct daemon *daemon, struct metrics_taking *taking,
 	taking->rows++;
 	taking->nat_flows += stats.nat_opened - stats.nat_closed;
 	counters_add(&listener->traffic, &stats.traffic);
-	listener->has_latency |= endpoint->mode == WEIR_MODE_NAT;
+	listener->has_latency |=
+		endpoint->mode == WEIR_MODE_NAT || endpoint->mode == WEIR_MODE_PROXY;
 	for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
 		listener->latency[i] += latency->answers[i];
 	if (endpoint->state == WEIR_ENDPOINT_GONE)
@@ -131,6 +132,8 @@ static int add_listener(const struct daemon *daemon, struct metrics_taking *taki
 		return r;
 	strcpy(listener.name, plan->name);
 	memcpy(listener.reasons, stats.reason, sizeof(listener.reasons));
+	listener.is_http = plan->mode == WEIR_MODE_PROXY;
+	listener.http = daemon->object->listener_http[plan->id];
 	listener.traffic = daemon->object->listener_info[plan->id].retired;
 	vec_foreach(endpoint, &plan->endpoints)
 		r = r ?: add_row(daemon, taking, plan, endpoint, moving, &listener);

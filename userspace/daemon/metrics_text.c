@@ -169,6 +169,24 @@ static void write_latency(const struct metrics_listener *listener, uint32_t metr
 	str_add(out, "} %llu\n", (unsigned long long)sum);
 }
 
+static void write_requests(const struct metrics_listener *listener, uint32_t metric,
+			   struct str *out)
+{
+	static const char *const classes[] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
+	uint64_t answers, rest = listener->http.requests;
+
+	for (size_t i = 0; listener->is_http && i < sizeof(classes) / sizeof(classes[0]); i++) {
+		answers = listener->http.answers[i];
+		rest = rest > answers ? rest - answers : 0;
+		add_listener(out, metric, "", listener->name);
+		str_add(out, ",class=\"%s\"} %llu\n", classes[i], (unsigned long long)answers);
+	}
+	if (!listener->is_http)
+		return;
+	add_listener(out, metric, "", listener->name);
+	str_add(out, ",class=\"none\"} %llu\n", (unsigned long long)rest);
+}
+
 static void add_endpoint(struct str *out, uint32_t metric, const char *listener,
 			 const struct metrics_endpoint *endpoint)
 {
@@ -229,6 +247,9 @@ static void write_of_listener(const struct metrics_listener *listener, uint32_t 
 		break;
 	case METRICS_LATENCY:
 		write_latency(listener, metric, out);
+		break;
+	case METRICS_REQUESTS:
+		write_requests(listener, metric, out);
 		break;
 	case METRICS_ENDPOINT:
 		vec_foreach(endpoint, &listener->endpoints)

@@ -36,10 +36,12 @@ struct metrics_endpoint {
 struct metrics_listener {
 	char name[WEIR_NAME_MAX];
 	bool has_latency;
+	bool is_http;
 	uint32_t usable;
 	struct weir_traffic traffic;
 	uint64_t reasons[WEIR_R_COUNT];
 	uint64_t latency[WEIR_LATENCY_ENTRIES];
+	struct weir_http http;
 	VEC(struct metrics_endpoint) endpoints;
 };
 

@@ -234,15 +234,18 @@ static int send_snapshot(struct worker *worker)
 		.endpoints = capacity->of[CAPACITY_ROWS],
 		.number = workers->number,
 	};
-	_cleanup_(closep) int listeners = -1;
-	_cleanup_(closep) int endpoints = -1;
-	int r = steer_open_counters(workers->daemon->object, &listeners, &endpoints, NULL);
+	int counters[STEER_COUNTERS], fds[1 + STEER_COUNTERS + 1];
+	int r = steer_open_counters(workers->daemon->object, counters, NULL);
 
-	return r
-		       ?: passing_send(worker->control, &message, sizeof(message),
-				       (const int[]){ workers->snapshot, listeners, endpoints,
-						      workers->log },
-				       workers->log < 0 ? 3 : 4);
+	if (r < 0)
+		return r;
+	fds[0] = workers->snapshot;
+	memcpy(fds + 1, counters, sizeof(counters));
+	fds[1 + STEER_COUNTERS] = workers->log;
+	r = passing_send(worker->control, &message, sizeof(message), fds,
+			 1 + STEER_COUNTERS + (workers->log >= 0));
+	steer_close_counters(counters);
+	return r;
 }
 
 static int put_in_place(struct worker *worker, struct err *err)

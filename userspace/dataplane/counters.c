@@ -74,6 +74,11 @@ void counters_add(struct weir_traffic *sum, const struct weir_traffic *traffic)
 	sum->reply_bytes += traffic->reply_bytes;
 }
 
+void counters_add_http(struct weir_http *sum, const struct weir_http *http)
+{
+	add((uint64_t *)sum, http, WORDS(*sum));
+}
+
 int counters_listener(const struct object *object, const struct plan_listener *listener,
 		      struct counters *ret)
 {

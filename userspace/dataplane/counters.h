@@ -31,4 +31,6 @@ int counters_endpoint(const struct object *object, uint32_t row, struct weir_end
 
 void counters_add(struct weir_traffic *sum, const struct weir_traffic *traffic);
 
+void counters_add_http(struct weir_http *sum, const struct weir_http *http);
+
 #endif

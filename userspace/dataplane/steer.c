@@ -122,14 +122,26 @@ static int open_map(const struct object *object, const char *name, int *ret, str
 	return *ret < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
-int steer_open_counters(const struct object *object, int *ret_listeners, int *ret_endpoints,
-			struct err *err)
+void steer_close_counters(const int counters[STEER_COUNTERS])
 {
-	_cleanup_(closep) int listeners = -1;
-	int r = open_map(object, "listener_http", &listeners, err);
+	for (int i = 0; i < STEER_COUNTERS; i++)
+		closep(&counters[i]);
+}
 
-	r = r ?: open_map(object, "endpoint_http", ret_endpoints, err);
-	if (!r)
-		*ret_listeners = take_fd(&listeners);
+int steer_open_counters(const struct object *object, int ret[STEER_COUNTERS], struct err *err)
+{
+	static const char *const names[STEER_COUNTERS] = {
+		[STEER_LISTENER_HTTP] = "listener_http",
+		[STEER_ENDPOINT_HTTP] = "endpoint_http",
+		[STEER_LATENCY] = "nat_latency",
+	};
+	int fds[STEER_COUNTERS] = { -1, -1, -1 }, r = 0;
+
+	for (int i = 0; !r && i < STEER_COUNTERS; i++)
+		r = open_map(object, names[i], &fds[i], err);
+	if (r < 0)
+		steer_close_counters(fds);
+	else
+		memcpy(ret, fds, sizeof(fds));
 	return r;
 }

@@ -29,7 +29,13 @@ int steer_place(const struct object *object, uint32_t place, int socket, struct 
 void steer_count(const struct object *object, uint32_t count);
 
 /* Of maps that workers write: descriptors, the caller's. */
-int steer_open_counters(const struct object *object, int *ret_listeners, int *ret_endpoints,
-			struct err *err);
+enum steer_counters {
+	STEER_LISTENER_HTTP,
+	STEER_ENDPOINT_HTTP,
+	STEER_LATENCY,
+	STEER_COUNTERS,
+};
+int steer_open_counters(const struct object *object, int ret[STEER_COUNTERS], struct err *err);
+void steer_close_counters(const int counters[STEER_COUNTERS]);
 
 #endif

@@ -152,12 +152,27 @@ static void count(struct weir_http *http, const struct engine_exchange *exchange
 	add(&http->answer_bytes, exchange->answer_bytes);
 }
 
+/* Entries are those of the data plane: see weir/nat.h. */
+static void count_answer(struct weir_nat_latency *latency, uint32_t us)
+{
+	uint32_t entry = 0;
+
+	while (entry < WEIR_LATENCY_ENTRIES - 1 && us / WEIR_LATENCY_FIRST >> entry)
+		entry++;
+	__atomic_fetch_add(&latency->answers[entry], 1, __ATOMIC_RELAXED);
+}
+
 void engine_count(struct engine *engine, const struct engine_exchange *exchange)
 {
+	const struct target *target = exchange->target;
+
 	if (exchange->service->id < engine->listeners)
 		count(&engine->listener_http[exchange->service->id], exchange);
-	if (exchange->target && exchange->target->endpoint->row < engine->endpoints)
-		count(&engine->endpoint_http[exchange->target->endpoint->row], exchange);
+	if (!target || target->endpoint->row >= engine->endpoints)
+		return;
+	count(&engine->endpoint_http[target->endpoint->row], exchange);
+	if (exchange->timed)
+		count_answer(&engine->latency[target->endpoint->row], exchange->answered);
 }
 
 struct engine_pipe *engine_pipe_take(struct engine *engine)

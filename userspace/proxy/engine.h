@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include <weir/nat.h>
 
 #include "http/head.h"
 #include "http/message.h"
@@ -52,6 +53,7 @@ struct engine {
 
 	/* In shared memory; entries as the maps have them. */
 	struct weir_http *listener_http, *endpoint_http;
+	struct weir_nat_latency *latency; /* of endpoints */
 	uint32_t listeners, endpoints;
 	struct logger *logger; /* of the access log */
 
@@ -86,6 +88,8 @@ struct engine_exchange {
 	const struct target *target; /* NULL: answered here */
 	uint16_t status;	     /* 0: none was sent */
 	uint64_t request_bytes, answer_bytes;
+	uint32_t answered; /* us, from the request to the answer of `target` */
+	bool timed;
 };
 void engine_count(struct engine *engine, const struct engine_exchange *exchange);
 

@@ -136,6 +136,8 @@ void sight_end(struct client *client, const struct sight_result *result)
 		.status = result->status,
 		.request_bytes = result->received,
 		.answer_bytes = result->sent,
+		.answered = client->sight.answered,
+		.timed = result->is_endpoints && result->status,
 	};
 
 	sight_begin(client); /* an answer to nothing takes no time */

@@ -18,6 +18,7 @@
 #include "util/log.h"
 
 #define TURN_MS	 1000
+#define COUNTERS 3    /* maps of a snapshot */
 #define DRAIN_MS 2000 /* in which connections may still be found that were led here */
 
 /* Somebody who gives orders, or where they come from. */
@@ -32,39 +33,43 @@ struct worker {
 	uint64_t drained; /* ms: it may end from then on; 0: it is not to */
 };
 
-static int map_counters(int fd, uint32_t entries, struct weir_http **ret)
+static void *map_counters(int fd, size_t size)
 {
-	void *memory = mmap(NULL, entries * sizeof(struct weir_http), PROT_READ | PROT_WRITE,
-			    MAP_SHARED, fd, 0);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (memory == MAP_FAILED)
-		return -errno;
-	*ret = memory;
-	return 0;
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void unmap_counters(struct weir_http *counters, uint32_t entries)
+static void unmap_counters(void *counters, size_t size)
 {
 	if (counters)
-		munmap(counters, entries * sizeof(*counters));
+		munmap(counters, size);
 }
 
 /* The maps may be others than before: larger ones. */
 static int follow_counters(struct engine *engine, const struct worker_message *message,
 			   const int *fds)
 {
-	struct weir_http *listeners = NULL, *endpoints = NULL;
-	int r = map_counters(fds[0], message->listeners, &listeners);
+	const size_t listeners = sizeof(struct weir_http), endpoints = sizeof(struct weir_http),
+		     answers = sizeof(struct weir_nat_latency);
+	void *listener_http = map_counters(fds[0], message->listeners * listeners);
+	void *endpoint_http = map_counters(fds[1], message->endpoints * endpoints);
+	void *latency = map_counters(fds[2], message->endpoints * answers);
 
-	r = r ?: map_counters(fds[1], message->endpoints, &endpoints);
-	if (r < 0) {
-		unmap_counters(listeners, message->listeners);
+	if (!listener_http || !endpoint_http || !latency) {
+		int r = -errno;
+
+		unmap_counters(listener_http, message->listeners * listeners);
+		unmap_counters(endpoint_http, message->endpoints * endpoints);
+		unmap_counters(latency, message->endpoints * answers);
 		return r;
 	}
-	unmap_counters(engine->listener_http, engine->listeners);
-	unmap_counters(engine->endpoint_http, engine->endpoints);
-	engine->listener_http = listeners;
-	engine->endpoint_http = endpoints;
+	unmap_counters(engine->listener_http, engine->listeners * listeners);
+	unmap_counters(engine->endpoint_http, engine->endpoints * endpoints);
+	unmap_counters(engine->latency, engine->endpoints * answers);
+	engine->listener_http = listener_http;
+	engine->endpoint_http = endpoint_http;
+	engine->latency = latency;
 	engine->listeners = message->listeners;
 	engine->endpoints = message->endpoints;
 	return 0;
@@ -77,7 +82,7 @@ static int follow(struct worker *worker, const struct worker_message *message, c
 	struct snapshot *snapshot;
 	struct setup *setup;
 	struct err err = {};
-	int r = count >= 3 ? snapshot_read(fds[0], &snapshot, &err) : -EPROTO;
+	int r = count > COUNTERS ? snapshot_read(fds[0], &snapshot, &err) : -EPROTO;
 
 	r = r ?: setup_new(snapshot, engine->setup, &engine->upstreams, &setup, &err);
 	if (r < 0) {
@@ -91,7 +96,7 @@ static int follow(struct worker *worker, const struct worker_message *message, c
 	}
 	setup_unref(engine->setup);
 	engine->setup = setup;
-	logger_follow(engine->logger, count > 3 ? fds[3] : -1);
+	logger_follow(engine->logger, count > 1 + COUNTERS ? fds[1 + COUNTERS] : -1);
 	clients_follow(engine);
 	return 0;
 }

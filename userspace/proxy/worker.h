@@ -13,13 +13,13 @@
 struct logger;
 
 enum worker_order {
-	WORKER_LISTEN = 1, /* with a listening TCP socket: where connections come from */
-	WORKER_SNAPSHOT =
-		2,	  /* with a sealed snapshot, and the maps listener_http, endpoint_http:
-			   * answered once it is in force; with a file, the access log's, from then on */
-	WORKER_LOG = 5,	  /* the file has been opened anew: with it */
-	WORKER_DRAIN = 3, /* takes no new connections; ends with the last of those it has */
-	WORKER_END = 4,	  /* at once */
+	WORKER_LISTEN = 1,   /* with a listening TCP socket: where connections come from */
+	WORKER_SNAPSHOT = 2, /* with a sealed snapshot, and the maps listener_http, endpoint_http,
+			      * nat_latency: answered once it is in force; with a file, the access
+			      * log's, from then on */
+	WORKER_LOG = 5,	     /* the file has been opened anew: with it */
+	WORKER_DRAIN = 3,    /* takes no new connections; ends with the last of those it has */
+	WORKER_END = 4,	     /* at once */
 };
 
 /* A message to a worker. */
