@@ -192,6 +192,31 @@ Test(translate, what_grows_beyond_the_way_out_is_refused)
 	EXPECT_ANSWER(reply, TOO_BIG, told);
 }
 
+/* IPv6 needs 20 bytes more: where they are missing nothing is sent, and the flow goes on after. */
+Test(translate, what_has_no_room_to_grow_is_dropped)
+{
+	struct talk there = TALK_4TO6(IPPROTO_TCP), back = TALK_6TO4(IPPROTO_UDP);
+	struct packet_spec more = SPEC(.flags = TH_ACK, .payload = 9);
+	struct packet request4, reply4, request6, reply6;
+
+	configure();
+	open_talk(&there);
+	open_talk(&back);
+	request4 = talk_request(&there, more);
+	reply6 = talk_reply(&there, more);
+	request6 = talk_request(&back, more);
+	reply4 = talk_reply(&back, more);
+	rig.no_headroom = true;
+	EXPECT_DROP(request4, NO_HEADROOM);
+	EXPECT_DROP(reply4, NO_HEADROOM);
+	expect(&request6, talk_request_sent(&back, more), __LINE__); /* these shrink */
+	expect(&reply6, talk_reply_sent(&there, more), __LINE__);
+	rig.no_headroom = false;
+	expect(&request4, talk_request_sent(&there, more), __LINE__);
+	expect(&reply4, talk_reply_sent(&back, more), __LINE__);
+	cr_assert_eq(rig_count_nat(), 2);
+}
+
 /* Of a fragment its sender hears that it is prohibited, and of the later ones nothing. */
 Test(translate, fragments_are_not_translated)
 {

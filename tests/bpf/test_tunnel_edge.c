@@ -53,6 +53,24 @@ static void expect_inside(const struct packet *in, size_t tunnel, const struct p
 	cr_assert_neq(packet_sums(out->bytes, out->size).l4, SUM_BAD);
 }
 
+Test(tunnel_edge, without_room_for_outer_headers_nothing_is_sent)
+{
+	for (size_t i = 0; i < COUNT(tunnels) * 2; i++) {
+		struct packet in = TCP(.src = i & 1 ? CLIENT6 : CLIENT4, .dport = 80,
+				       .dst = i & 1 ? VIP6 : VIP4, .flags = TH_ACK);
+		struct rig_result result;
+
+		configure(i / 2);
+		rig.no_headroom = true;
+		EXPECT_DROP(in, NO_HEADROOM);
+		rig.no_headroom = false;
+		result = rig_send(&in);
+		cr_assert_eq(result.reason, WEIR_R_FORWARDED, "%zu: %s", i,
+			     rig_reason(result.reason));
+		expect_inside(&in, i / 2, &result.out);
+	}
+}
+
 Test(tunnel_edge, icmp_errors_take_the_tunnel_of_the_flow)
 {
 	for (size_t i = 0; i < COUNT(tunnels) * 2; i++) {

@@ -469,22 +469,29 @@ int rig_try(struct err *err, const char *format, ...)
 	return rig_try_model(err);
 }
 
+#define HEADROOM_MAX 216 /* bytes of metadata that leave a frame no room */
+
+/* Metadata in front of a frame takes the room that a program could let it grow into. */
 int rig_run(const struct packet *packet, struct packet *out)
 {
-	static uint8_t unused[PACKET_MAX];
+	static uint8_t in[HEADROOM_MAX + PACKET_MAX], taken[HEADROOM_MAX + PACKET_MAX];
+	uint32_t metadata = rig.no_headroom ? HEADROOM_MAX : 0;
 	struct xdp_md context = {
-		.data_end = (uint32_t)packet->size,
+		.data = metadata,
+		.data_end = metadata + (uint32_t)packet->size,
 		.ingress_ifindex = rig.arm[rig.ingress],
 	};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->bytes,
-		    .data_size_in = (uint32_t)packet->size, .data_out = out ? out->bytes : unused,
-		    .data_size_out = PACKET_MAX, .ctx_in = &context, .ctx_size_in = sizeof(context),
-		    .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in, .data_size_in = context.data_end,
+		    .data_out = taken, .data_size_out = metadata + PACKET_MAX, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
 
+	memcpy(in + metadata, packet->bytes, packet->size);
 	cr_assert_eq(bpf_prog_test_run_opts(rig.object->program, &options), 0, "%s",
 		     strerror(errno));
-	if (out)
-		out->size = options.data_size_out;
+	if (out) {
+		out->size = options.data_size_out - metadata;
+		memcpy(out->bytes, taken + metadata, out->size);
+	}
 	return (int)options.retval;
 }
 

@@ -51,6 +51,7 @@ struct rig {
 	struct locations *locations; /* that the facts name */
 	uint32_t arm[2];	     /* interfaces */
 	unsigned ingress;	     /* the arm that the next packet comes in by */
+	bool no_headroom;	     /* the driver left none in front of it */
 	uint64_t seen[RIG_LISTENERS][WEIR_R_COUNT];
 };
 
