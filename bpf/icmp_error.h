@@ -178,8 +178,8 @@ static __always_inline enum weir_reason icmp_learn_mtu(struct pkt *pkt,
 	struct weir_endpoint *endpoint;
 	__u32 mtu = icmp_mtu(pkt);
 
-	if (!mtu || listener_bad_source(pkt) || icmp_read_outer(pkt->ctx, &turn->outer) ||
-	    !addr_same(turn->outer.src, pkt->flow.dst))
+	if (!has_stateless || !mtu || listener_bad_source(pkt) ||
+	    icmp_read_outer(pkt->ctx, &turn->outer) || !addr_same(turn->outer.src, pkt->flow.dst))
 		return GO_ON;
 	endpoint = icmp_outer_endpoint(pkt, half, turn, id);
 	if (!endpoint) {

@@ -21,6 +21,13 @@
 #include "pkt.h"
 #include "stats.h"
 
+/*
+ * May endpoints have another mode than nat, so that slots remember whom they named before? Where
+ * none has, the verifier leaves out what only they need: it would take most of its time. Set before
+ * the program is loaded.
+ */
+const volatile bool has_stateless = true;
+
 /* A table of slots, as a cell or a row of clients names it. */
 struct select_table {
 	__u32 line;
@@ -229,7 +236,7 @@ static __always_inline enum weir_reason select_endpoint(struct pkt *pkt,
 	/* One read: it may change meanwhile. */
 	*(__u16 *)&slot = *(const volatile __u16 *)&in_line->slot[number % WEIR_SLOTS_PER_LINE];
 	EXPLAIN(SLOT, number, &slot);
-	if (slot.phase == WEIR_STABLE)
+	if (slot.phase == WEIR_STABLE || !has_stateless)
 		*row = slot_row(listener, slot.current);
 	else
 		*row = select_tracked(pkt, listener, slot, number);

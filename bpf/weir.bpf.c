@@ -70,6 +70,8 @@ static __always_inline enum weir_reason to_selected(struct pkt *pkt,
 	EXPLAIN(ENDPOINT, pkt->endpoint, endpoint);
 	if (!endpoint)
 		return WEIR_R_INTERNAL;
+	if (!has_stateless)
+		return nat_open(pkt, endpoint);
 	switch (endpoint->mode) {
 	case WEIR_MODE_DSR:
 		return dsr_forward(pkt, endpoint);
@@ -192,6 +194,8 @@ static __always_inline enum weir_reason handle(struct pkt *pkt, enum parsed pars
 static __always_inline enum weir_reason direct(struct pkt *pkt,
 					       const struct weir_endpoint *endpoint)
 {
+	if (!has_stateless)
+		return WEIR_R_INTERNAL;
 	if (endpoint->mode == WEIR_MODE_DSR)
 		return dsr_forward(pkt, endpoint);
 	if (endpoint->mode == WEIR_MODE_GUE)
@@ -271,7 +275,7 @@ static __always_inline enum weir_reason icmp_error(struct pkt *pkt, const struct
 		if (reason != WEIR_R_NAT_UNKNOWN)
 			return reason;
 	}
-	*to = icmp_selected(pkt, listener);
+	*to = has_stateless ? icmp_selected(pkt, listener) : NULL;
 	return *to ? GO_ON : WEIR_R_ICMP_UNKNOWN;
 }
 

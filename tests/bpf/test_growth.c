@@ -246,6 +246,33 @@ Test(growth, flow_tables_come_with_their_listeners)
 	expect_one_set("in the end");
 }
 
+/* Programs that were loaded while every flow had a record learn of other modes with the first
+ * listener that has one. */
+Test(growth, other_modes_come_with_their_listeners)
+{
+	static const char text[] =
+		"version: 1\nrecorded_flows: 2000\nlisteners:\n"
+		"- {name: l, protocol: udp, address: " VIP4 ", port: 53, mode: %s, "
+		"endpoint_groups: [{name: all, endpoints: [10.0.0.11]}]}\n";
+	struct capacity idle = small;
+	struct packet packet = udp_of(1);
+	uint32_t program;
+
+	idle.of[CAPACITY_EXCEPTIONS] = idle.of[CAPACITY_NAT_FLOWS] = 1;
+	rig_renew(&idle);
+	rig_configure(text, "nat");
+	cr_assert_not(capacity_has_stateless(rig.object->capacity.of[CAPACITY_EXCEPTIONS]));
+	EXPECT_TO(packet, "10.0.0.11");
+	program = rig.object->program_id;
+
+	rig_configure(text, "dsr");
+	cr_assert(capacity_has_stateless(rig.object->capacity.of[CAPACITY_EXCEPTIONS]));
+	cr_assert_neq(rig.object->program_id, program);
+	EXPECT_TO(packet, "10.0.0.11");
+	rig_configure(text, "nat");
+	EXPECT_TO(packet, "10.0.0.11");
+}
+
 /* The program that an interface runs. */
 static int program_on(const char *interface)
 {

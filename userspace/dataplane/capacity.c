@@ -170,6 +170,11 @@ struct capacity capacity_grown(const struct capacity *held, const struct capacit
 	return grown;
 }
 
+bool capacity_has_stateless(uint32_t exceptions)
+{
+	return exceptions > bounds[CAPACITY_EXCEPTIONS].least;
+}
+
 /* As many buckets as hold what is asked for. */
 static uint32_t entries_for(size_t map, uint32_t of)
 {

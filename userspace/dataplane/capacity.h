@@ -42,6 +42,10 @@ bool capacity_exceeds(const struct capacity *need, const struct capacity *held);
  * Cells are at least doubled (sync.c relies on it). */
 struct capacity capacity_grown(const struct capacity *held, const struct capacity *need);
 
+/* Has there been a listener whose flows are not recorded each, by the entries of exceptions? Else
+ * the programs do without what only those need. */
+bool capacity_has_stateless(uint32_t exceptions);
+
 /* Entries of a map of this name; 0: it has the size that bpf/maps.h says. */
 uint32_t capacity_entries(const struct capacity *capacity, const char *map);
 

@@ -3,6 +3,7 @@
 #ifndef WEIR_DATAPLANE_PROGRAM_H
 #define WEIR_DATAPLANE_PROGRAM_H
 
+#include "dataplane/capacity.h"
 #include "dataplane/object.h"
 
 /*
@@ -34,6 +35,8 @@ struct program_constants program_constants(uint32_t buckets);
 		(skeleton)->rodata->nat_cpus = _constants.nat_cpus;                                \
 		(skeleton)->rodata->nat_buckets = _constants.nat_buckets;                          \
 		(skeleton)->rodata->nat_index_mask = _constants.nat_index_mask;                    \
+		(skeleton)->rodata->has_stateless =                                                \
+			capacity_has_stateless(bpf_map__max_entries((skeleton)->maps.exceptions)); \
 		(skeleton)->rodata->source_mask =                                                  \
 			bpf_map__max_entries((skeleton)->maps.sources) - 1;                        \
 	} while (0)
