@@ -178,11 +178,14 @@ static int change_matching(struct call *call, const struct wish *wish, const cha
 	r = r ?: check_parts(wish, &selector, err);
 	if (r < 0)
 		return r;
-	vec_foreach(listener, &model->listeners)
+	vec_foreach(listener, &model->listeners) {
+		if (!selector_matches_listener(&selector, listener->name))
+			continue;
 		vec_foreach(group, &listener->groups)
 			r = r
 				    ?: change_in_group(call, wish, &selector, listener, group,
 						       overrides, touched);
+	}
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	if (!json_array_size(json_object_get(call->answer, "changed")))

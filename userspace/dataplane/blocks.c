@@ -66,13 +66,27 @@ static bool says(const struct object *object, uint32_t block, const struct rows 
 	       !memcmp(&object->clients[block], rows->row, count * sizeof(rows->row[0]));
 }
 
+/* Where no listener has any, there is nothing to look for. */
+static bool has_blocks(const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners)
+		for (int family = 0; family < PLAN_FAMILIES; family++)
+			if (listener->clients[family].tables.count)
+				return true;
+	return false;
+}
+
 int blocks_place(const struct object *object, const struct plan *in_force, struct plan *next,
 		 uint32_t *ret_rows, struct err *err)
 {
-	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_CLIENT_ROWS, sizeof(*taken));
+	_cleanup_(freep) bool *taken = NULL;
 	uint32_t from = 0, end = 0;
 	struct rows rows;
 
+	*ret_rows = 0;
+	if (!has_blocks(next))
+		return 0;
+	taken = calloc(WEIR_MAX_CLIENT_ROWS, sizeof(*taken));
 	if (!taken)
 		return err_set(err, -ENOMEM, "out of memory");
 	take_blocks(taken, in_force);

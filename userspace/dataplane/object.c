@@ -22,6 +22,7 @@
 #include <weir/names.h>
 
 #include "dataplane/sets.h"
+#include "dataplane/tables.h"
 #include "util/file.h"
 
 /* libbpf's print callback has no context to carry this in. */
@@ -155,6 +156,7 @@ void object_close(struct object *object)
 	closep(&object->sweep);
 	closep(&object->steer);
 	vec_free(&object->idle_differs.list);
+	tables_forget(object);
 	free(object);
 }
 

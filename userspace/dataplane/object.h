@@ -73,6 +73,9 @@ struct object {
 	bool idle_follows;
 	struct cells_places idle_differs;
 
+	/* For tables.c: which lines of slots are taken; NULL: it is to be found out. */
+	struct tables_lines *lines;
+
 	/* Of each of these maps, in the order of object.c. */
 	struct {
 		uint32_t id;

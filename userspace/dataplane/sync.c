@@ -379,7 +379,9 @@ int sync_plan(struct object *object, const struct plan *in_force, struct plan *n
 	struct capacity need;
 	int r;
 
-	r = tables_place(in_force, next, &slot_lines, err);
+	tables_forget(object);
+	r = tables_place(object, in_force, next, &slot_lines, err);
+	tables_forget(object);
 	r = r ?: trees_place(in_force, next, &bound_lines, err);
 	r = r ?: blocks_place(object, in_force, next, &client_rows, err);
 	if (r < 0)
@@ -456,12 +458,16 @@ int sync_listeners(struct object *object, const struct plan *in_force, struct pl
 	struct weir_half half;
 	int r;
 
-	r = tables_place(in_force, part, &need.of[CAPACITY_LINES], err);
+	r = tables_place(object, in_force, part, &need.of[CAPACITY_LINES], err);
 	r = r ?: blocks_place(object, in_force, part, &need.of[CAPACITY_CLIENT_ROWS], err);
-	if (!r && capacity_exceeds(&need, &object->capacity))
+	if (!r && capacity_exceeds(&need, &object->capacity)) {
+		tables_forget(object);
 		r = object_grow(object, &need, err);
-	if (r < 0)
+	}
+	if (r < 0) {
+		tables_forget(object);
 		return r;
+	}
 	begin_writing(object);
 	r = rewrite_cells(object, part, &half);
 	if (!r) {
@@ -470,7 +476,11 @@ int sync_listeners(struct object *object, const struct plan *in_force, struct pl
 		flip(object, &half);
 		write_known(object, part);
 		object_wait();
+		if (object->lines)
+			tables_release(object, in_force, part);
 		mark_shares(object, part);
+	} else {
+		tables_forget(object);
 	}
 	end_writing(object);
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
@@ -493,6 +503,7 @@ void sync_phases(struct object *object, const struct plan_listener *listener,
 void sync_released(struct object *object, const struct plan *plan)
 {
 	begin_writing(object);
+	tables_forget(object);
 	clear_released(object, plan);
 	end_writing(object);
 }

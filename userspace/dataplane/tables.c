@@ -9,23 +9,41 @@ static uint32_t table_lines(uint32_t slots)
 	return (slots + WEIR_SLOTS_PER_LINE - 1) / WEIR_SLOTS_PER_LINE;
 }
 
-static void take_lines(bool *taken, const struct plan *plan)
-{
-	vec_foreach(listener, &plan->listeners)
-		plan_foreach_table(table, listener) if (table->slots && table->line != PLAN_NO_LINE)
-			memset(taken + table->line, true, table_lines(table->size));
-}
-
-/* The lines that are taken while tables are placed. */
-struct lines {
-	bool *taken;
+/* What the tables of the plan in force have, and those that are being placed beside them. */
+struct tables_lines {
 	uint32_t
 		from[32]; /* by the logarithm of their number: no free run of lines begins before */
+	bool taken[WEIR_MAX_SLOT_LINES];
 };
+
+static bool has_lines(const struct plan_table *table)
+{
+	return table->slots && table->line != PLAN_NO_LINE;
+}
+
+static void take_lines(struct tables_lines *lines, const struct plan *plan)
+{
+	vec_foreach(listener, &plan->listeners)
+		plan_foreach_table(table, listener) if (has_lines(table))
+			memset(lines->taken + table->line, true, table_lines(table->size));
+}
+
+/* Runs of all lengths may begin there again, or before, where it is free as well. */
+static void give_back(struct tables_lines *lines, const struct plan_table *table)
+{
+	memset(lines->taken + table->line, false, table_lines(table->size));
+	for (uint32_t power = 0; power < 32; power++) {
+		uint64_t count = 1ull << power;
+		uint32_t from = table->line >= count ? table->line - count + 1 : 0;
+
+		if (from < lines->from[power])
+			lines->from[power] = from;
+	}
+}
 
 /* Takes the first free run of lines; PLAN_NO_LINE: there is none. Lines are only taken, so that the
  * next search for as many goes on from there. */
-static uint32_t take_run(struct lines *lines, uint32_t count)
+static uint32_t take_run(struct tables_lines *lines, uint32_t count)
 {
 	uint32_t *from = &lines->from[count > 1 ? 32 - __builtin_clz(count - 1) : 0];
 	uint32_t run = 0;
@@ -57,23 +75,40 @@ void tables_write_slots(struct object *object, const struct plan_table *table)
 	}
 }
 
-int tables_place(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
-		 struct err *err)
+void tables_forget(struct object *object)
 {
-	_cleanup_(freep) bool *taken = calloc(WEIR_MAX_SLOT_LINES, sizeof(*taken));
-	struct lines lines = { .taken = taken };
+	free(take_ptr(object->lines));
+}
+
+void tables_release(struct object *object, const struct plan *in_force, const struct plan *part)
+{
+	vec_foreach(listener, &part->listeners) {
+		const struct plan_listener *before = plan_find_id(in_force, listener->id);
+
+		plan_foreach_table(table, before) if (has_lines(table))
+			give_back(object->lines, table);
+	}
+	take_lines(object->lines, part);
+}
+
+int tables_place(struct object *object, const struct plan *in_force, struct plan *next,
+		 uint32_t *ret_lines, struct err *err)
+{
 	uint32_t end = 0;
 
-	if (!taken)
-		return err_set(err, -ENOMEM, "out of memory");
-	take_lines(taken, in_force);
-	take_lines(taken, next);
+	if (!object->lines) {
+		object->lines = calloc(1, sizeof(*object->lines));
+		if (!object->lines)
+			return err_set(err, -ENOMEM, "out of memory");
+		take_lines(object->lines, in_force);
+	}
+	take_lines(object->lines, next);
 	vec_foreach(listener, &next->listeners) {
 		plan_foreach_table(table, listener)
 		{
 			if (!table->slots || table->line != PLAN_NO_LINE)
 				continue;
-			table->line = take_run(&lines, table_lines(table->size));
+			table->line = take_run(object->lines, table_lines(table->size));
 			if (table->line == PLAN_NO_LINE)
 				return err_set(err, -ENOSPC,
 					       "listener %s: no room for its table of %u slots; "

@@ -6,10 +6,20 @@
 #include "dataplane/object.h"
 #include "plan/plan.h"
 
-/* Gives every table that has changed lines that nobody reads; *ret_lines is behind the last.
- * -ENOSPC or -ENOMEM, with a text. */
-int tables_place(const struct plan *in_force, struct plan *next, uint32_t *ret_lines,
-		 struct err *err);
+/*
+ * Gives every table that has changed lines that nobody reads; *ret_lines is behind the last.
+ * -ENOSPC or -ENOMEM, with a text. `next` is a whole plan, or some listeners alone. The object
+ * remembers which lines are taken, so that a change of few does not ask all: tables_release() or
+ * tables_forget() follows.
+ */
+int tables_place(struct object *object, const struct plan *in_force, struct plan *next,
+		 uint32_t *ret_lines, struct err *err);
+
+/* Once nobody reads what these listeners had in force: their former lines are free. */
+void tables_release(struct object *object, const struct plan *in_force, const struct plan *part);
+
+/* The next tables_place() looks at the whole plan: after it has changed in any other way. */
+void tables_forget(struct object *object);
 
 /* Writes those that have just been given their lines; the object has to have them. */
 void tables_write(struct object *object, struct plan *next);
