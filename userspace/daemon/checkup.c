@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/change.h"
 #include "dataplane/sync.h"
 #include "health/health.h"
 #include "health/trusts.h"
 #include "util/log.h"
+#include "util/now.h"
 
 #define RETRY_MS 1000 /* after a change that was refused */
 
@@ -23,14 +23,6 @@ struct checkup {
 	bool all;			 /* ... and more than the list can say */
 	struct trusts read;		 /* for the next checkup_follow() */
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
-}
 
 /* Whose verdicts the plan in force does not know yet. */
 static void note_change(struct checkup *checkup, const struct verdict *verdict)
@@ -102,7 +94,8 @@ static void on_changed(void *user, uint32_t expirations)
 		if (change.moved)
 			log_info("health checks: %llu of %llu slots moved, %.1f ms after the probe",
 				 (unsigned long long)change.moved, (unsigned long long)change.slots,
-				 (now_us() - checkup->decided) / 1e3);
+				 (checkup->daemon->object->in_force_since - checkup->decided) /
+					 1e3);
 		checkup->decided = 0;
 	}
 	change_fini(&change);

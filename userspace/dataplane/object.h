@@ -73,6 +73,10 @@ struct object {
 	bool idle_follows;
 	struct cells_places idle_differs;
 
+	/* When sync.c last put something in force, by CLOCK_MONOTONIC (us); 0: it has not yet. What
+	 * it waits for after that concerns only what is no longer in force. */
+	uint64_t in_force_since;
+
 	/* For tables.c: which lines of slots are taken; NULL: it is to be found out. */
 	struct tables_lines *lines;
 

@@ -13,6 +13,7 @@
 #include "dataplane/guards.h"
 #include "dataplane/tables.h"
 #include "dataplane/trees.h"
+#include "util/now.h"
 
 /* What the maps have to hold for the plan, beside what is in force. */
 static struct capacity needed(const struct plan *next, const struct weir_half *half)
@@ -291,6 +292,7 @@ static void write_known(struct object *object, const struct plan *next)
 		vec_foreach(endpoint, &listener->endpoints)
 			write_known_endpoint(object, next, listener, endpoint);
 	}
+	object->in_force_since = now_us();
 }
 
 /* From now on, what endpoints get is measured against new shares. */

@@ -11,6 +11,7 @@
 #include "health/probe.h"
 #include "health/schedule.h"
 #include "health/trusts.h"
+#include "util/now.h"
 
 #define NOT_BEFORE  SIZE_MAX
 #define HINDERED_MS 60000 /* between two words about it */
@@ -45,14 +46,6 @@ struct health {
 	uint64_t hindered; /* ms: when it was said last; 0: never */
 	uint64_t random;   /* state of a generator */
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
-}
 
 static uint64_t now_ms(void)
 {
