@@ -592,7 +592,7 @@ daemon_start() {
 	spawn "$DAEMON_LOG" "$BALANCER" env WEIR_INSTANCE="$(instance)" \
 		"$WEIR" run -c "$config" --user "$DAEMON_USER" --http-user daemon "${option[@]}"
 	DAEMON=$SPAWNED
-	wait_for daemon_ready_or_dead 20 || die "the daemon is not ready after $((20 * PATIENCE)) s"
+	wait_for daemon_ready_or_dead 60 || die "the daemon is not ready after $((60 * PATIENCE)) s"
 	kill -0 "$DAEMON" 2>/dev/null || die "the daemon did not start: $(tail -n 3 "$DAEMON_LOG")"
 }
 
