@@ -3,6 +3,7 @@
  * Goal: an address is read strictly, kept as 16 bytes, and printed so that reading it again gives
  * the same bytes.
  */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -39,6 +40,22 @@ Test(addr, canonical_text)
 		cr_assert_eq(addr_parse(text, &again), 0, "%s", text);
 		cr_expect(addr_equal(&addr, &again), "%s", text);
 	}
+}
+
+/* Every byte in every place, as inet_ntop() prints it. */
+Test(addr, every_byte)
+{
+	for (unsigned place = 0; place < 4; place++)
+		for (unsigned byte = 0; byte < 256; byte++) {
+			uint8_t raw[4] = { 192, 0, 2, 33 };
+			char text[ADDR_TEXT_MAX], wanted[INET_ADDRSTRLEN];
+			struct addr addr;
+
+			raw[place] = (uint8_t)byte;
+			cr_assert_eq(addr_from_raw(raw, 4, &addr), 0);
+			cr_assert(inet_ntop(AF_INET, raw, wanted, sizeof(wanted)));
+			cr_assert_str_eq(addr_print(&addr, text), wanted);
+		}
 }
 
 Test(addr, refused_text_leaves_result)
