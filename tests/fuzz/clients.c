@@ -53,7 +53,10 @@ static void check_refused(const char *text, size_t size, const struct findings *
 		lines += text[i] == '\n';
 	require(findings->errors);
 	vec_foreach(finding, &findings->list) {
-		require(finding->line >= 1 && finding->line <= lines && finding->column >= 1);
+		require(finding->line <= lines && !finding->line == !finding->column);
+		/* That there are more than are listed is said of the text as a whole. */
+		require(finding->line ||
+			finding == findings->list.items + findings->list.count - 1);
 		for (const char *c = finding->message; *c; c++)
 			require((unsigned char)*c >= ' ');
 	}
