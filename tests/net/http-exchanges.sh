@@ -1,74 +1,106 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Goal: what goes through a listener of http comes out whole and in the right place: thousands of
-# exchanges whose every byte is known, cut anywhere, pipelined, in chunks, half closed and reset, with
-# bodies that are copied and bodies that are spliced; a large one each way; and a client that stops
-# reading makes the balancer hold no more than a mebibyte.
+# Goal: what goes through a listener of http comes out whole and in the right place, however its bodies
+# are moved (tunnel: copy, splice, auto): thousands of exchanges whose every byte is known (EXCHANGES by
+# each way, 1200 unless said), cut at every byte, pipelined, in chunks, half closed, reset, read slowly;
+# 100 MB each way; and a client that stops reading makes the balancer hold no more than a mebibyte.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib-http.sh
+. "$(dirname "$0")/lib-http.sh"
 
 PEER=$ROOT/tests/peer/exchanges.py
+EXCHANGES=${EXCHANGES:-1200}
+LARGE=100000000 # bytes
+STALLED=16
+declare -A PORTS=([copy]=81 [splice]=82 [auto]=80)
 
-lab_up
-cat >"$LAB_DIR/weir.yaml" <<END
-version: 1
-interfaces: [eth0]
-listeners:
-  - name: known
-    protocol: http
-    address: [$VIP4, "$VIP6"]
-    port: 80
-    endpoint_groups:
-      - { name: main, endpoints: ["$(endpoint_address ep1 4):9000", "[$(endpoint_address ep2 6)]:9000"] }
-  - name: large
-    protocol: http
-    address: [$VIP4, "$VIP6"]
-    port: 81
-    endpoint_groups:
-      - { name: main, endpoints: ["$(endpoint_address ep3 4):80"] }
-END
-for node in ep1 ep2; do spawn "$LAB_DIR/$node/peer.log" $node python3 "$PEER" serve 9000; done
-daemon_start "$LAB_DIR/weir.yaml"
-for node in ep1 ep2; do
-	wait_for "on client python3 -c 'import socket; socket.create_connection((\"$(endpoint_address $node 4)\", 9000))'" 5 ||
-		[[ $node == ep2 ]]
-done
+listeners() {
+	local way
+	printf 'version: 1\ninterfaces: [eth0]\nlisteners:\n'
+	for way in "${!PORTS[@]}"; do
+		cat <<-END
+			  - name: $way
+			    protocol: http
+			    address: [$VIP4, "$VIP6"]
+			    port: ${PORTS[$way]}
+			    tunnel: $way
+			    endpoint_groups:
+			      - name: main
+			        endpoints:
+			          - "$(endpoint_address ep1 4):9000"
+			          - "[$(endpoint_address ep2 6)]:9000"
+		END
+	done
+}
 
-# exchanges VIP COUNT SEED
-exchanges() {
+# peer_check WHAT LEAST ARGS...: what the client's end has to say of at least so many exchanges.
+peer_check() {
 	local result
-	result=$(on client timeout 200 python3 "$PEER" run "$1" 80 "$2" 16 "$3")
+	result=$(on client timeout 250 python3 "$PEER" "${@:3}")
 	if jq -e --argjson n "$2" '.wrong == 0 and .exchanges >= $n' <<<"$result" >/dev/null; then
-		ok "$(jq -r '"\(.exchanges) exchanges, \(.bytes / 1000000 | floor) MB, 0 wrong"' <<<"$result") by $1"
+		ok "$1: $(jq -r '"\(.exchanges) exchanges, \(.bytes / 1000000 | floor) MB, 0 wrong"' <<<"$result")"
 	else
-		fail "exchanges by $1: $result"
+		fail "$1: $result"
 	fi
 }
-exchanges $VIP4 2400 1
-exchanges $VIP6 2400 2
 
-# ---- large ones ----
-truth=$(md5sum <"$LAB_DIR/ep3/big")
-for vip in $VIP4 "[$VIP6]"; do
-	check "64 MiB by $vip" test "$(on client curl -s -m 30 "http://$vip:81/big" | md5sum)" == "$truth"
+# What the balancer holds for clients, in bytes: the workers' memory, the queues of their sockets, with
+# all that the kernel keeps for them, and what is in their pipes.
+held() {
+	local pid
+	{
+		on lb ss -tnmH 'sport = :80 or sport = :81 or sport = :82 or dport = :9000' |
+			sed -nE 's/.*skmem:\(r([0-9]+),.*,w([0-9]+),.*/\1\n\2/p'
+		for pid in $(workers); do
+			awk '/^RssAnon/ { print $2 * 1024 }' "/proc/$pid/status"
+			python3 "$ROOT/tests/peer/pipes.py" "$pid"
+		done
+	} | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# settled: what is held, once that hardly grows.
+settled() {
+	local before=-1 now
+	now=$(held)
+	while ((now > before + (256 << 10))); do
+		before=$now
+		sleep 1
+		now=$(held)
+	done
+	echo "$now"
+}
+
+lab_up
+listeners >"$LAB_DIR/weir.yaml"
+for node in ep1 ep2; do spawn "$LAB_DIR/$node/peer.log" $node python3 "$PEER" serve 9000; done
+for node in ep1 ep2; do
+	wait_for "on $node ss -Htln sport = :9000 | grep -q LISTEN" 10 || die "$node: no endpoint"
+done
+daemon_start "$LAB_DIR/weir.yaml"
+
+for way in copy splice auto; do
+	port=${PORTS[$way]}
+	peer_check "$way by IPv4" $((EXCHANGES / 2)) run $VIP4 $port $((EXCHANGES / 2)) 16 1
+	peer_check "$way by IPv6" $((EXCHANGES / 2)) run $VIP6 $port $((EXCHANGES / 2)) 16 2
+	peer_check "$way, cut at every byte" 259 cut $VIP4 $port
+	peer_check "$way, large ones" 2 large $VIP6 $port $LARGE
 done
 
-# ---- a client that stops reading ----
-spawn "$LAB_DIR/stalled.log" client python3 -c "
-import socket, time
-s = socket.create_connection(('$VIP4', 81))
-s.sendall(b'GET /big HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
-time.sleep(60)"
-stalled=$SPAWNED
-sleep 3
-# What waits in the balancer's sockets, and as much as a pipe and its own buffer hold.
-queued=$(on lb ss -tnH 'dport = :80 or sport = :81' |
-	awk '{ sum += $4 ~ /:81$/ ? $3 : $2 } END { print sum + 0 }')
-if ((queued > 0 && queued + (320 << 10) <= 1 << 20)); then
-	ok "a client that stops reading: $((queued / 1024)) KiB wait"
-else
-	fail "a client that stops reading: $queued bytes wait: $(on lb ss -tnH | xargs)"
-fi
-kill "$stalled"
-check "... and nobody else waits for it" eval "on client curl -sf -m 2 -o /dev/null 'http://$VIP4:81/'"
+for way in copy splice auto; do
+	before=$(held)
+	spawn "$LAB_DIR/stalled.log" client python3 "$PEER" stall $VIP4 ${PORTS[$way]} $LARGE $STALLED
+	wait_for "(( \$(held) - before > STALLED * (64 << 10) ))" 20 || fail "$way: nothing is on its way"
+	each=$((($(settled) - before) / STALLED))
+	if ((each <= 1 << 20)); then
+		ok "$way: a client that stops reading makes the balancer hold $((each / 1024)) KiB"
+	else
+		fail "$way: a client that stops reading makes the balancer hold $((each / 1024)) KiB"
+		on lb ss -tnmH | head -n 4
+	fi
+	check "... and nobody else waits for it" on client curl -sf -m 20 -o /dev/null \
+		"http://$VIP4:${PORTS[$way]}/1/1/1000/length"
+	kill "$SPAWNED"
+	wait_for "[[ -z \$(on lb ss -tnH 'sport = :${PORTS[$way]}') ]]" 20 || fail "$way: they do not go"
+done

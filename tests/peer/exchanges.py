@@ -5,7 +5,11 @@
 exchanges.py serve PORT: answers as the path says, and tells what it has received.
 exchanges.py run ADDRESS PORT COUNT CONNECTIONS SEED: asks: bodies with a length, in chunks with
 trailers or none, pipelined, cut anywhere, over connections that stay, that speak HTTP/1.0, that are
-half closed, or reset in between. Prints {"exchanges", "wrong", "bytes", "why"}."""
+half closed, read slowly, or reset in the middle of a request or an answer.
+exchanges.py cut ADDRESS PORT: a request in two parts, and an answer in two parts, at every byte.
+exchanges.py large ADDRESS PORT SIZE: a body of this size up, and another one down.
+All of them print {"exchanges", "wrong", "bytes", "why"}.
+exchanges.py stall ADDRESS PORT SIZE COUNT: so many ask for SIZE bytes, read nothing, and wait."""
 import hashlib
 import json
 import random
@@ -74,8 +78,8 @@ class Reader:
 
 
 def answer(method, path, received, rng):
-    """/ID/SEED/SIZE/FRAMING: the head, the body, and whether the connection ends with it."""
-    _, number, seed, size, framing = path.split(b"/")
+    """/ID/SEED/SIZE/FRAMING[/CUT]: the head, the body, and whether the connection ends with it."""
+    _, number, seed, size, framing = path.split(b"/")[:5]
     body = body_of(int(seed), int(size))
     head = (b"HTTP/1.1 200 OK\r\nX-Id: %s\r\nX-Received: %s\r\n"
             % (number, hashlib.md5(received).hexdigest().encode()))
@@ -96,7 +100,12 @@ def serve_one(connection, rng):
         if b"expect" in fields:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         head, body, last = answer(method, path, reader.body(fields), rng)
-        connection.sendall(head if method == b"HEAD" else head + body)
+        text = head if method == b"HEAD" else head + body
+        cut = int(path.split(b"/")[5]) if path.count(b"/") == 5 else len(text)
+        connection.sendall(text[:cut])
+        if text[cut:]:
+            time.sleep(0.001)
+            connection.sendall(text[cut:])
         if last:
             connection.shutdown(socket.SHUT_WR)
             return
@@ -171,23 +180,41 @@ class Client:
             raise ValueError(f"{len(got)} bytes came, of {len(body)}")
         self.done += 1
 
+    def connect(self, rng):
+        connection = socket.socket(socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET)
+        if rng.random() < 0.1:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        connection.settimeout(20)
+        connection.connect(self.address)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    @staticmethod
+    def reset(connection, text, answer):
+        """After a part of a request, or after a part of its answer."""
+        connection.sendall(text)
+        if answer:
+            connection.recv(answer)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
     def connection(self):
         rng = self.rng
         minor = 1 if rng.random() < 0.9 else 0
         requests = [self.request(False, minor) for _ in range(rng.choice((0, 1, 3, 10)) if minor else 0)]
         requests.append(self.request(True, minor))
-        with socket.create_connection(self.address, 20) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.connect(rng) as connection:
             reader = Reader(connection)
-            if rng.random() < 0.05:
-                connection.sendall(requests[0][0][:rng.randrange(len(requests[0][0]))])
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if rng.random() < 0.1:
+                text, answer = requests[0][0], rng.choice((0, 1, 1000, 50000))
+                self.reset(connection, text if answer else text[:rng.randrange(len(text))], answer)
                 return
             while requests:
                 batch = [requests.pop(0) for _ in range(min(len(requests), rng.choice((1, 1, 2, 5))))]
                 text = b"".join(text for text, _ in batch)
                 sender = threading.Thread(target=self.send, args=(connection, text))
                 sender.start()
+                if rng.random() < 0.03:
+                    time.sleep(0.05)
                 for _, wanted in batch:
                     self.check(reader, wanted)
                 sender.join()
@@ -202,6 +229,57 @@ class Client:
                 self.wrong.append(str(error))
 
 
+def report(clients):
+    wrong = [why for client in clients for why in client.wrong]
+    print(json.dumps({"exchanges": sum(client.done for client in clients), "wrong": len(wrong),
+                      "bytes": sum(client.bytes for client in clients), "why": wrong[:5]}))
+
+
+def cut(address, port):
+    client = Client((address, port), 0, 1)
+    trailers = b"3;a=b\r\nabc\r\n0\r\nX-Trailer: yes\r\n\r\n"
+    head = b"PUT /%d/9/50/%s/%d HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    digest, body = hashlib.md5(b"abc").hexdigest().encode(), body_of(9, 50)
+    with client.connect(client.rng) as connection:
+        reader = Reader(connection)
+        try:
+            # An answer has more bytes than a request here: none is left out.
+            for number in range(1, 260):
+                text = head % (number, (b"length", b"chunked")[number % 2], number) + trailers
+                connection.sendall(text[:number])
+                time.sleep(0.001)
+                connection.sendall(text[number:])
+                client.check(reader, (b"%d" % number, digest, body, False))
+        except (OSError, ValueError) as error:
+            client.wrong.append(str(error))
+    report([client])
+
+
+def large(address, port, size):
+    client = Client((address, port), 0, 1)
+    with client.connect(client.rng) as connection:
+        try:
+            sent, wanted = body_of(1, size), body_of(2, size)
+            for number, framing in ((1, b"length"), (2, b"chunked")):
+                text = chunked(sent, client.rng) if framing == b"chunked" else sent
+                field = b"Transfer-Encoding: chunked" if text is not sent else b"Content-Length: %d" % size
+                connection.sendall(b"POST /%d/2/%d/%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n"
+                                   % (number, size, framing, field))
+                connection.sendall(text)
+                client.check(Reader(connection), (b"%d" % number, hashlib.md5(sent).hexdigest().encode(),
+                                                  wanted, False))
+        except (OSError, ValueError) as error:
+            client.wrong.append(str(error))
+    report([client])
+
+
+def stall(address, port, size, count):
+    connections = [socket.create_connection((address, port), 20) for _ in range(count)]
+    for connection in connections:
+        connection.sendall(b"GET /1/2/%d/length HTTP/1.1\r\nHost: x\r\n\r\n" % size)
+    time.sleep(3600)
+
+
 def run(address, port, count, connections, seed):
     clients = [Client((address, port), count // connections, seed * 1000 + i)
                for i in range(connections)]
@@ -210,13 +288,12 @@ def run(address, port, count, connections, seed):
         thread.start()
     for thread in threads:
         thread.join()
-    wrong = [why for client in clients for why in client.wrong]
-    print(json.dumps({"exchanges": sum(client.done for client in clients), "wrong": len(wrong),
-                      "bytes": sum(client.bytes for client in clients), "why": wrong[:5]}))
+    report(clients)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve(int(sys.argv[2]))
     else:
-        run(sys.argv[2], *map(int, sys.argv[3:]))
+        {"run": run, "cut": cut, "large": large, "stall": stall}[sys.argv[1]](
+            sys.argv[2], *map(int, sys.argv[3:]))

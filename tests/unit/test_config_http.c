@@ -158,6 +158,7 @@ Test(config_http, not_for_tcp)
 		"trusted_proxies: 10.0.0.1",
 		"proxy_protocol_in: { from: 10.0.0.1 }",
 		"tls: { certificate: /a, key: /a }",
+		"tunnel: copy",
 		"rule_order: priority",
 		"forwarding_rules: [{ path: /, forward: g }]",
 	};
@@ -303,6 +304,8 @@ Test(config_http, differences_are_seen)
 		"protocol: http",
 		"protocol: http, request_timeout: 9",
 		"protocol: http, upgrade_idle_timeout: 9",
+		"protocol: http, tunnel: copy",
+		"protocol: http, tunnel: splice",
 		"protocol: http, rule_order: domain_first",
 		"protocol: http, x_forwarded: port",
 		"protocol: http, x_forwarded: proto",

@@ -159,10 +159,15 @@ static json_t *if_protocol(const char *one, const char *other, json_t *then)
 static void tie_listener(json_t *ret)
 {
 	static const unsigned http_keys[] = {
-		LISTENER_REQUEST_TIMEOUT,   LISTENER_UPGRADE_IDLE_TIMEOUT,
-		LISTENER_X_FORWARDED,	    LISTENER_TRUSTED_PROXIES,
-		LISTENER_PROXY_PROTOCOL_IN, LISTENER_TLS,
-		LISTENER_RULE_ORDER,	    LISTENER_RULES,
+		LISTENER_REQUEST_TIMEOUT,
+		LISTENER_UPGRADE_IDLE_TIMEOUT,
+		LISTENER_X_FORWARDED,
+		LISTENER_TRUSTED_PROXIES,
+		LISTENER_PROXY_PROTOCOL_IN,
+		LISTENER_TLS,
+		LISTENER_RULE_ORDER,
+		LISTENER_RULES,
+		LISTENER_TUNNEL,
 	};
 	const struct schema_object *listener = schema_root.object->keys[ROOT_LISTENERS].object;
 	json_t *none = json_object(), *all = json_array();

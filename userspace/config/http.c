@@ -157,6 +157,7 @@ struct http *http_copy(const struct http *http)
 	copy->tls = http->tls;
 	copy->rule_order = http->rule_order;
 	copy->x_forwarded = http->x_forwarded;
+	copy->tunnel = http->tunnel;
 	copy->tls_minimum = http->tls_minimum;
 	copy->request_timeout = http->request_timeout;
 	copy->upgrade_idle_timeout = http->upgrade_idle_timeout;
@@ -212,8 +213,8 @@ bool http_equal(const struct http *a, const struct http *b)
 	if (!a || !b)
 		return a == b;
 	return a->tls == b->tls && a->rule_order == b->rule_order &&
-	       a->x_forwarded == b->x_forwarded && a->tls_minimum == b->tls_minimum &&
-	       a->request_timeout == b->request_timeout &&
+	       a->x_forwarded == b->x_forwarded && a->tunnel == b->tunnel &&
+	       a->tls_minimum == b->tls_minimum && a->request_timeout == b->request_timeout &&
 	       a->upgrade_idle_timeout == b->upgrade_idle_timeout &&
 	       str_equal(a->client_ca, b->client_ca) &&
 	       vec_equal(&a->certificates, &b->certificates, same_certificate) &&

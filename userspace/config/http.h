@@ -33,6 +33,12 @@ enum http_rule_order {
 	HTTP_PRIORITY,	   /* smallest first; without priorities the more exact rule first */
 };
 
+enum http_tunnel {
+	HTTP_TUNNEL_AUTO,
+	HTTP_TUNNEL_COPY,
+	HTTP_TUNNEL_SPLICE,
+};
+
 enum http_action {
 	HTTP_FORWARD,
 	HTTP_REDIRECT,
@@ -85,6 +91,7 @@ struct http {
 	bool tls;	    /* protocol https */
 	uint8_t rule_order; /* enum http_rule_order */
 	uint8_t x_forwarded;
+	uint8_t tunnel;				   /* enum http_tunnel */
 	uint8_t tls_minimum;			   /* 12, 13; 0 without tls */
 	uint32_t request_timeout;		   /* s */
 	uint32_t upgrade_idle_timeout;		   /* s */

@@ -222,6 +222,7 @@ static int build_http(const struct tree_node *map, const struct model *model, st
 
 	ret->request_timeout = fields_number(map, LISTENER_REQUEST_TIMEOUT) / 1000;
 	ret->upgrade_idle_timeout = fields_number(map, LISTENER_UPGRADE_IDLE_TIMEOUT) / 1000;
+	ret->tunnel = fields_number(map, LISTENER_TUNNEL);
 	ret->rule_order = fields_get(map, LISTENER_RULE_ORDER)
 				  ? fields_number(map, LISTENER_RULE_ORDER)
 				  : model->limits.range[LIMIT_RULE_ORDER].max;

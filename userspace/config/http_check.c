@@ -24,10 +24,15 @@ static void refuse_keys(struct report *report, const struct tree_node *map, cons
 /* What a listener of protocol tcp or udp has nothing to do with. */
 static void check_plain(struct report *report, const struct tree_node *listener)
 {
-	static const unsigned keys[] = { LISTENER_REQUEST_TIMEOUT,   LISTENER_UPGRADE_IDLE_TIMEOUT,
-					 LISTENER_X_FORWARDED,	     LISTENER_TRUSTED_PROXIES,
-					 LISTENER_PROXY_PROTOCOL_IN, LISTENER_TLS,
-					 LISTENER_RULE_ORDER,	     LISTENER_RULES };
+	static const unsigned keys[] = { LISTENER_REQUEST_TIMEOUT,
+					 LISTENER_UPGRADE_IDLE_TIMEOUT,
+					 LISTENER_X_FORWARDED,
+					 LISTENER_TRUSTED_PROXIES,
+					 LISTENER_PROXY_PROTOCOL_IN,
+					 LISTENER_TLS,
+					 LISTENER_RULE_ORDER,
+					 LISTENER_RULES,
+					 LISTENER_TUNNEL };
 	static const unsigned group_keys[] = { GROUP_BACKEND_PROTOCOL };
 	static const unsigned endpoint_keys[] = { ENDPOINT_PROXY_PROTOCOL };
 	_cleanup_(fields_items_fini) struct node_list groups = {};

@@ -58,8 +58,15 @@ static void print_tls(const struct http *http, struct str *out)
 
 void http_print(const struct http *http, struct str *out)
 {
+	static const char *const tunnels[] = {
+		[HTTP_TUNNEL_AUTO] = "auto",
+		[HTTP_TUNNEL_COPY] = "copy",
+		[HTTP_TUNNEL_SPLICE] = "splice",
+	};
+
 	str_add(out, "    request_timeout: %us\n", http->request_timeout);
 	str_add(out, "    upgrade_idle_timeout: %us\n", http->upgrade_idle_timeout);
+	str_add(out, "    tunnel: %s\n", tunnels[http->tunnel]);
 	str_add(out, "    rule_order: %s\n",
 		http->rule_order == HTTP_PRIORITY ? "priority" : "domain_first");
 	print_x_forwarded(http, out);

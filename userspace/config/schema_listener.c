@@ -31,6 +31,10 @@ static const struct schema_choice backend_protocols[] = { { "http", false },
 static const struct schema_choice proxy_protocols[] = {
 	{ "none", 0 }, { "v1", 1 }, { "v2", 2 }, {}
 };
+static const struct schema_choice tunnels[] = { { "auto", HTTP_TUNNEL_AUTO },
+						{ "copy", HTTP_TUNNEL_COPY },
+						{ "splice", HTTP_TUNNEL_SPLICE },
+						{} };
 static const struct schema_choice x_forwarded[] = { { "proto", HTTP_X_FORWARDED_PROTO },
 						    { "port", HTTP_X_FORWARDED_PORT },
 						    { "real_ip", HTTP_X_REAL_IP },
@@ -399,6 +403,15 @@ static const struct schema_key listener_keys[] = {
 		.absent = "3600s",
 		.help = "with http and https: the idle_timeout of connections that have become "
 			"others, like WebSocket",
+	},
+	[LISTENER_TUNNEL] = {
+		.name = "tunnel",
+		.type = SCHEMA_CHOICE,
+		.choices = tunnels,
+		.fallback = HTTP_TUNNEL_AUTO,
+		.absent = "auto",
+		.help = "with http and https: how bodies are moved; copy: through the worker's "
+			"memory; splice: within the kernel; auto: large ones within the kernel",
 	},
 	[LISTENER_X_FORWARDED] = {
 		.name = "x_forwarded",

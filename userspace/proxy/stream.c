@@ -104,6 +104,11 @@ static void give_up(struct stream *stream, uint16_t status)
 	setup_unref(setup);
 }
 
+static enum http_tunnel way(const struct stream *stream)
+{
+	return stream->service->listener->http->tunnel;
+}
+
 static bool is_done(const struct tunnel *tunnel)
 {
 	return tunnel->ended && !tunnel->piped;
@@ -295,7 +300,7 @@ static struct stream *stream_new(struct client *client, const struct rules_verdi
 	stream->minor = request->minor;
 	stream->keep_alive = request->keep_alive;
 	stream->upgrade = request->upgrade.size;
-	tunnel_init(&stream->up, request->framing, request->content_length);
+	tunnel_init(&stream->up, way(stream), request->framing, request->content_length);
 	return stream;
 }
 
@@ -336,7 +341,7 @@ static void become_tunnel(struct stream *stream)
 {
 	stream->upgraded = true;
 	tunnel_fini(&stream->up, stream->engine);
-	tunnel_init(&stream->up, FRAMING_CLOSE, 0);
+	tunnel_init(&stream->up, way(stream), FRAMING_CLOSE, 0);
 }
 
 /* How the client's connection goes on after the answer. */
@@ -359,7 +364,8 @@ static int begin_answer(struct stream *stream, char *bytes, size_t length, size_
 	ssize_t written, used;
 
 	forward.keep_alive = response->status == 101 || stays(stream);
-	tunnel_init(&stream->down, response->status == 101 ? FRAMING_CLOSE : response->framing,
+	tunnel_init(&stream->down, way(stream),
+		    response->status == 101 ? FRAMING_CLOSE : response->framing,
 		    response->content_length);
 	stream->down.bare = response->framing == FRAMING_CHUNKED && !stream->minor;
 	written = forward_response(&forward, engine->text, ENGINE_ROOM);

@@ -5,13 +5,13 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define PIPE_FROM (32 << 10)  /* bytes that follow: for fewer a copy costs less */
+#define PIPE_FROM (32 << 10)  /* bytes that follow: for fewer a copy costs less (auto) */
 #define PIPE_MOST (256 << 10) /* at once */
 #define ROUNDS	  16	      /* before others have their turn */
 
-void tunnel_init(struct tunnel *tunnel, enum framing framing, uint64_t length)
+void tunnel_init(struct tunnel *tunnel, enum http_tunnel way, enum framing framing, uint64_t length)
 {
-	*tunnel = (struct tunnel){};
+	*tunnel = (struct tunnel){ .way = way };
 	body_init(&tunnel->body, framing, length);
 	tunnel->ended = body_ended(&tunnel->body);
 }
@@ -94,9 +94,12 @@ static int copy_some(struct tunnel *tunnel, struct engine *engine, struct conn *
 	return copy(tunnel, from, to, engine->room, count);
 }
 
-static bool wants_pipe(const struct tunnel *tunnel, const struct conn *from)
+/* Is so much of it to come that a pipe is worth while? */
+static bool wants_pipe(const struct tunnel *tunnel)
 {
-	return !from->in.size && body_run(&tunnel->body) >= PIPE_FROM;
+	uint64_t least = tunnel->way == HTTP_TUNNEL_SPLICE ? 1 : PIPE_FROM;
+
+	return tunnel->way != HTTP_TUNNEL_COPY && body_run(&tunnel->body) >= least;
 }
 
 /* Out of the pipe, what `to` takes. */
@@ -161,7 +164,7 @@ static int pipe_some(struct tunnel *tunnel, struct engine *engine, struct conn *
 	r = tunnel->ended ? 0 : fill(tunnel, from);
 	if (r > 0 && tunnel->piped)
 		r = drain(tunnel, to) ?: 1;
-	if (!tunnel->piped && (tunnel->ended || body_run(&tunnel->body) < PIPE_FROM)) {
+	if (!tunnel->piped && (tunnel->ended || !wants_pipe(tunnel))) {
 		engine_pipe_give(engine, tunnel->pipe, false);
 		tunnel->pipe = NULL;
 		return r ?: 1; /* the rest is copied */
@@ -180,7 +183,7 @@ int tunnel_run(struct tunnel *tunnel, struct engine *engine, struct conn *from, 
 			return to->failed ? -EPIPE : 0;
 		if (tunnel->ended && !tunnel->piped)
 			return 0;
-		if (!tunnel->pipe && wants_pipe(tunnel, from))
+		if (!tunnel->pipe && !from->in.size && wants_pipe(tunnel))
 			tunnel->pipe = engine_pipe_take(engine);
 		r = tunnel->pipe ? pipe_some(tunnel, engine, from, to)
 				 : copy_some(tunnel, engine, from, to);

@@ -12,8 +12,10 @@
 #include "proxy/engine.h"
 #include "proxy/stream.h"
 
-#define WAIT_MS	   15000       /* of a connection that nobody needs */
-#define WINDOW_MAX (512 << 10) /* bytes that an endpoint may send before they are read */
+#define WAIT_MS 15000 /* of a connection that nobody needs */
+/* The kernel's own memory for what an endpoint has sent and nobody has read is twice this: with a
+ * full pipe and what waits for the client it is a mebibyte. */
+#define WINDOW_MAX (320 << 10)
 
 struct upstreams *upstreams_get(struct upstreams **all, const struct addr *address, uint16_t port)
 {

@@ -164,6 +164,7 @@ static inline void random_http_listener(struct random *random, struct listener *
 	listener->http = http;
 	http->rule_order = below(random, 2);
 	http->x_forwarded = below(random, 8);
+	http->tunnel = below(random, 3);
 	http->request_timeout = 1 + below(random, 180);
 	http->upgrade_idle_timeout = 1 + below(random, 86400);
 	random_prefixes(random, 2, &http->trusted_proxies);
