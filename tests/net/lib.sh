@@ -12,7 +12,8 @@
 # Last byte of an address: 1 fabric, 2 client, 10 lb, 11 12 13 ep1 ep2 ep3, 100 the listeners' VIP,
 # 20 a second balancer, lb2 on br1, where there is one.
 # Endpoints: nginx on TCP 80 (keep-alive) and 8080 (none), both answer "NAME\n" to every path but
-# /client (who asks, as they see it) and /big (64 MiB); tests/peer/serve on TCP 53 and 54, UDP 53.
+# /client (who asks, as they see it) and /big (64 MiB), and on 8082, by the PROXY protocol, who asks;
+# tests/peer/serve on TCP 53 and 54, UDP 53.
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -275,6 +276,10 @@ nginx_config() {
 				listen [::]:8080 backlog=4096;
 				keepalive_timeout 0;
 				$locations
+			}
+			server {
+				listen 8082 proxy_protocol;
+				location / { return 200 '\$proxy_protocol_addr\n'; }
 			}
 		}
 	END

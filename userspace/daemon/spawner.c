@@ -22,15 +22,17 @@
 
 #define NEEDED (1ull << CAP_SETUID | 1ull << CAP_SETGID)
 
-/* A connection of a client takes one, and that to an endpoint another. */
-static void allow_descriptors(void)
+/* A connection of a client takes one, and that to an endpoint another. Returns how many there are.
+ */
+static uint32_t allow_descriptors(void)
 {
-	struct rlimit limit;
+	struct rlimit limit = { 1024, 1024 };
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	return limit.rlim_max < UINT32_MAX ? limit.rlim_max : UINT32_MAX;
 }
 
 static void enter_sandbox(const struct spawner_order *order, const char *what)
@@ -73,14 +75,14 @@ static struct logger *start_logger(const struct spawner_order *order, int contro
 /* In the child: never returns. */
 static void become_worker(const struct spawner_order *order, int control)
 {
+	uint32_t descriptors = allow_descriptors();
 	struct logger *logger;
 
-	allow_descriptors();
 	/* What a terminal says is for the daemon: workers end when they are told to. */
 	setsid();
 	logger = start_logger(order, control);
 	enter_sandbox(order, "http");
-	_exit(worker_run(control, order->number, logger));
+	_exit(worker_run(control, order->number, descriptors, logger));
 }
 
 /* The process, or -errno. */

@@ -14,17 +14,20 @@
 #include "http/rules.h"
 #include "proxy/preamble.h"
 #include "proxy/stream.h"
+#include "util/log.h"
 
 #define PARKED_MS 2000	/* until a snapshot must name the listener */
 #define HEAD_MS	  10000 /* from a head's first byte to its last */
 #define LINGER_MS 2000
-#define ACCEPTS	  64 /* at once, before others have their turn */
+#define ACCEPTS	  64	/* at once, before others have their turn */
+#define SAY_MS	  60000 /* from one complaint to the next */
 
 /* Where connections come from. */
 struct entrance {
 	struct conn conn;
 	struct engine *engine;
-	bool closed; /* there is no room for more */
+	bool closed;   /* there is no room for more */
+	uint64_t said; /* ms: when that was logged last; 0: never */
 };
 
 static const struct head_limits limits = { .size = HEAD_SIZE_DEFAULT,
@@ -47,6 +50,7 @@ void client_close(struct client *client, bool reset)
 		client->next->link = client->link;
 	client->engine->client_count--;
 	bytes_fini(&client->sight.text);
+	clients_admit(client->engine);
 	engine_bury(client->engine, &client->conn);
 }
 
@@ -471,6 +475,20 @@ void clients_admit(struct engine *engine)
 		entrance_watch(engine->entrance, EPOLLIN);
 }
 
+/* Until one of those that are there goes: they keep what is left for their endpoints. */
+static void shut(struct entrance *entrance)
+{
+	struct engine *engine = entrance->engine;
+
+	entrance_watch(entrance, 0);
+	if (entrance->said && engine->now - entrance->said < SAY_MS)
+		return;
+	entrance->said = engine->now;
+	log_warning("http: %u connections are open, and there are descriptors for no more: others "
+		    "wait (raise the limit: LimitNOFILE, ulimit -n)",
+		    engine->client_count);
+}
+
 static void on_entrance(struct source *source, uint32_t events)
 {
 	struct entrance *entrance = (struct entrance *)source;
@@ -479,11 +497,16 @@ static void on_entrance(struct source *source, uint32_t events)
 	for (int i = 0; i < ACCEPTS; i++) {
 		union any_address peer;
 		socklen_t size = sizeof(peer);
-		int fd = accept4(entrance->conn.fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
 
+		if (entrance->engine->client_count >= entrance->engine->client_room) {
+			shut(entrance);
+			return;
+		}
+		fd = accept4(entrance->conn.fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-				entrance_watch(entrance, 0);
+				shut(entrance);
 			return;
 		}
 		welcome(entrance->engine, fd, &peer);

@@ -15,6 +15,7 @@
 #define EVENTS	  256
 #define TIDY_MS	  1000
 #define PIPE_ROOM (256 << 10)
+#define OWN	  64 /* descriptors that are no connections: orders, snapshots, some pipes */
 
 static void read_clock(struct engine *engine)
 {
@@ -25,7 +26,7 @@ static void read_clock(struct engine *engine)
 	engine->now = engine->now_us / 1000;
 }
 
-struct engine *engine_new(void)
+struct engine *engine_new(uint32_t descriptors)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 
@@ -36,6 +37,7 @@ struct engine *engine_new(void)
 		free(engine);
 		return NULL;
 	}
+	engine->client_room = descriptors > 2 * OWN ? (descriptors - OWN) / 2 : OWN / 2;
 	read_clock(engine);
 	wheel_init(&engine->wheel, engine->now);
 	return engine;
@@ -173,6 +175,18 @@ void engine_count(struct engine *engine, const struct engine_exchange *exchange)
 	count(&engine->endpoint_http[target->endpoint->row], exchange);
 	if (exchange->timed)
 		count_answer(&engine->latency[target->endpoint->row], exchange->answered);
+}
+
+bool engine_relinquish(struct engine *engine)
+{
+	struct engine_pipe *pipe = engine->pipes;
+
+	if (pipe) {
+		engine->pipes = pipe->next;
+		engine_pipe_give(engine, pipe, true);
+		return true;
+	}
+	return upstreams_relinquish(engine->upstreams);
 }
 
 struct engine_pipe *engine_pipe_take(struct engine *engine)

@@ -47,7 +47,7 @@ struct engine {
 	struct setup *setup; /* NULL: none yet */
 	struct upstreams *upstreams;
 	struct client *clients; /* all */
-	uint32_t client_count;
+	uint32_t client_count, client_room;
 	struct entrance *entrance; /* where they come from */
 	uint64_t tidied;	   /* ms */
 
@@ -70,7 +70,8 @@ struct engine {
 	char text[ENGINE_ROOM]; /* what is about to be sent */
 };
 
-struct engine *engine_new(void);
+/* So many descriptors may be open in this process. */
+struct engine *engine_new(uint32_t descriptors);
 
 /* Handles events for as long as it takes, then waits for no longer than `most` ms. 0 or -errno. */
 int engine_turn(struct engine *engine, int most);
@@ -92,6 +93,9 @@ struct engine_exchange {
 	bool timed;
 };
 void engine_count(struct engine *engine, const struct engine_exchange *exchange);
+
+/* Gives up a descriptor that nobody uses just now: true if there was one. */
+bool engine_relinquish(struct engine *engine);
 
 /* A pipe, empty; NULL: there is none. Given back it must be empty, or `dirty`. */
 struct engine_pipe *engine_pipe_take(struct engine *engine);

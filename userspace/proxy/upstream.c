@@ -127,7 +127,9 @@ int upstream_connect(struct upstreams *upstreams, struct engine *engine, struct 
 		return -ENOMEM;
 	upstream->conn = (struct conn){ .source = { on_upstream }, .fd = -1 };
 	upstream->engine = engine;
-	r = open_socket(upstreams, &fd);
+	do
+		r = open_socket(upstreams, &fd);
+	while (r == -EMFILE && engine_relinquish(engine));
 	r = r ?: conn_open(&upstream->conn, engine->epoll, fd);
 	if (r < 0) {
 		if (fd >= 0)
@@ -171,6 +173,15 @@ void upstream_close(struct upstream *upstream)
 	engine_bury(upstream->engine, &upstream->conn);
 	if (!waited)
 		upstreams_unref(upstream->to);
+}
+
+bool upstreams_relinquish(struct upstreams *all)
+{
+	while (all && !all->waiting)
+		all = all->next;
+	if (all)
+		upstream_close(all->waiting);
+	return all;
 }
 
 void upstreams_tidy(struct upstreams *all, uint64_t now)

@@ -51,6 +51,9 @@ void upstream_keep(struct upstream *upstream);
 /* Of no more use. */
 void upstream_close(struct upstream *upstream);
 
+/* Closes one that waits: true if there is one. */
+bool upstreams_relinquish(struct upstreams *all);
+
 /* Closes those that have waited too long. */
 void upstreams_tidy(struct upstreams *all, uint64_t now);
 

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -186,9 +185,9 @@ static bool is_over(const struct worker *worker)
 	       (worker->drained && engine->now > worker->drained && !engine->client_count);
 }
 
-int worker_run(int control, uint32_t number, struct logger *logger)
+int worker_run(int control, uint32_t number, uint32_t descriptors, struct logger *logger)
 {
-	struct worker worker = { .engine = engine_new(), .number = number };
+	struct worker worker = { .engine = engine_new(descriptors), .number = number };
 	int r = worker.engine ? watch(&worker, control, on_visitor) : -ENOMEM;
 
 	signal(SIGPIPE, SIG_IGN);

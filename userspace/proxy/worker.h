@@ -36,8 +36,8 @@ struct worker_answer {
 	uint32_t pad;
 };
 
-/* With a control socket, which listens, and what the access log is written by. Returns the exit
- * status of the process. */
-int worker_run(int control, uint32_t number, struct logger *logger);
+/* With a control socket, which listens, so many descriptors, and what the access log is written by.
+ * Returns the exit status of the process. */
+int worker_run(int control, uint32_t number, uint32_t descriptors, struct logger *logger);
 
 #endif
