@@ -166,7 +166,12 @@ contestants_start() {
 	haproxy_config | sed 's/bind :80/bind :81/' >"$LAB_DIR/haproxy.cfg"
 	haproxy_config splice | sed 's/bind :80/bind :82/' >"$LAB_DIR/haproxy-splice.cfg"
 	weir_config >"$LAB_DIR/weir.yaml"
-	weir_config | sed 's/eth0/spare0/' >"$LAB_DIR/detached.yaml"
+	# Without XDP on its interface, which listeners of http can do without: on a veth native XDP
+	# copies what comes in, packet by packet.
+	weir_config | sed 's/eth0/spare0/' >"$LAB_DIR/weir-detached.yaml"
+	# Bodies by one way alone.
+	weir_config | sed 's/idle_timeout:/tunnel: copy\n    &/' >"$LAB_DIR/weir-copy.yaml"
+	weir_config | sed 's/idle_timeout:/tunnel: splice\n    &/' >"$LAB_DIR/weir-splice.yaml"
 	pinned 0 peer_spawn nginx lb2 nginx -c "$LAB_DIR/nginx-peer.conf"
 	pinned 0 peer_spawn haproxy lb2 haproxy -db -f "$LAB_DIR/haproxy.cfg"
 	pinned 0 peer_spawn haproxy-splice lb2 haproxy -db -f "$LAB_DIR/haproxy-splice.cfg"

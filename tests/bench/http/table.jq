@@ -10,4 +10,5 @@ def figure($who): .medians[$who] | if . then round else . end | lpad(9);
 	+ figure("weir") + figure("haproxy") + figure("haproxy-splice") + figure("nginx")
 	+ (.ratio | lpad(8)) + (.goal | lpad(6)) + "  " + (.verdict | pad(8))
 	+ figure("weir-detached") + (.detached | lpad(8))
+	+ (if .medians["weir-copy"] then "  copy " + figure("weir-copy") + ", splice" + figure("weir-splice") else "" end)
 	+ (if .row == "rules" then "  ten \(.medians["weir-10"] | round), a thousand \(.medians["weir-1000"] | round)" else "" end))
