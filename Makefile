@@ -70,9 +70,10 @@ $(O)/%.o: %.c | packages
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Whoever uses the skeleton needs it first; -MMD knows the rest from then on.
+# Whoever uses a skeleton: -MMD does not name what -isystem finds.
 $(O)/userspace/dataplane/program.o $(O)/userspace/dataplane/listing.o \
-$(O)/userspace/dataplane/decap.o $(O)/userspace/dataplane/explain.o: $(SKELETONS)
+$(O)/userspace/dataplane/decap.o $(O)/userspace/dataplane/explain.o \
+$(O)/tests/bpf/test_decap.o $(O)/tests/bpf/test_fragment.o: $(SKELETONS)
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | packages
 	$(call say,BPF,$<)
@@ -167,7 +168,11 @@ bench-control: $(O)/weir $(O)/tests/bench/control/control $(PEERS) $(TEST_BPF) #
 	$(Q)$(O)/tests/bench/control/control $(O)/weir '$(ROUNDS)' $(O)/bench/control.jsonl
 	$(Q)BUILD=$(O) tests/bench/control/health | tee -a $(O)/bench/control.jsonl
 
-bench-http: $(O)/weir $(PEERS) $(TEST_BPF) ## requests: weir beside HAProxy and nginx (ROUNDS=n, TIME=s each)
+$(O)/tests/bench/http/pairs: $(O)/tests/bench/http/pairs.o $(O)/tests/bench/http/pairs.bpf.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+bench-http: $(O)/weir $(O)/tests/bench/http/pairs $(PEERS) $(TEST_BPF) ## requests: weir beside HAProxy and nginx (ROUNDS=n, TIME=s each, ROWS="...")
 	$(Q)tools/deps bench-http
 	$(Q)mkdir -p $(O)/bench
 	$(Q)BUILD=$(O) tests/bench/http/run '$(or $(ROUNDS),5)' '$(or $(TIME),5)' $(O)/bench/http.jsonl
@@ -188,8 +193,8 @@ FUZZERS      := $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
 FUZZ_SOURCES := $(wildcard $(addprefix userspace/,util/*.c config/*.c plan/*.c http/*.c)) \
                 userspace/net/addr.c tests/lib/rules_naive.c
 FUZZ_probe   := userspace/health/http_answer.c
-FUZZ_dns     := userspace/dns/resolver.c
-FUZZ_metrics := userspace/net/sock.c $(addprefix userspace/daemon/metrics,.c _text.c _table.c)
+FUZZ_dns     := $(addprefix userspace/dns/,channel.c resolver.c)
+FUZZ_metrics := userspace/net/sock.c userspace/daemon/guest.c $(addprefix userspace/daemon/metrics,.c _text.c _table.c)
 FUZZ_admin   := $(wildcard userspace/daemon/calls*.c)
 FUZZED       := $(patsubst %.c,$(O)/fuzz/%.o,$(sort $(FUZZ_SOURCES) \
                 $(foreach name,$(FUZZ_NAMES),$(FUZZ_$(name)))))
@@ -239,10 +244,11 @@ lab: $(O)/weir $(PEERS) $(TEST_BPF) ## the demo's namespaces, with a prompt (lab
 lab-down: ## remove the lab
 	$(Q)tools/lab down
 
-lint: $(SKELETONS) $(USER_OBJECTS) ## layers, headers, formatting, SPDX lines
+lint: $(SKELETONS) $(USER_OBJECTS) ## layers, headers, formatting, SPDX lines, the list of `make mutate`
 	$(Q)BUILD=$(O) CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CLANG="$(CLANG)" BPF_FLAGS="$(BPF_FLAGS)" \
 		tools/check-layers
 	$(Q)clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	$(Q)tests/mutate --fit
 
 format: ## format all C files
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')

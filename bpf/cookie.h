@@ -22,7 +22,7 @@
 #include "csum.h"
 #include "explain.h"
 #include "maps.h"
-#include "parse.h"
+#include "parse_all.h"
 
 #define COOKIE_VALID	  120 /* s: as long as the kernel takes one back (TCP_SYNCOOKIE_VALID) */
 #define COOKIE_TTL	  64
@@ -269,12 +269,26 @@ static __always_inline __u32 cookie_ip_header(const struct pkt *pkt, __u32 size,
 	return sizeof(ip->ip4);
 }
 
+/* Is it a plain packet, but for its tags? Others are the stack's. */
+static __always_inline bool cookie_parse(struct pkt *pkt)
+{
+	__u32 header;
+
+	if (parse_plain(pkt) == PARSED_PLAIN)
+		return true;
+	if (parse_all(pkt) != GO_ON || pkt->flags & (PKT_FIRST_FRAGMENT | PKT_LATER_FRAGMENT))
+		return false;
+	header = pkt->version == 6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	return pkt_distance(pkt->l3, pkt->l4) == header;
+}
+
 /* In the packet's own buffer, back the way it came. The stack answers where that fails. */
 static __always_inline enum weir_reason cookie_send(struct pkt *pkt, struct cookie_answer *answer,
 						    __u32 size)
 {
 	union cookie_ip ip __attribute__((aligned(8)));
-	__u32 ip_size = cookie_ip_header(pkt, size, &ip), l4 = sizeof(struct ethhdr) + ip_size;
+	__u32 l2 = pkt_distance((void *)(long)pkt->ctx->data, pkt->l3);
+	__u32 ip_size = cookie_ip_header(pkt, size, &ip), l4 = l2 + ip_size;
 	__u64 has = bpf_xdp_get_buff_len(pkt->ctx);
 	__u8 mac[ETH_ALEN];
 	struct ethhdr *eth;
@@ -288,7 +302,7 @@ static __always_inline enum weir_reason cookie_send(struct pkt *pkt, struct cook
 	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
-	if (bpf_xdp_store_bytes(pkt->ctx, sizeof(*eth), &ip, ip_size) ||
+	if (bpf_xdp_store_bytes(pkt->ctx, l2, &ip, ip_size) ||
 	    bpf_xdp_store_bytes(pkt->ctx, l4, answer, size))
 		return WEIR_R_INTERNAL;
 	pkt->action = XDP_TX;

@@ -84,7 +84,7 @@ static __always_inline bool within(const struct tunnel *tunnel, const void *star
 
 static __always_inline bool is_local(const __u8 addr[16])
 {
-	struct weir_decap_address key;
+	struct weir_decap_address key __attribute__((aligned(8))); /* for addr_copy() */
 
 	addr_copy(key.addr, addr);
 	return bpf_map_lookup_elem(&decap_local, &key);
@@ -222,7 +222,7 @@ static __always_inline __be16 open_ethernet(struct tunnel *tunnel)
 	for (int i = 0; i < MAX_VLANS; i++) {
 		const struct vlan_header *vlan = tunnel->outer;
 
-		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+		if (!vlan_header_follows(type))
 			break;
 		if (!within(tunnel, vlan, sizeof(*vlan)))
 			return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Out: the Ethernet addresses of the next hop, and back on the same interface or to another. */
+/* Out: the Ethernet addresses and VLAN tags of the next hop, and back on the same interface or to
+ * another. */
 #ifndef WEIR_BPF_FORWARD_H
 #define WEIR_BPF_FORWARD_H
 
@@ -7,6 +8,7 @@
 #include "head.h"
 #include "maps.h"
 #include "pkt.h"
+#include "vlan.h"
 
 /* A word and a half: memcpy() of six bytes becomes six stores. */
 static __always_inline void mac_copy(__u8 to[ETH_ALEN], const __u8 from[ETH_ALEN])
@@ -34,7 +36,8 @@ static __always_inline enum weir_reason too_big(struct pkt *pkt, __u32 room)
 }
 
 /* The next hop is passed as one word, read once: the daemon may change it meanwhile. `length` is
- * what the packet has, where nobody has asked yet whether the interface takes it, or 0. */
+ * what the packet has, where nobody has asked yet whether the interface takes it, or 0. No pointer
+ * into the packet is good afterwards. */
 static __always_inline enum weir_reason forward_length(struct pkt *pkt, struct weir_nexthop nexthop,
 						       __u32 length)
 {
@@ -60,7 +63,11 @@ static __always_inline enum weir_reason forward_length(struct pkt *pkt, struct w
 		pkt->action = XDP_TX;
 	else
 		pkt->action = bpf_redirect_map(&tx_ports, index, XDP_DROP);
-	return pkt->action == XDP_DROP ? WEIR_R_NO_NEXT_HOP : GO_ON;
+	if (pkt->action == XDP_DROP)
+		return WEIR_R_NO_NEXT_HOP;
+	if (vlan_of(out) != pkt->vlan && !vlan_write(pkt->ctx, vlan_of(out)))
+		return WEIR_R_NO_HEADROOM;
+	return GO_ON;
 }
 
 static __always_inline enum weir_reason forward(struct pkt *pkt, struct weir_nexthop nexthop)
@@ -76,26 +83,24 @@ static __always_inline struct weir_nexthop nexthop_read(const struct weir_nextho
 	return copy;
 }
 
-/* Where the packet at hand came from, as a next hop for the way back. */
-static __always_inline struct weir_nexthop nexthop_back(const struct pkt *pkt, __u16 egress_index)
-{
-	struct weir_nexthop back = { .egress = egress_index };
-
-	mac_copy(back.mac, pkt->eth->h_source);
-	return back;
-}
-
-/* The egress index of an interface; 0 if it is none of ours. Apart, as parse_extensions(). */
-__noinline __u32 egress_of_ingress(__u32 ifindex)
+/* The egress index of an interface, in VLANs of it; 0 if it is none of ours. Apart, as
+ * parse_extensions(). */
+__noinline __u32 egress_find(__u32 ifindex, __u32 vlan)
 {
 	for (__u32 i = 1; i < WEIR_MAX_EGRESS; i++) {
 		__u32 index = i; /* the helper takes an address: the counter stays a register */
 		const struct weir_egress *out = bpf_map_lookup_elem(&egress, &index);
 
-		if (out && out->ifindex == ifindex)
+		if (out && out->ifindex == ifindex && vlan_of(out) == vlan)
 			return i;
 	}
 	return 0;
+}
+
+/* Of the way that the packet at hand came. */
+static __always_inline __u32 egress_of_ingress(const struct pkt *pkt)
+{
+	return egress_find(pkt->ctx->ingress_ifindex, pkt->vlan);
 }
 
 #endif

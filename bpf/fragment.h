@@ -58,7 +58,7 @@ static __always_inline bool fragment_read(struct xdp_md *ctx, struct fragment_ne
 	bool is_ip4 = addr_is_ip4(new->key.src);
 	struct ipv6hdr *ip6;
 	struct iphdr *ip4;
-	__u64 l2 = new->l2;
+	__u64 l2 = VLAN_PARSED_L2(vlan_parse(ctx));
 
 	if (l2 > PARSE_MAX_L2)
 		return false;
@@ -138,9 +138,8 @@ __noinline int fragment_store(struct xdp_md *ctx)
 	return 0;
 }
 
-/* After a first fragment, whose IP header is `l2` bytes into the frame, was forwarded; `reason`
- * says in which direction. */
-static __always_inline void fragment_remember(const struct pkt *pkt, __u64 l2, __u32 listener,
+/* After a first fragment was forwarded; `reason` says in which direction. */
+static __always_inline void fragment_remember(const struct pkt *pkt, __u32 listener,
 					      enum weir_reason reason)
 {
 	struct fragment_new *new;
@@ -150,7 +149,6 @@ static __always_inline void fragment_remember(const struct pkt *pkt, __u64 l2, _
 	if (!new)
 		return;
 	fragment_key(pkt, &new->key);
-	new->l2 = l2;
 	new->way.nexthop.egress = pkt->egress;
 	new->way.endpoint = pkt->endpoint;
 	new->way.listener = listener;
@@ -189,13 +187,25 @@ static __always_inline enum weir_reason fragment_rewrite(struct pkt *pkt,
 	return GO_ON;
 }
 
+/* The device that the stack would see the packet come by: of a VLAN's packet that VLAN's, by which
+ * rules, VRFs and forwarding go. Where weir knows of none, the interface itself. */
+static __always_inline __u32 fragment_device(const struct pkt *pkt)
+{
+	__u32 index = egress_of_ingress(pkt), device = pkt->ctx->ingress_ifindex;
+	const struct weir_egress *way = bpf_map_lookup_elem(&egress, &index);
+
+	if (way && way->device) /* row 0 has none */
+		device = way->device;
+	return device;
+}
+
 /* Would the kernel send it on? Then it is not for an address of the host's. */
 static __always_inline bool fragment_is_for_others(const struct pkt *pkt)
 {
 	struct bpf_fib_lookup route = {
 		.family = pkt->version == 4 ? FRAGMENT_AF_INET : FRAGMENT_AF_INET6,
 		.l4_protocol = pkt->flow.protocol,
-		.ifindex = pkt->ctx->ingress_ifindex,
+		.ifindex = fragment_device(pkt),
 	};
 
 	if (pkt->version == 4) {

@@ -92,33 +92,41 @@ static __always_inline __sum16 icmp_check_of_reply(__sum16 check, bool ip4)
 #define ICMP_SUM_MAX	1500
 
 /*
- * The 16-bit words of `size` bytes from `at` on, summed up and folded; -1: they are not there,
- * or too many. A function of its own, as parse_extensions().
+ * The 16-bit words of `size` bytes from `at` on, summed up; -1: they are not there, or too many. A
+ * function of its own, as parse_extensions(), in which nothing follows the loop: the verifier walks
+ * that once for each turn the loop may end with.
  */
-__noinline int icmp_sum(struct xdp_md *ctx, __u32 at, __u32 size)
+__noinline int icmp_sum_words(struct xdp_md *ctx, __u32 at, __u32 size)
 {
 	const void *end = (void *)(long)ctx->data_end;
 	const void *data = (void *)(long)ctx->data;
 	const __be16 *half;
-	__u64 sum = 0;
-	__u32 i;
+	__u32 sum = 0;
 
 	if (at > ICMP_SUM_AT_MAX || size > ICMP_SUM_MAX)
 		return -1;
 	half = data + at;
-	for (i = 0; i < ICMP_SUM_MAX / 2 && 2 * i + 1 < size; i++) {
+	if (size & 1) {
+		const __u8 *last = (const __u8 *)half + (size & ~1u);
+
+		if (!within(end, last, sizeof(*last)))
+			return -1;
+		sum = bpf_htons((__u16)*last << 8);
+	}
+	for (__u32 i = 0; i < ICMP_SUM_MAX / 2 && 2 * i + 1 < size; i++) {
 		if (!within(end, half + i, sizeof(*half)))
 			return -1;
 		sum += half[i];
 	}
-	if (size & 1) {
-		const __u8 *last = (const __u8 *)(half + i);
+	return (int)sum;
+}
 
-		if (!within(end, last, sizeof(*last)))
-			return -1;
-		sum += bpf_htons((__u16)*last << 8);
-	}
-	return (__u16)~csum_apply(0xffff, sum);
+/* The same, folded to 16 bits. */
+static __always_inline int icmp_sum(struct xdp_md *ctx, __u32 at, __u32 size)
+{
+	int sum = icmp_sum_words(ctx, at, size);
+
+	return sum < 0 ? -1 : (__u16)~csum_apply(0xffff, sum);
 }
 
 /* What a too-big says, bytes; 0: it is none, or of a router that does not know (before RFC 1191).

@@ -54,7 +54,7 @@ struct listener_search {
 	__u32 hash;
 	__u32 first;
 	__u32 mask;
-};
+} __attribute__((aligned(8))); /* for addr_copy() */
 
 /* Where the key is, from the second probe on: its index, or -1. A function of its own: see
  * parse_extensions(). */

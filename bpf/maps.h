@@ -132,14 +132,6 @@ struct {
 	__type(value, struct nat_scratch);
 } nat_scratch SEC(".maps");
 
-/* By endpoint row: where the next SNAT port towards it is looked for. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SIZED);
-	__type(key, __u32);
-	__type(value, __u32);
-} nat_cursor SEC(".maps");
-
 /* Of all fragments of a packet; an IPv6 fragment's protocol is not known in all of them. */
 struct fragment_key {
 	__u8 src[16];
@@ -185,7 +177,6 @@ struct {
 struct fragment_new {
 	struct fragment_key key;
 	struct fragment_way way;
-	__u64 l2; /* bytes before the first fragment's IP header */
 };
 
 struct {

@@ -58,13 +58,13 @@ static __always_inline void nat_client_moved(const struct pkt *pkt, struct weir_
 {
 	struct weir_nat_client client = { .snat = record->client.snat };
 
-	client.egress = egress_of_ingress(pkt->ctx->ingress_ifindex);
+	client.egress = egress_of_ingress(pkt);
 	mac_copy(client.mac, pkt->eth->h_source);
 	if (client.egress)
 		*(volatile __u64 *)&record->client = *(__u64 *)&client;
 }
 
-/* By the router's MAC, and by the interface, since routers may have one MAC on several. */
+/* By the router's MAC, and by the interface and VLAN, since routers may have one MAC on several. */
 static __always_inline bool nat_client_is_where_it_was(const struct pkt *pkt,
 						       struct weir_nat_client was)
 {
@@ -72,7 +72,7 @@ static __always_inline bool nat_client_is_where_it_was(const struct pkt *pkt,
 	const struct weir_egress *way = bpf_map_lookup_elem(&egress, &index);
 
 	return mac_same(was.mac, pkt->eth->h_source) && way &&
-	       way->ifindex == pkt->ctx->ingress_ifindex;
+	       way->ifindex == pkt->ctx->ingress_ifindex && vlan_of(way) == pkt->vlan;
 }
 
 static __always_inline void nat_touch(const struct pkt *pkt, struct weir_nat_record *record,
@@ -178,7 +178,7 @@ static __always_inline void nat_prepare(const struct pkt *pkt, const struct weir
 	new->back.sport = endpoint->port ?: pkt->flow.dport;
 	new->back.protocol = pkt->flow.protocol;
 	mac_copy(new->client.mac, pkt->eth->h_source);
-	new->client.egress = egress_of_ingress(pkt->ctx->ingress_ifindex);
+	new->client.egress = egress_of_ingress(pkt);
 	new->endpoint = pkt->endpoint;
 	new->endpoint_generation = endpoint->generation;
 	new->first_snat = endpoint->snat;
@@ -286,7 +286,7 @@ struct nat_reply {
 	__u16 client_port;
 	__u16 listener_port;
 	struct weir_nat_client client;
-};
+} __attribute__((aligned(8))); /* for addr_copy() */
 
 static __always_inline void nat_read_reply(const struct weir_nat_record *record,
 					   struct nat_reply *ret)

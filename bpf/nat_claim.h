@@ -117,7 +117,7 @@ static __always_inline __u16 nat_port(const struct weir_snat *from, __u32 k)
  * endpoint in a circle, so that a port rests as long as possible before it is used again: the
  * endpoint may keep the old connection in TIME_WAIT. A full block is left for any port.
  */
-static __always_inline __u32 nat_candidate(__u32 *cursor, __u32 ports, __u32 n)
+static __always_inline __u32 nat_candidate(__u64 *cursor, __u32 ports, __u32 n)
 {
 	__u32 block = ports / nat_cpus, start = bpf_get_smp_processor_id() % nat_cpus * block;
 	__u32 next = *cursor;
@@ -150,21 +150,22 @@ static __always_inline __u32 nat_snat_row(const struct nat_new *new)
 __noinline int nat_choose_port(struct nat_new *new, __u32 n)
 {
 	const struct weir_snat *from;
-	__u32 *cursor, row;
+	struct weir_endpoint_stats *stats;
 	__u64 hash;
+	__u32 row;
 
 	if (!new)
 		return WEIR_R_INTERNAL;
 	row = new->endpoint; /* Linux 6.1 takes no key that lies where an argument points to */
-	cursor = bpf_map_lookup_elem(&nat_cursor, &row);
-	if (!cursor)
+	stats = bpf_map_lookup_elem(&endpoint_stats, &row);
+	if (!stats)
 		return WEIR_R_INTERNAL;
 	row = n && n < NAT_OWN_PROBES ? new->client.snat : nat_snat_row(new);
 	from = bpf_map_lookup_elem(&snat, &row);
 	if (!row || !from || !from->ports)
 		return WEIR_R_NAT_NO_PORT;
 	new->client.snat = row;
-	new->back.dport = nat_port(from, nat_candidate(cursor, from->ports, n));
+	new->back.dport = nat_port(from, nat_candidate(&stats->nat_cursor, from->ports, n));
 	addr_copy(new->back.dst, from->addr);
 	hash = nat_hash(&new->back);
 	new->back_bucket = nat_reply_bucket(hash);

@@ -132,9 +132,7 @@ static __always_inline enum parsed parse_plain(struct pkt *pkt)
 		return parse_plain_ip4(pkt, end);
 	if (ethertype == bpf_htons(ETH_P_IPV6))
 		return parse_plain_ip6(pkt, end);
-	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD)
-		       ? PARSED_UNUSUAL
-		       : PARSED_NOT_IP;
+	return vlan_header_follows(ethertype) ? PARSED_UNUSUAL : PARSED_NOT_IP;
 }
 
 #endif

@@ -10,10 +10,9 @@
 #ifndef WEIR_BPF_PARSE_ALL_H
 #define WEIR_BPF_PARSE_ALL_H
 
-#include "parse.h"
+#include "vlan.h"
 
-#define PARSE_MAX_VLANS	     2
-#define PARSE_MAX_L2	     22 /* bytes of Ethernet header, tags included */
+#define PARSE_MAX_L2	     VLAN_MAX_L2
 #define PARSE_MAX_EXTENSIONS 6
 #define PARSE_MAX_OFFSET     4095 /* of layer 4 from layer 3: a bound for the verifier */
 
@@ -169,40 +168,15 @@ static __always_inline enum weir_reason parse_ip6(struct pkt *pkt, const void *e
 	return parse_l4(pkt, end, pkt->l3_length - walk.offset);
 }
 
-#define PARSE_TYPE_SHIFT 16
-
-/* Bytes of the Ethernet header with its tags, and above them the type of what follows; -1: it is
- * not there. A function of its own, as parse_extensions(): the verifier knows nothing of its
- * result, and so walks what follows once instead of once per number of tags. */
-__noinline int parse_tags(struct xdp_md *ctx)
-{
-	const void *end = (void *)(long)ctx->data_end;
-	const struct ethhdr *eth = (void *)(long)ctx->data;
-	const struct vlan_header *vlan = (void *)(eth + 1);
-	__u32 size = sizeof(*eth);
-	__be16 ethertype;
-
-	if (!within(end, eth, sizeof(*eth)))
-		return -1;
-	ethertype = eth->h_proto;
-	for (int i = 0; i < PARSE_MAX_VLANS; i++, vlan++, size += sizeof(*vlan)) {
-		if (ethertype != bpf_htons(ETH_P_8021Q) && ethertype != bpf_htons(ETH_P_8021AD))
-			break;
-		if (!within(end, vlan, sizeof(*vlan)))
-			return -1;
-		ethertype = vlan->ethertype;
-	}
-	return (int)(bpf_ntohs(ethertype) << PARSE_TYPE_SHIFT | size);
-}
-
 /* GO_ON with all of pkt filled in; otherwise what is the matter. */
 static __always_inline enum weir_reason parse_all(struct pkt *pkt)
 {
-	__u32 tags = parse_tags(pkt->ctx), type = tags >> PARSE_TYPE_SHIFT;
+	__u64 tags = vlan_parse(pkt->ctx), l2 = VLAN_PARSED_L2(tags);
 	void *end = (void *)(long)pkt->ctx->data_end;
 	void *data = (void *)(long)pkt->ctx->data;
-	__u64 l2 = tags & ((1 << PARSE_TYPE_SHIFT) - 1);
+	__u16 type = VLAN_PARSED_TYPE(tags);
 
+	pkt->vlan = VLAN_PARSED_TAGS(tags);
 	if (l2 > PARSE_MAX_L2 || !within(end, data, sizeof(struct ethhdr)))
 		return WEIR_R_NOT_IP;
 	pkt->eth = data;

@@ -29,6 +29,11 @@ struct vlan_header {
 	__be16 ethertype;
 };
 
+static __always_inline bool vlan_header_follows(__be16 ethertype)
+{
+	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
+}
+
 /* Generic UDP Encapsulation, version 0 without options (draft-ietf-intarea-gue, section 3). */
 struct gue_header {
 	__u8 version_length; /* version, control bit, words of options */
@@ -72,6 +77,7 @@ struct pkt {
 		__u32 egress; /* of a forwarded packet: index of the interface */
 	};
 	__be32 fragment_id; /* of a fragment */
+	__u32 vlan;	    /* tags, as the word of weir_egress.vlan */
 };
 
 /* What parse_plain() may leave as it is; zeros for the rest would cost a fiftieth of a packet. */
@@ -91,6 +97,7 @@ static __always_inline void pkt_begin(struct pkt *pkt, struct xdp_md *ctx)
 	pkt->hash = 0;
 	pkt->room = 0;
 	pkt->fragment_id = 0;
+	pkt->vlan = 0;
 }
 
 /* Bytes from one place in a packet to another. Kept in 64 bits: the verifier knows pointers only
@@ -110,6 +117,7 @@ static __always_inline bool addr_same(const __u8 a[16], const __u8 b[16])
 	return x[0] == y[0] && x[1] == y[1];
 }
 
+/* Both begin at a multiple of 8 bytes, also on the stack, where the verifier sees to it. */
 static __always_inline void addr_copy(__u8 to[16], const __u8 from[16])
 {
 	((__u64 *)to)[0] = ((const __u64 *)from)[0];

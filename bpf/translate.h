@@ -29,7 +29,7 @@ struct translation {
 	__u8 tos;
 	__u8 ttl;
 	__u8 protocol;
-};
+} __attribute__((aligned(8))); /* for addr_copy() */
 
 /*
  * Asked before anything is changed. GO_ON, or why it cannot be: `mtu` is what the way out takes. A

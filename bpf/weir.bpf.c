@@ -229,10 +229,10 @@ static __always_inline enum weir_reason follow(struct pkt *pkt, const struct wei
 	reason = fragment_rewrite(pkt, way);
 	if (reason != GO_ON)
 		return reason;
-	if (!way->reply)
-		return forward(pkt, nexthop_read(&endpoint->nexthop));
-	reason = forward(pkt, nexthop_read(&way->nexthop));
-	return reason == GO_ON ? WEIR_R_REPLIED : reason;
+	/* The first one may have been smaller than this one is. */
+	reason = forward_length(pkt, nexthop_read(way->reply ? &way->nexthop : &endpoint->nexthop),
+				pkt->l3_length);
+	return reason == GO_ON && way->reply ? WEIR_R_REPLIED : reason;
 }
 
 /* An ICMP error, on to the end whose packet it quotes. *to as of follow(). */
@@ -413,7 +413,7 @@ int weir_answer(struct xdp_md *ctx)
 }
 
 /* For one of the others, which has found a listener that is served here; the packet is not counted
- * yet. Those that are not plain are the stack's. */
+ * yet. Those that are not plain, but for tags, are the stack's. */
 SEC("xdp.frags")
 int weir_cookie(struct xdp_md *ctx)
 {
@@ -428,7 +428,7 @@ int weir_cookie(struct xdp_md *ctx)
 		return XDP_PASS;
 	row = order->guard;
 	guard = bpf_map_lookup_elem(&guards, &row);
-	if (guard && parse_plain(&pkt) == PARSED_PLAIN && pkt.flow.protocol == IPPROTO_TCP)
+	if (guard && cookie_parse(&pkt) && pkt.flow.protocol == IPPROTO_TCP)
 		reason = cookie(&pkt, order->listener, guard);
 	return finish(&pkt, order->listener, reason);
 }
@@ -456,7 +456,6 @@ int weir_unusual(struct xdp_md *ctx)
 	struct pkt pkt = { .ctx = ctx };
 	__u32 id = NO_LISTENER_ID;
 	enum weir_reason reason;
-	__u64 l2;
 
 	if (!begin(&pkt))
 		return XDP_PASS;
@@ -470,10 +469,9 @@ int weir_unusual(struct xdp_md *ctx)
 	explain_parsed(&pkt, reason, true);
 	if (!pkt.version) /* there is no destination: not IP, or too short to tell */
 		return finish(&pkt, id, reason);
-	l2 = pkt_distance((void *)(long)ctx->data, pkt.l3);
 	reason = handle(&pkt, PARSED_UNUSUAL, reason, &id);
 	if (pkt.flags & PKT_FIRST_FRAGMENT && reason <= WEIR_R_REPLIED)
-		fragment_remember(&pkt, l2, id, reason);
+		fragment_remember(&pkt, id, reason);
 	return finish(&pkt, id, reason);
 }
 

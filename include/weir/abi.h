@@ -18,7 +18,7 @@
 #include <weir/counters.h>
 #include <weir/health.h>
 
-#define WEIR_ABI_VERSION 4
+#define WEIR_ABI_VERSION 6
 
 #define WEIR_NAME_MAX	 64 /* with the final NUL */
 
@@ -190,7 +190,9 @@ struct weir_bound_regions {
 /*
  * clients[]: blocks of rows, one for each listener and family whose tables differ by where clients
  * are. The first row of a block names the tree that tells a client's region, row 1 + number that
- * region's slot table; number 0 is that of clients whose region is not known.
+ * region's slot table; number 0 is that of clients whose region is not known. Of a listener that
+ * this host's workers serve there are no slots: slot_mask says who shares an order of groups with
+ * whom.
  */
 struct weir_clients {
 	union {
@@ -305,13 +307,22 @@ struct weir_endpoint {
 	__u8 source[16];
 };
 
-/* egress[]: an attached interface; the same index in tx_ports (DEVMAP) redirects to it. */
+/* A VLAN tag: its id, and whether it is 802.1ad's (QinQ's outer one) or 802.1Q's. 0: none; an id of
+ * 0 is none either, since it only tells a priority. */
+#define WEIR_VLANS	 2u /* tags of a frame, at most */
+#define WEIR_VLAN_ID	 0x0fffu
+#define WEIR_VLAN_8021AD 0x1000u
+
+/* egress[]: a way out, by an attached interface or by a VLAN device on one; the same index in
+ * tx_ports (DEVMAP) redirects to the attached one. */
 struct weir_egress {
-	__u32 ifindex; /* 0: free */
+	__u32 ifindex; /* of the attached interface; 0: free */
 	__u8 mac[6];
-	__u16 mtu; /* bytes, layer 3; 0: not known */
-	__u8 pad[4];
-	char name[16];
+	__u16 mtu;		/* bytes, layer 3; 0: not known */
+	__u16 vlan[WEIR_VLANS]; /* tags of its frames, outermost first; read as one word */
+	char name[16];		/* of the interface or VLAN device */
+	__u32 device; /* ... its own ifindex, by which the stack knows it; 0: it is gone */
+	__u8 pad[28];
 };
 
 struct weir_port_range {
@@ -386,6 +397,7 @@ struct weir_endpoint_stats {
 	struct weir_traffic traffic;
 	__u64 nat_opened; /* records in the NAT table; those that are there are opened - closed */
 	__u64 nat_closed;
+	__u64 nat_cursor; /* no count: where the next SNAT port is looked for, 0: anywhere */
 };
 
 /* steering[0] */
@@ -428,13 +440,16 @@ struct weir_endpoint_info {
 	char group[WEIR_NAME_MAX];
 	__u8 weight;		 /* in force: configuration and overrides */
 	__u8 file_weight;	 /* in the configuration */
+	__u8 undrained_weight;	 /* what the weight will be after a drain */
+	__u8 sharers;		 /* addresses of a domain that share the weight; 0: it has one */
 	__u8 traffic_percentage; /* of its group */
 	__u8 region;		 /* of its group, in region_info */
-	__u32 want[2];		 /* share of new flows in millionths, of IPv4 and of IPv6 clients */
 	/* Of its group among the listener's: 0 is the nearest to the node; WEIR_NO_GROUP: a virtual
 	 * one, which only rules reach. */
 	__u16 group_place;
-	__u16 route_mtu;      /* ipip, gue: what the daemon has written as the endpoint's MTU */
+	__u32 want[2];	 /* share of new flows in millionths, of IPv4 and of IPv6 clients */
+	__u16 route_mtu; /* ipip, gue: what the daemon has written as the endpoint's MTU */
+	__u16 pad[3];
 	__u64 flows_before;   /* the endpoint's counters when its listener's shares last changed: */
 	__u64 packets_before; /* what came since then is what was got of what is wanted */
 	struct weir_endpoint_stats carried; /* counted in smaller maps, before these; to be added */
@@ -460,7 +475,7 @@ _Static_assert(sizeof(struct weir_slots) == 64, "slots come by the cache line");
 _Static_assert(sizeof(struct weir_slots_previous) == 64, "as slots");
 _Static_assert(sizeof(struct weir_nexthop) == 8, "next hop is one word");
 _Static_assert(sizeof(struct weir_endpoint) == 64, "endpoint is a cache line");
-_Static_assert(sizeof(struct weir_egress) == 32, "egress");
+_Static_assert(sizeof(struct weir_egress) == 64, "egress is a cache line");
 _Static_assert(sizeof(struct weir_snat) == 64, "snat is a cache line");
 _Static_assert(sizeof(struct weir_flow) == 40, "flow key");
 _Static_assert(sizeof(struct weir_exception) == 24, "exception");
@@ -468,7 +483,7 @@ _Static_assert(sizeof(struct weir_http) == 64, "a cache line: several workers wr
 _Static_assert(sizeof(struct weir_listener_info) == 192 + sizeof(struct weir_listener_stats),
 	       "listener info");
 _Static_assert(sizeof(struct weir_endpoint_info) ==
-		       160 + sizeof(struct weir_endpoint_stats) + sizeof(struct weir_health),
+		       168 + sizeof(struct weir_endpoint_stats) + sizeof(struct weir_health),
 	       "endpoint info");
 #endif
 

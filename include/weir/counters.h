@@ -67,8 +67,8 @@
 	X(ENDPOINT_GONE, ANSWER, "endpoint_gone",                                                    \
 	  "of a connection to an endpoint that was removed, or that health checks found abnormal", \
 	  "weir show checks; drain an endpoint before removing it: weir drain SELECTOR")           \
-	X(NO_NEXT_HOP, DROP, "no_next_hop", "the endpoint's MAC address is not known",             \
-	  "ip neigh: is the endpoint (or its gateway) up and on this network?")                    \
+	X(NO_NEXT_HOP, DROP, "no_next_hop", "no way to the endpoint, or back to the client's VLAN", \
+	  "ip neigh: is the endpoint (or its gateway) up and on this network? VLANs: weir doctor") \
 	X(NO_FLOW, ANSWER, "no_flow", "TCP packet of no known connection, and not its first",        \
 	  "the connection was idle longer than idle_timeout, or began before weir did")            \
 	X(NAT_FULL, DROP, "nat_full", "the flow table is full: a new connection was refused",      \

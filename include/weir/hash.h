@@ -17,9 +17,14 @@ static inline __attribute__((always_inline)) __u64 weir_mix(__u64 h, __u64 word)
 	return h ^ (h >> 32);
 }
 
+/* In a program of BPF the address is at a multiple of 8 bytes, and read as a whole. */
 static inline __attribute__((always_inline)) __u64 weir_word(const __u8 *bytes)
 {
 	__u64 word;
+
+#ifdef __bpf__
+	bytes = __builtin_assume_aligned(bytes, sizeof(word));
+#endif
 
 	__builtin_memcpy(&word, bytes, sizeof(word));
 	return word;

@@ -175,6 +175,7 @@ static int make_facts(const struct subject *subject, struct facts *facts)
 	};
 	int r;
 
+	interface.attached = interface.ifindex;
 	snprintf(interface.name, sizeof(interface.name), "%s", subject->device);
 	r = vec_push(&facts->interfaces, interface);
 	for (int family = 0; family < FAMILIES; family++) {

@@ -119,7 +119,15 @@ static void configure_regions(int weight, int latency, const char *clients)
 		"  port: 81\n"
 		"  mode: dsr\n"
 		"  endpoint_groups:\n"
-		"  - { name: here, region: ap, endpoints: [10.0.0.11, 10.0.0.12] }\n",
+		"  - { name: here, region: ap, endpoints: [10.0.0.11, 10.0.0.12] }\n"
+		"- name: requests\n"
+		"  protocol: http\n"
+		"  address: [192.0.2.1, '2001:db8::1']\n"
+		"  port: 82\n"
+		"  endpoint_groups:\n"
+		"  - { name: here, region: eu, endpoints: [10.0.0.11, 10.0.0.12] }\n"
+		"  - { name: there, region: us, endpoints: [10.0.0.13] }\n"
+		"  - { name: far, region: ap, endpoints: [10.0.0.15] }\n",
 		latency, weight);
 }
 
@@ -160,6 +168,7 @@ Test(adopt, tables_by_region)
 		rig_upkeep();
 	}
 	cr_assert_gt(rig_listener("web")->clients[PLAN_IP6].tables.count, 0);
+	cr_assert_gt(rig_listener("requests")->clients[PLAN_IP6].tables.count, 0);
 	rig_configure("version: 1\n"
 		      "listeners:\n"
 		      "- { name: web, protocol: udp, address: 192.0.2.1, port: 80, mode: ipip,\n"
@@ -362,7 +371,7 @@ Test(adopt, weights_alone, .timeout = 60)
 		snprintf(when, sizeof(when), "round %u", round);
 		vec_foreach(listener, &rig.model->listeners) {
 			const struct endpoint_group *group = &listener->groups.items[0];
-			const struct endpoint *endpoint = &group->endpoints.items[round & 1];
+			struct endpoint *endpoint = &group->endpoints.items[round & 1];
 			struct override *override;
 
 			if (count && random_below(2))
@@ -371,6 +380,8 @@ Test(adopt, weights_alone, .timeout = 60)
 						 endpoint->name);
 			override->file_weight = endpoint->weight;
 			override->weight = (int)random_below(4) * 60;
+			override->drained = !random_below(3);
+			endpoint->sharers = random_below(3);
 			listeners[count++] = listener;
 		}
 		rig.facts.now = object_now(rig.object);

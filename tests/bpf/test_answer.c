@@ -125,12 +125,17 @@ Test(answer, nobody_is_told_who_must_not_be)
 	struct packet reset_ack = TCP(FROM_6, .flags = TH_RST | TH_ACK);
 	struct packet group = TCP(FROM_4, .flags = TH_SYN, .to_mac = "01:00:5e:00:00:01");
 	struct packet all = UDP(FROM_6, .to_mac = "ff:ff:ff:ff:ff:ff");
+	/* How much it would have to acknowledge, only the last fragment tells. */
+	struct packet first = TCP(FROM_4, .flags = TH_PUSH, .payload = 64, .fragment = IP4_MF);
+	struct packet first6 = TCP(FROM_6, .payload = 64, .extensions = { EXT_FIRST });
 
 	configure(PLENTY);
 	EXPECT_DROP(reset, NO_ENDPOINT);
 	EXPECT_DROP(reset_ack, NO_ENDPOINT);
 	EXPECT_DROP(group, NO_ENDPOINT);
 	EXPECT_DROP(all, NO_ENDPOINT);
+	EXPECT_DROP(first, NO_ENDPOINT);
+	EXPECT_DROP(first6, NO_ENDPOINT);
 	cr_assert_eq(rig_counted("tcp", WEIR_R_ANSWERED), 0);
 	cr_assert_eq(rig_counted("tcp", WEIR_R_ANSWERS_LIMITED), 0);
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <weir/names.h>
 
 #include "rig_suite.h"
@@ -67,7 +68,7 @@ static uint8_t wscale(void)
 }
 
 /* The listener and the socket behind it, in the namespace of the rig's arms. Cookies are switched
- * on by hand: the configuration knows no listener that is served here yet. */
+ * on by hand: no worker serves here, and so the listener is none of http. */
 static int serve(uint8_t cookies, const char *syncookies)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
@@ -128,10 +129,11 @@ static struct packet from_client(bool ip6, uint8_t flags, uint32_t seq, uint32_t
 	return packet;
 }
 
-/* Sends a SYN; returns the cookie. */
-static uint32_t ask_for_cookie(bool ip6)
+/* Sends a SYN with these tags, or none; returns the cookie. */
+static uint32_t ask_for_cookie_in(bool ip6, const uint16_t *vlan)
 {
-	struct packet syn = from_client(ip6, TH_SYN, SYN_SEQ, 0);
+	struct packet plain = from_client(ip6, TH_SYN, SYN_SEQ, 0);
+	struct packet syn = packet_tagged(&plain, vlan);
 	struct rig_result result = rig_send(&syn);
 	struct packet *answer = &result.out;
 	size_t l4 = syn.l4;
@@ -141,6 +143,7 @@ static uint32_t ask_for_cookie(bool ip6)
 	cr_assert_eq(answer->size, l4 + 24);
 	cr_assert_arr_eq(answer->bytes, syn.bytes + 6, 6);
 	cr_assert_arr_eq(answer->bytes + 6, syn.bytes, 6);
+	cr_assert_arr_eq(answer->bytes + 12, syn.bytes + 12, syn.l3 - 12);
 	cr_assert_eq(packet_sums(answer->bytes, answer->size).l4, SUM_GOOD);
 	cr_assert_neq(packet_sums(answer->bytes, answer->size).ip, SUM_BAD);
 	cr_assert_arr_eq(answer->bytes + l4 - (ip6 ? 32 : 8), syn.bytes + l4 - (ip6 ? 16 : 4),
@@ -153,6 +156,11 @@ static uint32_t ask_for_cookie(bool ip6)
 	cr_assert_eq(packet_get16(answer, l4 + 20), 0x0204); /* the MSS */
 	cr_assert_geq(packet_get16(answer, l4 + 22), 536);
 	return get32(answer, l4 + 4);
+}
+
+static uint32_t ask_for_cookie(bool ip6)
+{
+	return ask_for_cookie_in(ip6, NULL);
 }
 
 /* They are about connections of the stack's own. */
@@ -177,21 +185,28 @@ Test(cookie, errors_are_the_stacks)
 
 Test(cookie, exchange)
 {
+	static const uint16_t vlans[][3] = { {}, { 0x6007 }, { 300, 0x2064 } };
 	int listening = serve(WEIR_COOKIES_MSS, "2");
 
-	for (int ip6 = 0; ip6 < 2; ip6++) {
-		uint32_t cookie = ask_for_cookie(ip6);
+	for (size_t i = 0; i < 6; i++) {
+		const uint16_t *vlan = vlans[i / 2];
+		bool ip6 = i % 2;
+		uint32_t cookie = ask_for_cookie_in(ip6, vlan);
 		struct packet good = from_client(ip6, TH_ACK, SYN_SEQ + 1, cookie + 1);
-		struct packet bad = from_client(ip6, TH_ACK, SYN_SEQ + 1, cookie + 100);
-		struct packet data = from_client(ip6, TH_ACK | TH_PUSH, SYN_SEQ + 1, 7);
-		struct packet fin = from_client(ip6, TH_FIN, SYN_SEQ + 1, cookie + 1);
-		struct packet reset = from_client(ip6, TH_RST, SYN_SEQ + 1, 0);
+		struct packet others[] = {
+			from_client(ip6, TH_ACK, SYN_SEQ + 1, cookie + 100),
+			from_client(ip6, TH_ACK | TH_PUSH, SYN_SEQ + 1, 7),
+			from_client(ip6, TH_FIN, SYN_SEQ + 1, cookie + 1),
+			from_client(ip6, TH_RST, SYN_SEQ + 1, 0),
+		};
 
+		good = packet_tagged(&good, vlan);
 		EXPECT_PASS(good, LOCAL);
-		cr_assert_eq(rig_send(&bad).reason, WEIR_R_NO_FLOW);
-		cr_assert_eq(rig_send(&data).reason, WEIR_R_NO_FLOW);
-		cr_assert_eq(rig_send(&fin).reason, WEIR_R_NO_FLOW);
-		cr_assert_eq(rig_send(&reset).reason, WEIR_R_NO_FLOW);
+		for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++) {
+			struct packet other = packet_tagged(&others[k], vlan);
+
+			cr_assert_eq(rig_send(&other).reason, WEIR_R_NO_FLOW, "%zu, %zu", i, k);
+		}
 	}
 	close(listening);
 }
@@ -234,10 +249,19 @@ Test(cookie, not_here)
 {
 	struct packet unusual = TCP(.src = CLIENT4, .dst = VIP4, .sport = 4, .dport = PORT,
 				    .flags = TH_SYN, .ip_options = 4);
+	struct packet tagged = TCP(.src = CLIENT4, .dst = VIP4, .sport = 4, .dport = PORT,
+				   .flags = TH_SYN, .ip_options = 4, .vlan = { 7 });
+	struct packet chain = TCP(.src = CLIENT6, .dst = VIP6, .sport = 4, .dport = PORT,
+				  .flags = TH_SYN, .extensions = { EXT_HOP });
+	struct packet first = TCP(.src = CLIENT4, .dst = VIP4, .sport = 4, .dport = PORT,
+				  .flags = TH_SYN, .fragment = 0x2000);
 	struct packet syn = from_client(true, TH_SYN, SYN_SEQ, 0);
 	int listening = serve(WEIR_COOKIES_MSS, "2");
 
 	EXPECT_PASS(unusual, LOCAL);
+	EXPECT_PASS(tagged, LOCAL);
+	EXPECT_PASS(chain, LOCAL);
+	EXPECT_PASS(first, LOCAL);
 	close(listening);
 	EXPECT_PASS(syn, LOCAL);
 }
@@ -262,6 +286,121 @@ Test(cookie, options_of_all_kinds)
 		result = rig_send(&syn);
 		cr_assert_eq(result.reason, WEIR_R_COOKIE_SENT, "%s", rig_reason(result.reason));
 		cr_assert_eq(packet_sums(result.out.bytes, result.out.size).l4, SUM_GOOD);
+	}
+	close(listening);
+}
+
+static uint32_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+/* With a timestamp, perhaps SACK, and this window scale, if it is a number. */
+static struct packet syn_offering(bool sack, int scale)
+{
+	uint8_t options[] = { 2,
+			      4,
+			      5,
+			      0xb4,
+			      8,
+			      10,
+			      0xde,
+			      0xad,
+			      0xbe,
+			      0xef,
+			      0,
+			      0,
+			      0,
+			      0,
+			      sack ? 4 : 1,
+			      sack ? 2 : 1,
+			      1,
+			      3,
+			      3,
+			      (uint8_t)scale };
+	struct packet syn = TCP(.src = CLIENT4, .dst = VIP4, .sport = 40000, .dport = PORT,
+				.flags = TH_SYN, .tcp_options = sizeof(options));
+
+	if (scale < 0)
+		memset(options + 17, 1, 3);
+	memcpy(syn.bytes + syn.l4 + 20, options, sizeof(options));
+	packet_sum(&syn);
+	return syn;
+}
+
+/* The kernel reads SACK and the client's window scale from the lowest bits of the time that comes
+ * back. A time that is not yet would be followed by earlier ones, which clients drop. */
+Test(cookie, times_tell_what_was_offered)
+{
+	static const int scales[] = { -1, 0, 7, 14, 15, 255 };
+	int listening = serve(WEIR_COOKIES_TIMES, "2");
+	struct rig_result result;
+	struct packet last;
+
+	for (size_t i = 0; i < 40 * sizeof(scales) / sizeof(scales[0]); i++) {
+		bool sack = i % 2, scaled;
+		int scale = scales[i / 40];
+		struct packet syn = syn_offering(sack, scale), *answer;
+		uint32_t time, before, after;
+		size_t at = syn.l4 + 20;
+
+		scaled = scale >= 0 && scale <= 14;
+		before = now_ms();
+		result = rig_send(&syn);
+		after = now_ms();
+		answer = &result.out;
+		cr_assert_eq(result.reason, WEIR_R_COOKIE_SENT, "%s", rig_reason(result.reason));
+		cr_assert_eq(answer->size, at + (scaled ? 20 : 16));
+		cr_assert_eq(packet_get16(answer, at + 4), sack ? 0x0402 : 0x0101);
+		cr_assert_eq(packet_get16(answer, at + 6), 0x080a);
+		time = get32(answer, at + 8);
+		cr_assert_eq(time & 0x3f, (uint32_t)(scaled ? scale : 0xf) | (sack ? 0x10 : 0));
+		cr_assert(after - time < 1u << 31 && time - (before - 128) < 1u << 31,
+			  "%u, not between %u and %u", time, before - 128, after);
+		cr_assert_eq(get32(answer, at + 12), 0xdeadbeef);
+		if (scaled)
+			cr_assert_eq(get32(answer, at + 16), 0x01030300u | wscale());
+		usleep(3000); /* the lowest bits of now are others */
+	}
+	last = syn_offering(true, 7);
+	last.bytes[last.l4 + 20 + 15] = 3; /* SACK has two bytes */
+	packet_sum(&last);
+	result = rig_send(&last);
+	cr_assert_eq(packet_get16(&result.out, last.l4 + 24), 0x0101);
+	rig.object->guards[rig_listener("web")->guard].cookie_wscale = 15;
+	last = syn_offering(false, 7);
+	cr_assert_eq(rig_send(&last).out.size, last.l4 + 36, "no scale");
+	close(listening);
+}
+
+/* What stands behind the list's end, or in an option that is longer than the header, is none. */
+Test(cookie, options_that_are_none)
+{
+	static const uint8_t tails[][12] = {
+		{ 0, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 }, /* its end, and a timestamp */
+		{ 1, 0, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 },
+		{ 4, 2, 1, 1, 8, 10, 1, 2, 3, 4, 0, 0 }, /* 2 bytes of it are not there, ... */
+		{ 1, 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7 }, /* ... or one, ... */
+		{ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 8 },	 /* ... or 9 */
+		{ 8, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 }, /* lengths below 2 */
+		{ 8, 0, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 },
+	};
+	int listening = serve(WEIR_COOKIES_TIMES, "2");
+
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		struct packet syn =
+			TCP(.src = CLIENT4, .dst = VIP4, .sport = 40000, .dport = PORT,
+			    .flags = TH_SYN, .tcp_options = sizeof(tails[i]), .payload = 9);
+		struct rig_result result;
+
+		memcpy(syn.bytes + syn.l4 + 20, tails[i], sizeof(tails[i]));
+		packet_sum(&syn);
+		result = rig_send(&syn);
+		cr_assert_eq(result.reason, WEIR_R_COOKIE_SENT, "%s", rig_reason(result.reason));
+		cr_assert_eq(result.out.size, syn.l4 + 24, "%zu: %zu bytes", i, result.out.size);
 	}
 	close(listening);
 }

@@ -5,11 +5,16 @@
  * kernel's if they are for it, and are dropped if not. Needs root.
  */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/ethernet.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/program.h"
+#include "dataplane/sets.h"
 #include "rig_suite.h"
 #include "talk.h"
+#include "weir.skel.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define IP4_MF	 0x2000
@@ -119,8 +124,8 @@ static struct packet send_parts(const struct parts *parts, enum weir_reason reas
 		cr_assert_eq(result.verdict, XDP_TX, "part %zu: %s", i, rig_reason(result.reason));
 		cr_assert_eq(result.reason, reason, "part %zu: %s", i, rig_reason(result.reason));
 		out[i] = result.out;
-		out[i].l3 = parts->part[i].l3;
-		out[i].l4 = parts->part[i].l4;
+		out[i].l3 = ETH_HLEN; /* the next hop is in no VLAN */
+		out[i].l4 = parts->part[i].l4 - parts->part[i].l3 + ETH_HLEN;
 		out[i].protocol = 0;
 		cr_assert_eq(memcmp(out[i].bytes, out[0].bytes, 12), 0, "part %zu goes elsewhere",
 			     i);
@@ -149,7 +154,7 @@ Test(fragment, follow_the_first_one_in_mode_dsr)
 			.payload = (uint16_t)(1600 + 100 * (i % 37)),
 		});
 		struct parts parts = cut(&whole, 0x77770000u + i);
-		struct packet out = send_parts(&parts, WEIR_R_FORWARDED);
+		struct packet out = send_parts(&parts, WEIR_R_FORWARDED), untagged;
 		struct rig_result direct;
 
 		memcpy(whole.bytes, out.bytes, 12);
@@ -157,8 +162,9 @@ Test(fragment, follow_the_first_one_in_mode_dsr)
 			packet_set16(&whole, whole.l3 + 4, i);
 			packet_sum(&whole);
 		}
-		cr_assert_eq(packet_difference(&out, &whole), -1, "%u: byte %ld", i,
-			     packet_difference(&out, &whole));
+		untagged = packet_tagged(&whole, NULL);
+		cr_assert_eq(packet_difference(&out, &untagged), -1, "%u: byte %ld", i,
+			     packet_difference(&out, &untagged));
 		memcpy(whole.bytes, parts.part[0].bytes, 12);
 		direct = rig_send(&whole); /* unfragmented: the same way */
 		cr_assert_eq(memcmp(direct.out.bytes, out.bytes, 12), 0);
@@ -269,6 +275,21 @@ Test(fragment, of_another_packet_do_not_follow)
 	EXPECT_PASS(parts.part[1], FRAGMENT_PASSED);
 }
 
+/* A later fragment of IPv6 tells only which header comes first behind the fragment's own, and not
+ * whose ports follow. */
+Test(fragment, of_ipv6_follow_whatever_headers_they_share)
+{
+	struct packet first = UDP(.src = CLIENT6, .dst = VIP6, .sport = 7, .dport = 80,
+				  .extensions = { EXT_FIRST, EXT_DEST }, .payload = 64);
+	struct packet later = UDP(.src = CLIENT6, .dst = VIP6, .extensions = { EXT_LATER });
+
+	configure("dsr");
+	later.bytes[later.l3 + 40] = IPPROTO_DSTOPTS;
+	EXPECT_PASS(later, FRAGMENT_PASSED);
+	cr_assert_eq(rig_send(&first).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(rig_send(&later).reason, WEIR_R_FORWARDED);
+}
+
 /* Of an endpoint that is gone meanwhile; and of what was dropped, there is nothing to follow. */
 Test(fragment, do_not_follow_where_nobody_is)
 {
@@ -345,7 +366,14 @@ Test(fragment, unknown_ones_are_the_kernels_only_if_for_it)
 	struct parts parts4 = cut(&whole4, 7), parts6 = cut(&whole6, 7);
 	struct packet others = UDP(.src = CLIENT4, .dst = "192.0.2.9", .fragment = 5);
 	struct packet snat = UDP(.src = CLIENT4, .dst = SNAT4, .fragment = 5);
-	static const char *const refusals[] = { "blackhole", "unreachable", "prohibit" };
+	static const char *const routes[][2] = {
+		{ "blackhole " VIP4, "blackhole " VIP6 },
+		{ "unreachable " VIP4, "unreachable " VIP6 },
+		{ "prohibit " VIP4, "prohibit " VIP6 },
+		{ VIP4 " encap ip id 7 dst 10.9.9.9 dev arm0",
+		  VIP6 " encap ip6 id 7 dst fd00::9 dev arm0" },
+		{ VIP4 " via 198.51.100.3", VIP6 " via 2001:db8:c::3" }, /* a neighbour */
+	};
 
 	configure("nat");
 	cr_assert_eq(system("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 "
@@ -365,16 +393,17 @@ Test(fragment, unknown_ones_are_the_kernels_only_if_for_it)
 	EXPECT_PASS(parts4.part[1], FRAGMENT_PASSED);
 	EXPECT_PASS(parts6.part[1], FRAGMENT_PASSED);
 	cr_assert_eq(rig_counted(NULL, WEIR_R_FRAGMENT), 2);
-	/* Nor is what it would refuse for one of its own. */
-	cr_assert_eq(
-		system("ip route del local " VIP4 " dev lo; ip -6 route del local " VIP6 " dev lo"),
-		0);
-	for (size_t i = 0; i < COUNT(refusals); i++) {
+	/* Nor is what it would refuse or put into a tunnel for one of its own. */
+	cr_assert_eq(system("ip route del local " VIP4 " dev lo; ip -6 route del local " VIP6
+			    " dev lo;"
+			    "ip neigh add 198.51.100.3 lladdr 02:00:00:00:00:03 dev arm0 &&"
+			    "ip neigh add 2001:db8:c::3 lladdr 02:00:00:00:00:03 dev arm0"),
+		     0);
+	for (size_t i = 0; i < COUNT(routes); i++) {
 		char command[256];
 
-		snprintf(command, sizeof(command),
-			 "ip route replace %s " VIP4 "/32 && ip -6 route replace %s " VIP6 "/128",
-			 refusals[i], refusals[i]);
+		snprintf(command, sizeof(command), "ip route replace %s && ip -6 route replace %s",
+			 routes[i][0], routes[i][1]);
 		cr_assert_eq(system(command), 0);
 		EXPECT_DROP(parts4.part[1], FRAGMENT);
 		EXPECT_DROP(parts6.part[1], FRAGMENT);
@@ -461,6 +490,30 @@ Test(fragment, the_last_hop_of_a_later_one_is_not_made)
 	EXPECT_DROP(parts.part[1], TTL_EXPIRED);
 }
 
+/* ... nor one that is larger than the first one was, and than what the way out takes. */
+Test(fragment, a_later_one_may_be_too_big)
+{
+	struct talk talk = TALK4(IPPROTO_UDP);
+	struct packet_spec first = SPEC(.payload = 64, .fragment = IP4_MF);
+	struct packet_spec later = SPEC(.payload = 1372, .fragment = 9); /* and 8 bytes of UDP */
+	struct packet packet;
+
+	rig.facts.interfaces.items[0].mtu = 1400;
+	talk_configure(0);
+	for (int reply = 0; reply < 2; reply++) {
+		packet = reply ? talk_reply(&talk, first) : talk_request(&talk, first);
+		if (!reply)
+			talk_open(&talk);
+		cr_assert_eq(rig_send(&packet).verdict, XDP_TX);
+		packet = reply ? talk_reply(&talk, later) : talk_request(&talk, later);
+		cr_assert_eq(rig_send(&packet).verdict, XDP_TX);
+		later.payload++;
+		packet = reply ? talk_reply(&talk, later) : talk_request(&talk, later);
+		EXPECT_DROP(packet, TOO_BIG_NO_DF);
+		later.payload--;
+	}
+}
+
 /* The table forgets the oldest, and stays as large as it is. */
 Test(fragment, a_flood_only_pushes_others_out)
 {
@@ -475,4 +528,61 @@ Test(fragment, a_flood_only_pushes_others_out)
 	cr_assert_eq(rig_run(&parts.part[1], NULL), XDP_TX);
 	parts = cut(&whole, 1);
 	cr_assert_eq(rig_run(&parts.part[1], NULL), XDP_PASS);
+}
+
+/* The program once more, on the maps in force, but with a table of ways that has room for one and
+ * forgets none. */
+static struct weir *load_with_one_way(void)
+{
+	struct weir *skeleton = weir__open();
+	struct bpf_map *map;
+
+	cr_assert_not_null(skeleton);
+	bpf_map__set_type(skeleton->maps.fragments, BPF_MAP_TYPE_HASH);
+	bpf_map__set_max_entries(skeleton->maps.fragments, 1);
+	bpf_object__for_each_map(map, skeleton->obj)
+	{
+		char path[OBJECT_PATH_MAX + 64];
+		int fd;
+
+		if (bpf_map__is_internal(map) || map == skeleton->maps.fragments ||
+		    map == skeleton->maps.stages)
+			continue;
+		sets_path(rig.object->directory, rig.object->set, bpf_map__name(map), path);
+		fd = bpf_obj_get(path);
+		cr_assert_geq(fd, 0, "%s", path);
+		cr_assert_eq(bpf_map__reuse_fd(map, fd), 0, "%s", path);
+		close(fd);
+	}
+	PROGRAM_SET_CONSTANTS(skeleton);
+	bpf_program__set_autoload(skeleton->progs.weir_sweep, false);
+	bpf_program__set_autoload(skeleton->progs.weir_steer, false);
+	cr_assert_eq(weir__load(skeleton), 0);
+	return skeleton;
+}
+
+/* A table that forgets the oldest is not full; should the kernel refuse an entry nevertheless, the
+ * first fragment goes on its way, it is counted, and those behind it are as any unknown ones. */
+Test(fragment, a_way_that_finds_no_room_is_counted)
+{
+	struct packet whole = UDP(.src = CLIENT4, .dst = VIP4, .dport = 80, .payload = 2000);
+	struct parts one = cut(&whole, 1), two = cut(&whole, 2);
+	int program = rig.object->program;
+	struct rig_result result;
+	struct weir *skeleton;
+
+	configure("dsr");
+	skeleton = load_with_one_way();
+	rig.object->program = bpf_program__fd(skeleton->progs.weir);
+	result = rig_send(&one.part[0]);
+	cr_assert(result.verdict == XDP_TX && !result.noted[WEIR_R_FRAGMENTS_FULL]);
+	result = rig_send(&two.part[0]);
+	cr_assert_eq(result.verdict, XDP_TX);
+	cr_assert_eq(result.reason, WEIR_R_FORWARDED);
+	cr_assert(result.noted[WEIR_R_FRAGMENTS_FULL]);
+	cr_assert_eq(rig_counted("udp", WEIR_R_FRAGMENTS_FULL), 1);
+	EXPECT_PASS(two.part[1], FRAGMENT_PASSED);
+	cr_assert_eq(rig_send(&one.part[1]).reason, WEIR_R_FORWARDED);
+	rig.object->program = program;
+	weir__destroy(skeleton);
 }

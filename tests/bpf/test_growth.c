@@ -7,7 +7,9 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/names.h>
@@ -17,6 +19,7 @@
 #include "dataplane/attach.h"
 #include "dataplane/counters.h"
 #include "dataplane/sets.h"
+#include "dataplane/steer.h"
 #include "dataplane/sync.h"
 #include "rig_suite.h"
 
@@ -214,6 +217,87 @@ Test(growth, flows_and_counts_stay, .timeout = 60)
 	configure(10, 0); /* nothing becomes smaller, and none of it is lost with the others */
 	send_all(rig.object->program, flows);
 	free(flows);
+}
+
+/* Who counts requests, in the maps that it was handed, and has not heard of others yet. */
+struct counting {
+	pthread_t thread;
+	struct weir_http *requests;
+	struct weir_nat_latency *answers;
+	size_t bytes[2];
+	uint32_t row;
+	uint64_t done;
+	bool over;
+};
+
+static void *count(void *user)
+{
+	struct counting *counting = user;
+
+	for (; !__atomic_load_n(&counting->over, __ATOMIC_RELAXED); counting->done++) {
+		__atomic_fetch_add(&counting->requests[counting->row].requests, 1,
+				   __ATOMIC_RELAXED);
+		__atomic_fetch_add(&counting->answers[counting->row].answers[3], 1,
+				   __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void begin_counting(struct counting *counting, uint32_t row)
+{
+	const uint32_t *capacity = rig.object->capacity.of;
+	int fds[STEER_COUNTERS];
+
+	*counting = (struct counting){
+		.row = row,
+		.bytes = { capacity[CAPACITY_ROWS] * sizeof(*counting->requests),
+			   capacity[CAPACITY_ROWS] * sizeof(*counting->answers) },
+	};
+	cr_assert_eq(steer_open_counters(rig.object, fds, NULL), 0);
+	counting->requests = mmap(NULL, counting->bytes[0], PROT_READ | PROT_WRITE, MAP_SHARED,
+				  fds[STEER_ENDPOINT_HTTP], 0);
+	counting->answers = mmap(NULL, counting->bytes[1], PROT_READ | PROT_WRITE, MAP_SHARED,
+				 fds[STEER_LATENCY], 0);
+	cr_assert(counting->requests != MAP_FAILED && counting->answers != MAP_FAILED);
+	steer_close_counters(fds);
+	cr_assert_eq(pthread_create(&counting->thread, NULL, count, counting), 0);
+}
+
+static void end_counting(struct counting *counting)
+{
+	__atomic_store_n(&counting->over, true, __ATOMIC_RELAXED);
+	pthread_join(counting->thread, NULL);
+	munmap(counting->requests, counting->bytes[0]);
+	munmap(counting->answers, counting->bytes[1]);
+}
+
+Test(growth, what_workers_count_meanwhile_stays, .timeout = 60)
+{
+	struct counting workers[3];
+	uint64_t sum = 0, before = 0;
+	uint32_t row;
+
+	rig_renew(&small);
+	configure(100, 0);
+	row = rig_listener("direct")->endpoints.items[0].row;
+	for (unsigned i = 0, more = 10; i < 3; i++, more *= 4) {
+		begin_counting(&workers[i], row);
+		configure(100, more); /* those of before do not know of these maps */
+		cr_assert_geq(rig.object->endpoint_http[row].requests, before,
+			      "less than there was");
+		object_settle(rig.object);
+		before = rig.object->endpoint_http[row].requests;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		end_counting(&workers[i]);
+		cr_assert_gt(workers[i].done, 0);
+		sum += workers[i].done;
+	}
+	object_settle(rig.object);
+	cr_expect_eq(rig.object->endpoint_http[row].requests, sum);
+	cr_expect_eq(rig.object->nat_latency[row].answers[3], (uint32_t)sum);
+	object_settle(rig.object);
+	cr_expect_eq(rig.object->endpoint_http[row].requests, sum, "once");
 }
 
 /* A table that nobody needed has one place, or one bucket; it becomes one as configured with who

@@ -112,6 +112,7 @@ Test(icmp, errors_follow_the_flow_in_mode_dsr)
 		cr_assert_eq(result.verdict, XDP_TX);
 		cr_assert_eq(memcmp(result.out.bytes, straight.out.bytes, 12), 0, "%zu", i);
 		memcpy(error.bytes, result.out.bytes, 12);
+		error = packet_tagged(&error, NULL); /* the next hop is in no VLAN */
 		cr_assert_eq(packet_difference(&result.out, &error), -1);
 	}
 	cr_assert_eq(rig_traffic("tcp").packets, 32); /* errors are not a flow's traffic */
@@ -174,12 +175,38 @@ Test(icmp, errors_about_any_port_of_a_listener)
 	}
 }
 
+/* Who is denied a listener has no connections to it that anybody could speak about. */
+Test(icmp, errors_about_clients_that_are_denied)
+{
+	static const char *const modes[] = { "dsr", "nat" };
+
+	for (size_t i = 0; i < COUNT(modes) * 2; i++) {
+		struct packet quote = answer_of(i & 1, SPEC(0));
+		struct packet error =
+			error_about(&quote, i & 1 ? VIP6 : VIP4, &kinds[0], 0, SPEC(0));
+
+		rig_configure(
+			"version: 1\n"
+			"acls: [{name: a4, prefixes: [198.51.100.0/24]}, {name: a6, prefixes: "
+			"['2001:db8:c::/64']}]\n"
+			"listeners:\n- {name: tcp, protocol: tcp, address: [" VIP4 ", '" VIP6
+			"'], port: 80, mode: %s, deny: [a4, a6], endpoint_groups: [{name: all, "
+			"endpoints: [" A4 ", '" A6 "']}]}\n",
+			modes[i / 2]);
+		EXPECT_DROP(error, ACL_DENIED);
+	}
+}
+
 /* In a slot that has just changed, the error goes where the flow still is; it records nothing. */
 Test(icmp, errors_follow_a_flow_whose_slot_moves)
 {
 	struct packet request = request_of(0), quote = answer_of(0, SPEC(0)), error;
+	struct packet syn =
+		TCP(.src = CLIENT4, .dst = VIP4, .sport = 9, .dport = 80, .flags = TH_SYN);
+	struct packet of_new = TCP(.src = VIP4, .dst = CLIENT4, .sport = 80, .dport = 9);
 	char mac[RIG_MAC_TEXT];
 	struct rig_result before, after;
+	struct weir_endpoint *row;
 
 	rig_target(A4, rig_mac(A4, mac), 0);
 	rig_configure("version: 1\nlisteners:\n- {name: tcp, protocol: tcp, address: " VIP4
@@ -198,6 +225,15 @@ Test(icmp, errors_follow_a_flow_whose_slot_moves)
 	cr_assert_eq(rig_count_records(rig.object->exceptions), 1);
 	after = rig_send(&error);
 	cr_assert(rig_went_to(&after.out, A4));
+	EXPECT_TO(syn, B4); /* a new flow, recorded */
+	of_new = error_about(&of_new, VIP4, &kinds[0], 28, SPEC(0));
+	after = rig_send(&of_new);
+	cr_assert(rig_went_to(&after.out, B4));
+	row = &rig.object->endpoints[rig_endpoint("tcp", B4)->row];
+	row->generation++; /* somebody else's by now */
+	after = rig_send(&of_new);
+	cr_assert(rig_went_to(&after.out, A4));
+	row->generation--;
 	rig_advance(1000);
 	rig_upkeep();
 	rig_upkeep();
@@ -233,6 +269,7 @@ static void expect_turned(const struct packet *sent, const struct packet *as_sen
 	struct rig_result result;
 
 	out.src = from;
+	out.vlan[0] = 0; /* the next hop is in none */
 	out.ttl = 59;
 	out.from_mac = ARM0_MAC;
 	out.to_mac = mac;
@@ -281,6 +318,69 @@ Test(icmp, errors_are_turned_in_mode_nat)
 			      rig_mac(talk->endpoint, mac), round);
 	}
 	cr_assert_eq(rig_counted("tcp", WEIR_R_ICMP_ERROR), 240);
+}
+
+/* Changes the payload so that the packet sums up to nothing, but for its checksum: all ones. */
+static uint16_t without_a_sum(struct packet *packet)
+{
+	uint32_t word = packet_get16(packet, packet->data) + packet_get16(packet, packet->l4 + 6);
+
+	word = (word & 0xffff) + (word >> 16);
+	packet_set16(packet, packet->data, (uint16_t)word);
+	packet_sum(packet);
+	cr_assert_eq(packet_get16(packet, packet->l4 + 6), 0xffff);
+	return (uint16_t)word;
+}
+
+/* Zero would say that the quoted packet had none. */
+Test(icmp, a_quoted_udp_checksum_is_never_zero)
+{
+	struct talk talks[] = { TALK4(IPPROTO_UDP), TALK6(IPPROTO_UDP) };
+
+	talk_configure(0);
+	for (unsigned round = 0; round < COUNT(talks) * COUNT(kinds); round++) {
+		struct talk *talk = &talks[round % COUNT(talks)];
+		struct packet sent, as_sent;
+
+		if (round < COUNT(talks))
+			talk_open(talk);
+		sent = talk_request_sent(talk, SPEC(.payload = 64));
+		as_sent = talk_request(talk, SPEC(.payload = 64, .ttl = 63));
+		packet_set16(&sent, sent.data, without_a_sum(&as_sent));
+		packet_sum(&sent);
+		expect_turned(&sent, &as_sent, talk->snat, talk->client, talk->listener,
+			      PACKET_FROM, round);
+	}
+}
+
+/* Nobody is there to hear of it. */
+Test(icmp, errors_about_flows_that_are_over)
+{
+	struct talk talks[] = { TALK4(IPPROTO_TCP), TALK6(IPPROTO_UDP) };
+
+	talk_configure(0);
+	for (size_t i = 0; i < COUNT(talks); i++) {
+		struct talk *talk = &talks[i];
+		struct packet request, reply;
+		struct weir_endpoint *row;
+
+		talk_open(talk);
+		row = &rig.object->endpoints[rig_endpoint(i ? "udp" : "tcp", talk->endpoint)->row];
+		request = talk_request_sent(talk, SPEC(.flags = TH_ACK));
+		request = error_about(&request, talk->snat, &kinds[0], 0, SPEC(0));
+		reply = talk_reply_sent(talk, SPEC(.flags = TH_ACK));
+		reply = error_about(&reply, talk->listener, &kinds[0], 0, SPEC(0));
+		cr_assert_eq(rig_send(&request).reason, WEIR_R_ICMP_ERROR);
+		cr_assert_eq(rig_send(&reply).reason, WEIR_R_ICMP_ERROR);
+		row->state = WEIR_ENDPOINT_DEAD; /* its client is not */
+		cr_assert_eq(rig_send(&request).reason, WEIR_R_ICMP_ERROR);
+		EXPECT_PASS(reply, ICMP_UNKNOWN);
+		row->state = WEIR_ENDPOINT_ACTIVE;
+		rig_advance(10000);
+		EXPECT_PASS(request, NAT_UNKNOWN);
+		EXPECT_PASS(reply, ICMP_UNKNOWN);
+		cr_assert_eq(rig_count_nat(), 1 + i, "its record is still there");
+	}
 }
 
 /* An error changes nothing about the flow: it neither prolongs nor opens nor ends one. */

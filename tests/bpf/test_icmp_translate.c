@@ -159,7 +159,6 @@ static void expect_translated(struct way *way, const struct kind *kind, size_t q
 	struct packet error, expected;
 	struct rig_result result;
 
-	memcpy(out.vlan, head.vlan, sizeof(out.vlan));
 	head.ttl = 60;
 	head.dst = way->at;
 	head.icmp_type = kind->type;
@@ -335,4 +334,27 @@ Test(icmp_translate, the_last_hop_is_not_made)
 	way = way_of(&talks[0], true, SPEC(.flags = TH_ACK));
 	error = error_of(&way.sent, 8, SPEC(.dst = way.at, .icmp_type = 2, .ttl = 1));
 	EXPECT_DROP(error, TTL_EXPIRED);
+}
+
+/* IPv6 needs 40 bytes more, of headers and quote: where they are missing nothing is sent. */
+Test(icmp_translate, what_has_no_room_to_grow_is_dropped)
+{
+	open_talks();
+	for (size_t i = 0; i < COUNT(talks) * 2; i++) {
+		struct way way = way_of(&talks[i % 4], i & 4, SPEC(.flags = TH_ACK, .payload = 9));
+		bool grows = strchr(way.at, '.');
+		const struct kind *kind = grows ? &kinds4[0] : &kinds6[0];
+		struct packet error = error_of(
+			&way.sent, 4000, SPEC(.dst = way.at, .icmp_type = kind->type, .ttl = 60));
+
+		rig.no_headroom = true;
+		if (grows)
+			EXPECT_DROP(error, NO_HEADROOM);
+		else
+			expect_translated(&way, kind, 4000, SPEC(0));
+		rig.no_headroom = false;
+		if (grows)
+			expect_translated(&way, kind, 4000, SPEC(0));
+	}
+	cr_assert_eq(rig_count_nat(), COUNT(talks));
 }

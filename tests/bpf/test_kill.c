@@ -121,7 +121,7 @@ static void take_over(struct plan *adopted, const char *text)
 	rig_configure("%s", text);
 }
 
-Test(kill, at_any_moment, .timeout = 200)
+Test(kill, at_any_moment, .timeout = 400)
 {
 	uint64_t random = 20240611;
 	char *wanted[2];

@@ -55,7 +55,6 @@ static const struct {
 	{ "nat_tags", 4, sizeof(struct weir_nat_tags), SIZED },
 	{ "nat_replies", 4, sizeof(struct weir_nat_replies), SIZED },
 	{ "nat_latency", 4, sizeof(struct weir_nat_latency), SIZED },
-	{ "nat_cursor", 4, OWN, SIZED },
 	{ "nat_scratch", 4, OWN, 1 },
 	{ "listener_stats", 4, sizeof(struct weir_listener_stats), SIZED },
 	{ "endpoint_stats", 4, sizeof(struct weir_endpoint_stats), SIZED },

@@ -290,6 +290,20 @@ static void widen_paths(void)
 			rig.object->endpoints[row].mtu = RIG_MTU;
 }
 
+/* Next hops and clients are in another VLAN now, or in none; the same for all, so that answers that
+ * came untagged find their way. */
+static void change_vlans(uint32_t round)
+{
+	static const uint16_t vlans[][WEIR_VLANS] = {
+		{}, { 100 }, { 300 | WEIR_VLAN_8021AD, 100 }, { 100 | WEIR_VLAN_8021AD, 200 }
+	};
+
+	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++)
+		if (rig.object->egress[i].ifindex == rig.arm[0])
+			memcpy(rig.object->egress[i].vlan, vlans[round % COUNT(vlans)],
+			       sizeof(vlans[0]));
+}
+
 static void insert(struct packet *frame, size_t at, size_t size)
 {
 	if (frame->size + size > FRAME_MAX || at > frame->size)
@@ -440,7 +454,8 @@ static const char *fault_of(const struct packet *in, const struct packet *out)
 		return "the checksum of the quoted header is wrong";
 	/* Of another size, and back to a client: weir's own words. */
 	if (!is_endpoint(out->bytes) && !memcmp(out->bytes, in->bytes + 6, 6) &&
-	    out->size != in->size && (after.ip == SUM_BAD || after.l4 != SUM_GOOD))
+	    out->size - l3_of(out) != in->size - l3_of(in) &&
+	    (after.ip == SUM_BAD || after.l4 != SUM_GOOD))
 		return "an answer's checksum is wrong";
 	return NULL;
 }
@@ -532,6 +547,8 @@ static void run_seed(uint64_t seed)
 
 		if (number % 256 == 0)
 			widen_paths();
+		if (number % 1024 == 0)
+			change_vlans(number / 1024);
 		in.size = from->size;
 		memcpy(in.bytes, from->bytes, FRAME_MAX);
 		for (uint32_t times = below(4); times > 0; times--)

@@ -68,6 +68,22 @@ Test(nat_flow, a_syn_begins_anew_only_where_the_flow_was_closing)
 	}
 }
 
+/* ... or where its endpoint has said that there is none. */
+Test(nat_flow, a_syn_begins_anew_where_the_endpoint_has_reset)
+{
+	struct talk talk = TALK4(IPPROTO_TCP);
+	struct packet back;
+
+	talk_configure(0);
+	talk_open(&talk);
+	back = talk_reply(&talk, SPEC(.flags = TH_RST | TH_ACK));
+	cr_assert_eq(rig_send(&back).reason, WEIR_R_REPLIED);
+	talk_open(&talk);
+	cr_assert_eq(rig_traffic("tcp").flows, 2);
+	cr_assert_eq(talk_record(&talk)->endpoint_state, WEIR_FLOW_SYN);
+	cr_assert_eq(rig_count_nat(), 1);
+}
+
 /* A forged reset must not end a connection whose client goes on. */
 Test(nat_flow, a_reset_is_forgotten_when_its_sender_goes_on)
 {

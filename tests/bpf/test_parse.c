@@ -112,6 +112,7 @@ static struct packet sent(const struct shape *shape, uint8_t protocol, uint16_t 
 		spec.sport = packet_get16(out, l4);
 		spec.ttl = 63;
 	}
+	memset(spec.vlan, 0, sizeof(spec.vlan)); /* the next hop is in none */
 	return packet_build(&spec);
 }
 
@@ -131,7 +132,7 @@ Test(parse, takes_every_shape_of_packet)
 		cr_assert(result.verdict == XDP_TX && result.reason == WEIR_R_FORWARDED,
 			  "%s, protocol %u, port %u: %d of %s", shape->what, protocol, port,
 			  result.verdict, rig_reason(result.reason));
-		expected = sent(shape, protocol, port, &result.out, in.l4);
+		expected = sent(shape, protocol, port, &result.out, packet_tagged(&in, NULL).l4);
 		cr_assert_eq(packet_difference(&result.out, &expected), -1,
 			     "%s, protocol %u, port %u: byte %ld", shape->what, protocol, port,
 			     packet_difference(&result.out, &expected));
@@ -502,6 +503,8 @@ Test(parse, what_is_for_others_passes_untouched)
 	static const uint8_t protocols[] = { IPPROTO_ICMP, IPPROTO_IGMP,   IPPROTO_IPIP,
 					     IPPROTO_GRE,  IPPROTO_ICMPV6, IPPROTO_SCTP,
 					     IPPROTO_ESP,  IPPROTO_NONE,   0x84 };
+	static const char *const groups[] = { "224.0.0.251", "255.255.255.255", "192.0.2.255",
+					      "ff02::fb", "ff02::1:ff00:1" };
 
 	configure();
 	for (size_t i = 0; i < COUNT(shapes); i++) {
@@ -525,5 +528,12 @@ Test(parse, what_is_for_others_passes_untouched)
 		});
 
 		EXPECT_PASS(packet, NOT_TCP_UDP);
+	}
+	for (size_t i = 0; i < COUNT(groups); i++) {
+		bool ip6 = strchr(groups[i], ':');
+		struct packet packet = UDP(.src = ip6 ? CLIENT6 : CLIENT4, .dst = groups[i],
+					   .dport = NAT_PORT, .to_mac = "ff:ff:ff:ff:ff:ff");
+
+		EXPECT_PASS(packet, NOT_OURS);
 	}
 }

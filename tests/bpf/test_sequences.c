@@ -116,13 +116,15 @@ static void check_clock(struct sim *sim)
  * Few slots move beyond those that must (userspace/plan/maglev.c says which and why). One
  * endpoint's change: 3 points at most in tables of 30 endpoints and 100 slots for each; with fewer
  * 4.5, and rarely more than 3. Several at once: up to 2d / (1 + d) where d must, and as many more.
+ * Besides, what is dealt anew, for another number of endpoints, moves as it likes: points of slots.
  */
 static void check_moved(struct sim *sim, const struct stream *stream, const uint32_t *before,
-			unsigned changed)
+			unsigned changed, double dealt_anew)
 {
 	unsigned weighted = pool_count_weighted(&sim->pool);
 	double points = pool_needless(&sim->pool, stream->listener->name, stream->family, before,
-				      changed > 1);
+				      changed > 1) -
+			dealt_anew;
 
 	if (!weighted)
 		return;
@@ -142,7 +144,7 @@ static void check_moved(struct sim *sim, const struct stream *stream, const uint
 static void put_in_force(struct sim *sim, unsigned changed)
 {
 	uint32_t before[STREAMS][POOL_MAX], blocks[STREAMS];
-	uint32_t classes[PLAN_FAMILIES];
+	double dealt_anew[PLAN_FAMILIES];
 	bool first = !rig.plan->listeners.count;
 
 	for (size_t i = 0; !first && i < STREAMS; i++) {
@@ -153,9 +155,11 @@ static void put_in_force(struct sim *sim, unsigned changed)
 	}
 	pool_describe(&sim->pool, &sim->reference);
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
-		classes[family] = sim->tables[family].classes;
+		const struct pool_table old = sim->tables[family];
+
 		pool_choose(&sim->pool, family, &sim->tables[family]);
-		sim->totals.redealt += !first && classes[family] != sim->tables[family].classes;
+		dealt_anew[family] = first ? 0 : pool_dealt_anew(&old, &sim->tables[family]);
+		sim->totals.redealt += dealt_anew[family] > 0;
 	}
 	set_clock(sim);
 	pool_configure(&sim->pool);
@@ -170,10 +174,8 @@ static void put_in_force(struct sim *sim, unsigned changed)
 			continue;
 		if (!first && rig_listener(stream->listener->name)->block != blocks[i])
 			stream->table.moved = sim->reference.now;
-		/* A table that is dealt anew, for another number of endpoints, moves as it likes.
-		 */
-		if (!first && table->classes == classes[stream->endpoints])
-			check_moved(sim, stream, before[i], changed);
+		if (!first)
+			check_moved(sim, stream, before[i], changed, dealt_anew[stream->endpoints]);
 		sim->totals.windows += stream->table.deadline != 0;
 		reference_change(&sim->reference, &stream->table, table->slots, table->size);
 	}

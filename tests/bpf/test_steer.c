@@ -63,6 +63,13 @@ Test(steer, packets_pass)
 		}
 		other = to_vip(ip6, 81, TH_SYN);
 		EXPECT_TO(other, ip6 ? "fd00::11" : "10.0.0.11");
+		/* An error about a connection that ends here. */
+		other = TCP(.src = ip6 ? VIP6 : VIP4, .dst = ip6 ? CLIENT6 : CLIENT4, .sport = 80,
+			    .dport = 40000, .flags = TH_ACK);
+		other = ICMP(.src = ip6 ? "2001:db8:f::9" : "203.0.113.9", .dst = ip6 ? VIP6 : VIP4,
+			     .icmp_type = ip6 ? 2 : 3, .icmp_code = ip6 ? 0 : 4, .icmp_rest = 1400,
+			     .quote = &other);
+		EXPECT_PASS(other, LOCAL);
 	}
 }
 
@@ -105,27 +112,43 @@ static uint64_t cookie_of(int fd)
 	return cookie;
 }
 
+/* One of many: what is other in the last word of its address, and its port. */
+struct client {
+	uint32_t host;
+	uint16_t port;
+};
+
 /* The cookie of the socket that the program chooses for a connection, 0: it leaves that to others.
  */
-static uint64_t ask(bool ip6, const char *local, uint16_t port, uint32_t protocol)
+static uint64_t ask_from(const struct client *client, bool ip6, const char *local, uint16_t port,
+			 uint32_t protocol)
 {
 	struct bpf_sk_lookup context = {
 		.family = ip6 ? AF_INET6 : AF_INET,
 		.protocol = protocol,
-		.remote_port = htons(40000),
+		.remote_port = htons(client->port),
 		.local_port = port,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &context, .ctx_size_in = sizeof(context),
 		    .ctx_out = &context, .ctx_size_out = sizeof(context));
 
-	inet_pton(AF_INET, CLIENT4, &context.remote_ip4);
-	if (ip6)
+	if (ip6) {
+		inet_pton(AF_INET6, CLIENT6, context.remote_ip6);
+		context.remote_ip6[3] ^= htonl(client->host);
 		inet_pton(AF_INET6, local, context.local_ip6);
-	else
+	} else {
+		inet_pton(AF_INET, CLIENT4, &context.remote_ip4);
+		context.remote_ip4 ^= htonl(client->host);
 		inet_pton(AF_INET, local, &context.local_ip4);
+	}
 	cr_assert_eq(bpf_prog_test_run_opts(rig.object->steer, &options), 0, "%s", strerror(errno));
 	cr_assert_eq(options.retval, SK_PASS);
 	return context.cookie;
+}
+
+static uint64_t ask(bool ip6, const char *local, uint16_t port, uint32_t protocol)
+{
+	return ask_from(&(struct client){ 0, 40000 }, ip6, local, port, protocol);
 }
 
 Test(steer, the_dead_get_none)
@@ -174,6 +197,55 @@ Test(steer, evenly)
 	/* Each CPU counts by itself. */
 	for (int place = 0; place < PLACES; place++)
 		cr_expect(counts[place] >= 90 && counts[place] <= 110, "%u", counts[place]);
+}
+
+#define FLOWS 1200
+
+/* Of IPv4 and IPv6, with other ports of one host, or the same of others. */
+static uint64_t ask_flow(unsigned flow)
+{
+	uint16_t other = (uint16_t)(flow / 4);
+	const struct client client = { flow & 2 ? other : 0, flow & 2 ? 1024 : 1024 + other };
+	bool ip6 = flow & 1;
+
+	return ask_from(&client, ip6, ip6 ? VIP6 : VIP4, 80, IPPROTO_TCP);
+}
+
+/* Who has asked for a cookie is who must get it back: a flow always comes to the same worker, until
+ * that dies. */
+Test(steer, with_cookies_a_flow_has_its_worker)
+{
+	uint64_t cookies[PLACES], first[FLOWS];
+	unsigned counts[4][PLACES] = {};
+	int sockets[PLACES];
+
+	rig.facts.cookies.kind = WEIR_COOKIES_MSS;
+	configure("syn_cookies: true");
+	for (uint32_t i = 0; i < PLACES; i++) {
+		sockets[i] = listening();
+		cookies[i] = cookie_of(sockets[i]);
+		cr_assert_eq(steer_place(rig.object, i, sockets[i], NULL), 0);
+	}
+	steer_count(rig.object, PLACES);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		first[i] = ask_flow(i);
+		for (int place = 0; place < PLACES; place++)
+			counts[i % 4][place] += first[i] == cookies[place];
+	}
+	for (int i = 0; i < 4 * PLACES; i++) /* 100 each, on average */
+		cr_expect(counts[i / PLACES][i % PLACES] > 60, "kind %d: %u", i / PLACES,
+			  counts[i / PLACES][i % PLACES]);
+	for (unsigned i = 0; i < FLOWS; i++)
+		cr_assert_eq(ask_flow(i), first[i]);
+	close(sockets[1]);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		uint64_t cookie = ask_flow(i);
+
+		if (first[i] == cookies[1])
+			cr_assert(cookie == cookies[0] || cookie == cookies[2]);
+		else
+			cr_assert_eq(cookie, first[i]);
+	}
 }
 
 Test(steer, others_are_left_alone)

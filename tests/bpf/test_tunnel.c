@@ -63,8 +63,9 @@ static struct packet expected(const struct packet *in, const char *endpoint, boo
 		.sport = (uint16_t)(49152 + (hash_of(in) >> 18)),
 		.without_checksum = ip4,
 	};
+	struct packet plain = packet_tagged(in, NULL);
 
-	return packet_tunnel(in, &outer);
+	return packet_tunnel(&plain, &outer);
 }
 
 static void expect_sent(const struct packet *in, const char *endpoint, bool gue, int line)
@@ -175,22 +176,57 @@ Test(tunnel, without_an_inner_checksum_there_is_no_outer_one)
 	}
 }
 
-/* Every value of the inner sum, so that a carry that gets lost cannot hide. */
+/* With each number another source; of IPv6, whose addresses are not in the outer checksum, another
+ * flow label, too. */
+static struct packet numbered(bool ip6, uint32_t number)
+{
+	struct packet in = TCP(.src = ip6 ? CLIENT6 : CLIENT4, .dst = ip6 ? VIP6 : VIP4,
+			       .sport = (uint16_t)(1024 + (number >> 16)), .dport = 80,
+			       .flags = TH_ACK, .payload = 2);
+
+	packet_set16(&in, in.l3 + (ip6 ? 22 : 14), (uint16_t)number);
+	if (ip6)
+		packet_set16(&in, in.l3 + 2, (uint16_t)(number * 7));
+	packet_sum(&in);
+	return in;
+}
+
+/* Many values of the outer checksum, so that a carry that gets lost cannot hide. */
 Test(tunnel, the_outer_checksum_is_right_for_every_value)
 {
-	struct packet in = TCP(FROM_4, .dport = 80, .flags = TH_ACK, .payload = 2);
-	struct packet out, want;
+	static uint8_t seen[0x10000 / 8];
+	unsigned values = 0;
 
 	configure_with("gue", E6, "");
-	for (uint32_t value = 0; value < 0x10000; value += 5) {
-		packet_set16(&in, in.l4 + 4, (uint16_t)value);
-		packet_set16(&in, in.l3 + 4, (uint16_t)(value * 7));
-		packet_sum(&in);
+	for (uint32_t number = 0; number < 0x10000; number += 5) {
+		bool ip6 = number & 1;
+		struct packet in = numbered(ip6, number), want = expected(&in, E6, true), out;
+		uint16_t sum = packet_get16(&want, 14 + 46);
+
 		cr_assert_eq(rig_run(&in, &out), XDP_TX);
-		want = expected(&in, E6, true);
-		cr_assert_eq(packet_difference(&out, &want), -1, "value %x", value);
+		cr_assert_eq(packet_difference(&out, &want), -1, "number %x", number);
+		values += !(seen[sum / 8] >> sum % 8 & 1);
+		seen[sum / 8] |= (uint8_t)(1u << sum % 8);
 	}
 	rig_recount();
+	cr_assert_gt(values, 8000);
+}
+
+/* Zero would say that there is none. */
+Test(tunnel, an_outer_checksum_that_comes_out_as_zero_is_all_ones)
+{
+	configure_with("gue", E6, "");
+	for (int ip6 = 0; ip6 < 2; ip6++) {
+		struct packet in, want;
+		uint32_t number = 0;
+
+		do {
+			cr_assert_lt(number, 500000);
+			in = numbered(ip6, number++);
+			want = expected(&in, E6, true);
+		} while (packet_get16(&want, 14 + 46) != 0xffff);
+		rig_expect_sent(&in, &want, ip6);
+	}
 }
 
 /* Sums of all kinds, by way of the identification, which is the inner one's; DF goes with it, and
@@ -268,6 +304,24 @@ Test(tunnel, padding_does_not_count_as_size)
 	configure_with("ipip", E4, "");
 	expect_sent(&packet, E4, false, __LINE__);
 	cr_assert_eq(rig_traffic("web").bytes, 8980); /* the client's, as in other modes */
+}
+
+Test(tunnel, flows_are_counted_by_their_first_packet)
+{
+	struct packet syn = TCP(FROM_4, .dport = 80, .flags = TH_SYN);
+	struct packet data = TCP(FROM_4, .dport = 80, .flags = TH_ACK, .payload = 10);
+
+	for (size_t i = 0; i < COUNT(tunnels); i++) {
+		struct weir_traffic before, after;
+
+		configure_with(tunnels[i].mode, tunnels[i].endpoint, "");
+		before = rig_endpoint_traffic("web", tunnels[i].endpoint);
+		EXPECT_TO(syn, tunnels[i].endpoint);
+		EXPECT_TO(data, tunnels[i].endpoint);
+		after = rig_endpoint_traffic("web", tunnels[i].endpoint);
+		cr_assert_eq(after.flows - before.flows, 1);
+		cr_assert_eq(after.packets - before.packets, 2);
+	}
 }
 
 Test(tunnel, the_source_is_what_the_configuration_says)

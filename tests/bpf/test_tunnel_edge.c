@@ -77,7 +77,7 @@ Test(tunnel_edge, icmp_errors_take_the_tunnel_of_the_flow)
 		bool ip6 = i & 1;
 		struct packet quote = TCP(.src = ip6 ? VIP6 : VIP4, .sport = 80, .flags = TH_ACK,
 					  .dst = ip6 ? CLIENT6 : CLIENT4, .dport = 40000);
-		struct packet error = packet_build(&(struct packet_spec){
+		struct packet_spec spec = {
 			.protocol = IPPROTO_ICMP,
 			.src = ip6 ? ROUTER6 : ROUTER4,
 			.dst = ip6 ? VIP6 : VIP4,
@@ -86,7 +86,8 @@ Test(tunnel_edge, icmp_errors_take_the_tunnel_of_the_flow)
 			.icmp_rest = 1400,
 			.quote = &quote,
 			.quoted = i & 2 ? (uint16_t)(quote.l4 - quote.l3 + 8) : 0,
-		});
+		};
+		struct packet error = packet_build(&spec);
 		struct rig_result result;
 
 		configure(i / 2);
@@ -97,6 +98,12 @@ Test(tunnel_edge, icmp_errors_take_the_tunnel_of_the_flow)
 		/* Over IPv6, firewalls want a UDP checksum. */
 		if (tunnels[i / 2].outer == 52)
 			cr_assert_eq(packet_sums(result.out.bytes, result.out.size).l4, SUM_GOOD);
+		/* Behind other headers nobody knows what it sums up to. */
+		spec.ip_options = ip6 ? 0 : 8;
+		spec.extensions[0] = EXT_DEST;
+		error = packet_build(&spec);
+		result = rig_send(&error);
+		expect_inside(&error, i / 2, &result.out);
 	}
 }
 
@@ -113,6 +120,9 @@ Test(tunnel_edge, later_fragments_take_the_tunnel_of_the_first_one)
 		size_t sport = 14 + (tunnels[i / 2].outer == 52 ? 40 : 20);
 		struct rig_result a, b;
 
+		/* The TCP checksum is that of the whole packet. */
+		first.bytes[first.size - 1] ^= 0x5a;
+		later.bytes[later.size - 1] ^= 0x5a;
 		configure(i / 2);
 		a = rig_send(&first);
 		b = rig_send(&later);
@@ -324,6 +334,38 @@ Test(tunnel_edge, what_was_learned_goes_with_its_endpoint)
 	}
 	cr_assert_eq(row->state, WEIR_ENDPOINT_FREE);
 	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 0);
+}
+
+/* The row is another endpoint's by now, with a route of its own. */
+Test(tunnel_edge, what_was_learned_is_not_the_next_owners)
+{
+	struct packet big = TCP(.src = CLIENT4, .dst = VIP4, .dport = 80, .flags = TH_ACK,
+				.payload = 1360, .fragment = 0x4000);
+	struct packet error;
+	struct weir_endpoint *row;
+	struct rig_result sent;
+
+	configure(0);
+	row = &rig.object->endpoints[rig_endpoint("web", E4)->row];
+	sent = rig_send(&big);
+	error = too_big(&sent.out, big.l3, 0, 1300, 120);
+	EXPECT_PASS(error, MTU_LEARNED);
+	row->generation++;
+	row->mtu = 1310; /* too narrow, and it stays so */
+	rig_advance(WEIR_TIMEOUT_MTU + 2);
+	cr_assert_eq(rig_send(&big).reason, WEIR_R_TOO_BIG);
+	cr_assert_eq(row->mtu, 1310);
+	cr_assert_eq(rig_count_records(rig.object->learned_mtus), 0);
+	row->generation--;
+	row->mtu = RIG_MTU;
+	EXPECT_PASS(error, MTU_LEARNED);
+	row->generation++;
+	row->mtu = 1500; /* wide enough, and learned anew */
+	EXPECT_PASS(error, MTU_LEARNED);
+	cr_assert_eq(row->mtu, 1300);
+	rig_advance(WEIR_TIMEOUT_MTU + 2);
+	cr_assert_eq(rig_send(&big).reason, WEIR_R_FORWARDED);
+	cr_assert_eq(row->mtu, 1500);
 }
 
 /* More paths than are remembered: what cannot be taken back is not learned. */

@@ -173,6 +173,14 @@ int history_text(const char *instance, uint32_t number, char **ret, struct err *
 	return *ret ? 0 : -ENOMEM;
 }
 
+int change_ready(struct daemon *daemon, const struct model *model, struct err *err)
+{
+	(void)daemon;
+	(void)err;
+	require(model);
+	return 0;
+}
+
 int interfaces_change(struct daemon *daemon, const struct state_interface *wanted, struct err *err)
 {
 	(void)daemon;
@@ -241,14 +249,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(!config_parse(base, sizeof(base) - 1, &model, &findings));
 	findings_fini(&findings);
 	daemon.model = model_copy(model);
+	daemon.plan = plan_new();
+	require(daemon.model && daemon.plan);
 	while (at < end) {
 		const char *newline = memchr(at, '\n', end - at);
 		size_t length = newline ? newline - at : end - at;
 
-		check_answer(calls_answer(&daemon, at, length, 0));
+		json_t *answer;
+
+		require(!calls_answer(&daemon, at, length, 0, &answer));
+		check_answer(answer);
 		at += length + 1;
 	}
 	overrides_fini(&daemon.state.overrides);
+	plan_free(daemon.plan);
 	model_free(daemon.model);
 	free(daemon.text);
 	return 0;

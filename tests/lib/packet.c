@@ -85,6 +85,16 @@ static void add16(struct packet *packet, uint16_t value)
 	add(packet, bytes, sizeof(bytes));
 }
 
+static void add_tags(struct packet *packet, const uint16_t vlan[3])
+{
+	for (size_t i = 0; i < 3 && vlan[i]; i++) {
+		bool inner = i == 2 || !vlan[i + 1];
+
+		add16(packet, inner ? ETH_P_8021Q : ETH_P_8021AD);
+		add16(packet, vlan[i]);
+	}
+}
+
 static void add_ethernet(struct packet *packet, const struct packet_spec *spec, uint16_t type)
 {
 	struct ether_addr to, from;
@@ -93,12 +103,7 @@ static void add_ethernet(struct packet *packet, const struct packet_spec *spec, 
 	cr_assert(ether_aton_r(spec->from_mac ?: PACKET_FROM, &from));
 	add(packet, &to, ETH_ALEN);
 	add(packet, &from, ETH_ALEN);
-	for (size_t i = 0; i < 3 && spec->vlan[i]; i++) {
-		bool inner = i == 2 || !spec->vlan[i + 1];
-
-		add16(packet, inner ? ETH_P_8021Q : ETH_P_8021AD);
-		add16(packet, spec->vlan[i]);
-	}
+	add_tags(packet, spec->vlan);
 	add16(packet, type);
 }
 
@@ -560,6 +565,22 @@ static void sum_outer(struct packet *packet, const struct packet_outer *outer, s
 	put_sum(packet, udp + 6, sum_bytes(sum, packet->bytes + udp, packet->size - udp));
 	if (!packet_get16(packet, udp + 6))
 		packet_set16(packet, udp + 6, 0xffff);
+}
+
+struct packet packet_tagged(const struct packet *packet, const uint16_t vlan[3])
+{
+	static const uint16_t none[3];
+	struct packet tagged = { .protocol = packet->protocol };
+	size_t shift;
+
+	add(&tagged, packet->bytes, (size_t)2 * ETH_ALEN);
+	add_tags(&tagged, vlan ?: none);
+	shift = packet->l3 - tagged.size - 2;
+	add(&tagged, packet->bytes + packet->l3 - 2, packet->size - packet->l3 + 2);
+	tagged.l3 = packet->l3 - shift;
+	tagged.l4 = packet->l4 - shift;
+	tagged.data = packet->data - shift;
+	return tagged;
 }
 
 struct packet packet_tunnel(const struct packet *inner, const struct packet_outer *outer)

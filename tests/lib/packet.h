@@ -43,7 +43,7 @@ struct packet_spec {
 	uint8_t tos;	      /* or traffic class */
 	const char *from_mac; /* PACKET_FROM */
 	const char *to_mac;   /* PACKET_TO */
-	uint16_t vlan[3];     /* tags, outermost first; 0 ends */
+	uint16_t vlan[3];     /* tags with their priority, outermost first; 0 ends */
 	uint8_t ip_options;   /* bytes, a multiple of 4 */
 	uint8_t tcp_options;  /* bytes, a multiple of 4 */
 	uint16_t fragment;    /* IPv4: flags and offset as on the wire, in host order */
@@ -104,6 +104,9 @@ struct packet_outer {
 /* `inner` as it travels in a tunnel: the same Ethernet tags, and no trailer. `l3` is the outer
  * header's, `l4` and `data` are the inner packet's l3 and l4. */
 struct packet packet_tunnel(const struct packet *inner, const struct packet_outer *outer);
+
+/* The same with other tags, as those of a spec; NULL: none. */
+struct packet packet_tagged(const struct packet *packet, const uint16_t vlan[3]);
 
 /* The checksums again, after a test has changed what they cover; lengths are left alone. */
 void packet_sum(struct packet *packet);

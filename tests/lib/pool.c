@@ -276,6 +276,20 @@ double pool_needless(const struct pool *pool, const char *listener, enum plan_fa
 	return 100 * ((double)table->change.moved / table->size - needed);
 }
 
+double pool_dealt_anew(const struct pool_table *before, const struct pool_table *after)
+{
+	uint32_t from = before->classes, to = after->classes;
+	double part = 0;
+
+	if (from > to) {
+		from = after->classes;
+		to = before->classes;
+	}
+	for (uint32_t class = from; class < to; class ++)
+		part += 0.5 / (1u << (31 - __builtin_clz(class)));
+	return 100 * part;
+}
+
 void pool_check_shares(const struct pool *pool, const char *listener, enum plan_family family,
 		       const struct pool_table *table)
 {

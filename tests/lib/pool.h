@@ -45,7 +45,7 @@ struct pool {
 struct pool_table {
 	uint8_t slots[REFERENCE_SLOTS];
 	uint32_t size;
-	uint32_t classes; /* tables of as many are alike */
+	uint32_t classes; /* what others have more of, or less, is dealt anew */
 };
 
 /* REFERENCE_NOBODY if the MAC is no member's. */
@@ -92,6 +92,9 @@ uint32_t pool_count_slots(const char *listener, enum plan_family family, uint32_
  */
 double pool_needless(const struct pool *pool, const char *listener, enum plan_family family,
 		     const uint32_t before[POOL_MAX], bool several);
+
+/* Points of the slots that another number of configured members deals anew. */
+double pool_dealt_anew(const struct pool_table *before, const struct pool_table *after);
 
 /* Fails unless each member's share of the slots is its weight's, but for the rounding of its slots
  * in the table that it wants. */

@@ -17,6 +17,8 @@
 #include "dataplane/nat.h"
 #include "dataplane/sync.h"
 
+#define VLAN_IFINDEX 1000000u /* of VLAN devices that there are not, and those that follow */
+
 struct rig rig;
 
 /* The nodes that are not `rig`. */
@@ -172,7 +174,7 @@ static void add_arms(void)
 		struct facts_interface arm = { .ifindex = if_nametoindex(names[i]) };
 		const char *mac = i ? ARM1_MAC : ARM0_MAC;
 
-		rig.arm[i] = arm.ifindex;
+		rig.arm[i] = arm.attached = arm.ifindex;
 		snprintf(arm.name, sizeof(arm.name), "%s", names[i]);
 		memcpy(arm.mac, ether_aton(mac), sizeof(arm.mac));
 		cr_assert_eq(vec_push(&rig.facts.interfaces, arm), 0);
@@ -290,6 +292,27 @@ void rig_router(const char *address, const char *next_hop, const char *mac, int 
 void rig_target(const char *address, const char *mac, int arm)
 {
 	rig_router(address, address, mac, arm);
+}
+
+uint32_t rig_vlan(const char *name, int arm, uint16_t outer, uint16_t inner)
+{
+	struct facts_interface vlan = rig.facts.interfaces.items[arm];
+
+	vlan.ifindex = VLAN_IFINDEX + (uint32_t)rig.facts.interfaces.count;
+	snprintf(vlan.name, sizeof(vlan.name), "%s", name);
+	vlan.vlan[0] = outer;
+	vlan.vlan[1] = inner;
+	cr_assert_eq(vec_push(&rig.facts.interfaces, vlan), 0);
+	return vlan.ifindex;
+}
+
+void rig_target_in(const char *address, uint32_t vlan)
+{
+	struct addr addr = address_of(address);
+	struct facts_target *target = facts_target(&rig.facts, &addr);
+
+	cr_assert(target, "%s is no target", address);
+	target->ifindex = vlan;
 }
 
 void rig_ports(const char *address, uint32_t count, const struct weir_port_range *ranges)

@@ -102,6 +102,11 @@ void rig_clients(const char *text);
 /* Facts by hand, before rig_configure(); NULL mac: not resolved; arm -1: no route. */
 void rig_target(const char *address, const char *mac, int arm);
 void rig_router(const char *address, const char *next_hop, const char *mac, int arm);
+/* A VLAN device on an arm, with the tags that its frames have (include/weir/abi.h; 0: none), and
+ * that what leads to the target passes; both before rig_configure(). Returns its ifindex, of no
+ * interface that there is. */
+uint32_t rig_vlan(const char *name, int arm, uint16_t outer, uint16_t inner);
+void rig_target_in(const char *address, uint32_t vlan);
 void rig_ports(const char *address, uint32_t count, const struct weir_port_range *ranges);
 void rig_advance(uint32_t seconds);
 

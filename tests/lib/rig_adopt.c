@@ -33,6 +33,8 @@ static void expect_same_endpoint(const struct plan_endpoint *a, const struct pla
 	cr_assert_eq(a->weight, b->weight, "%s: %s: weight %u, %u", when, a->name, a->weight,
 		     b->weight);
 	cr_assert_eq(a->file_weight, b->file_weight, "%s: %s", when, a->name);
+	cr_assert_eq(a->undrained_weight, b->undrained_weight, "%s: %s", when, a->name);
+	cr_assert_eq(a->sharers, b->sharers, "%s: %s", when, a->name);
 	cr_assert_eq(a->state, b->state, "%s: %s: state %u, %u", when, a->name, a->state, b->state);
 	cr_assert_eq(a->generation, b->generation, "%s: %s", when, a->name);
 	cr_assert_arr_eq(&a->nexthop, &b->nexthop, sizeof(a->nexthop), "%s: %s", when, a->name);
@@ -49,6 +51,8 @@ static void expect_same_access(const struct plan_listener *a, const struct plan_
 	cr_assert_eq(a->access, b->access, "%s: %s", when, a->name);
 	cr_assert_eq(a->guard, b->guard, "%s: %s", when, a->name);
 	cr_assert_str_eq(a->lists, b->lists, "%s: %s", when, a->name);
+	cr_assert_eq(a->cookies.kind, b->cookies.kind, "%s: %s", when, a->name);
+	cr_assert_eq(a->cookies.wscale, b->cookies.wscale, "%s: %s", when, a->name);
 	cr_assert_eq(a->new_flows_per_source.count, b->new_flows_per_source.count, "%s: %s", when,
 		     a->name);
 	cr_assert_eq(a->new_flows_per_source.seconds, b->new_flows_per_source.seconds);

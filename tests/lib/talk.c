@@ -38,6 +38,12 @@ struct packet talk_request(const struct talk *talk, struct packet_spec more)
 
 struct packet talk_request_sent(const struct talk *talk, struct packet_spec more)
 {
+	memset(more.vlan, 0, sizeof(more.vlan));
+	return talk_request_tagged(talk, more);
+}
+
+struct packet talk_request_tagged(const struct talk *talk, struct packet_spec more)
+{
 	static char mac[RIG_MAC_TEXT];
 
 	more.protocol = talk->protocol;
@@ -65,6 +71,12 @@ struct packet talk_reply(const struct talk *talk, struct packet_spec more)
 }
 
 struct packet talk_reply_sent(const struct talk *talk, struct packet_spec more)
+{
+	memset(more.vlan, 0, sizeof(more.vlan));
+	return talk_reply_tagged(talk, more);
+}
+
+struct packet talk_reply_tagged(const struct talk *talk, struct packet_spec more)
 {
 	more.protocol = talk->protocol;
 	more.src = talk->listener;

@@ -46,6 +46,9 @@ struct packet talk_request(const struct talk *talk, struct packet_spec more);
 struct packet talk_request_sent(const struct talk *talk, struct packet_spec more);
 struct packet talk_reply(const struct talk *talk, struct packet_spec more);
 struct packet talk_reply_sent(const struct talk *talk, struct packet_spec more);
+/* What leaves has no tags, unless the next hop is in a VLAN: these say in which. */
+struct packet talk_request_tagged(const struct talk *talk, struct packet_spec more);
+struct packet talk_reply_tagged(const struct talk *talk, struct packet_spec more);
 
 /* Sends a SYN (or the first datagram), which must be forwarded. */
 struct rig_result talk_open(struct talk *talk);

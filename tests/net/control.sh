@@ -50,11 +50,17 @@ for mode in web lines; do
 	[[ $mode == web ]] || hold_check "held-$mode"
 	check "$mode: undrain" weir undrain "$mode/main/ep1*"
 done
-check "drain of a whole listener" weir drain lines
+says() { "${@:2}" 2>&1 | grep -E "$1"; }
+check "drain of all of one family says so" says \
+	"^weir: lines: no endpoint takes new connections by IPv6 now: refused$" \
+	weir drain "lines/main/*-v6"
+check "drain of a whole listener says so, too" says \
+	"^weir: lines: no endpoint takes new connections now: refused$" weir drain lines
 check "... refuses new connections, and counts them" \
 	bash -c "! on client timeout 2 curl -s -m 1 telnet://$VIP4:53 </dev/null;
 		weir show drops lines -j | jq -e '.[] | select(.listener == \"lines\" and .reason == \"no_endpoint\").packets > 0'"
 check "undrain of it" weir undrain lines
+check "undrain once more says that it was so" says "^lines/main/ep1: weight [0-9]+, as before$" weir undrain lines
 
 # ---- overrides: they outlive the daemon, and yield to a file that has changed ----
 weir set web/main/ep1 weight=7 >/dev/null
@@ -69,9 +75,27 @@ sed 's/weight: 50/weight: 40/' "$CONFIG" >"$LAB_DIR/other.yaml"
 check "apply of another weight" \
 	bash -c "weir apply $LAB_DIR/other.yaml | grep -q '1 override cleared'"
 check "... the file has won" is 40 weight ep1
+for what in listeners over; do
+	check "... show $what says that it is not the daemon's own file" bash -c \
+		"weir show $what 2>&1 >/dev/null | grep -q \"in force by 'apply $LAB_DIR/other.yaml', not by .*$CONFIG,\""
+done
+check "... but not into JSON's way" bash -c "! weir -j show listeners 2>&1 >/dev/null | grep ."
 check "... where it says nothing new, it has not" is 0 weight ep2
 check "apply alone reads the daemon's own file again" weir apply
 check "... with its weight" is 50 weight ep1
+check "... and show has nothing to say" bash -c "! weir show listeners 2>&1 >/dev/null | grep ."
+weir apply "$LAB_DIR/other.yaml" >/dev/null
+kill -HUP "$DAEMON"
+check "... nor after SIGHUP" wait_for "! weir show listeners 2>&1 >/dev/null | grep ." 10
+check "a reason is one line" bash -c \
+	"weir set web/main/ep1 weight=7 --reason \"\$0\" 2>&1 | grep -q 'must be one line'" $'a\e[2Jb'
+check "... or nothing is set" is 50 weight ep1
+check "show flows of what there is not" bash -c \
+	"weir show flows wob 2>&1 | grep -q \"no listener matches 'wob'; did you mean 'web'?\""
+check "... stats, too" bash -c \
+	"weir stats web/main/ep9 2>&1 | grep -q \"no endpoint matches 'web/main/ep9'; did you mean 'web/main/ep\""
+check "... of who has none is none" bash -c "weir -j show flows names/main/ep3 | jq -e 'length == 0'"
+check "the text of the history in JSON" bash -c "weir -j history 1 | jq -e '.number == 1 and (.text | test(\"^version: 1\"))'"
 weir undrain web >/dev/null
 
 # ---- ... and end by themselves when they shall ----
@@ -91,6 +115,11 @@ sleep 1.5
 daemon_start "$CONFIG"
 check "what ends while there is no daemon is not there for the next" is 30 weight ep2
 check "a time that is none" exit_status 64 weir drain web --for soon
+check "... or too long" grep -q "^weir: --for '367d' is out of range; allowed: 1s to 366d$" \
+	<(weir drain web --for 367d 2>&1)
+check "ten days" weir set web/main/ep1 weight=7 --for 10d
+check "... are 864000 s" is 864000 origin 'weight_origin | .until - .since'
+weir set web/main/ep1 weight=50 >/dev/null
 check "a reason that is missing" exit_status 64 weir set web/main/ep1 weight=7 --reason
 
 # ---- apply: listeners and endpoints come and go while connections last ----

@@ -177,6 +177,14 @@ weir attach spare --generic >/dev/null
 ill "merged packets in generic mode" merging warning "spare merges packets before weir sees them" \
 	on lb ethtool -K spare gro on
 weir detach spare >/dev/null
+CONFIG=$LAB_DIR/http.yaml
+sed 's/protocol: tcp/protocol: http/' "$GOOD" >"$CONFIG"
+on lb ethtool -K eth0 gro on
+ill "packets that go up to http one by one" merging warning "eth0 does not merge what weir leaves" \
+	on lb ethtool -K eth0 gro off
+on lb ethtool -K eth0 gro off
+CONFIG=
+check "... which are nobody's business without http" content merging
 ill "pins that others find" bpffs warning "/sys/fs/bpf/$LAB is open to others" chmod 0755 "/sys/fs/bpf/$LAB"
 on lb ip link add late type veth peer name late1
 CONFIG=$LAB_DIR/late.yaml

@@ -67,10 +67,18 @@ start=$(date +%s%N)
 for _ in 1 2 3 4 5 6 7 8 9 10; do weir -j show endpoints lines >/dev/null; weir plan >/dev/null || true; done
 took=$((($(date +%s%N) - start) / 1000000))
 ((took < 10000 * PATIENCE)) && ok "20 calls of the command line: $took ms" || fail "20 calls took $took ms"
-# A stream that does not end is the server's only one: names that need it wait, others do not.
-config "${RIGHT[@]}" endless >"$LAB_DIR/weir.yaml"
-check "an answer without an end" weir apply
-check "is said" wait_for "grep -q 'endless.example: cannot be resolved' $DAEMON_LOG" 30
+# A stream that does not end is in nobody's way: neither for names that need none, nor for those that
+# need one of the same server, known or new; nor are more of them than have streams at a time.
+ENDLESS=(endless)
+for i in {1..70}; do ENDLESS+=("endless.n$i"); done
+config "${RIGHT[@]}" "${ENDLESS[@]}" many.again >"$LAB_DIR/weir.yaml"
+check "answers without an end" weir apply
+check "a new name: 64 of 3000, beside them" wait_for "[[ \$(addresses many.again | wc -w) == 64 ]]" 30
+check "is said" wait_for "grep -q 'endless.example: cannot be resolved' $DAEMON_LOG" 60
+check "of the last one, too" wait_for "grep -q 'endless.n70.example: cannot be resolved' $DAEMON_LOG" 60
+before=$(asked "truncated by tcp")
+check "who needs a stream goes on being asked" \
+	wait_for "((\$(asked 'truncated by tcp') > before + 2))" 30
 before=$(asked good)
 check "the others go on being asked" wait_for "((\$(asked good) > before + 2))" 15
 for name in "${RIGHT[@]}"; do

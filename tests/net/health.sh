@@ -54,9 +54,7 @@ cell_death() {
 		hold_start "$mode-$vip" --tcp --to "$vip" 53 --flows 90 --interval 50 \
 			--source-ports "$PORTS"
 	done
-	fresh_ports tcp $VIP4 3000
-	flows_start "new-$mode" count --tcp --to $VIP4 53 --connections 3000 --rate 500 \
-		--source-ports "$PORTS"
+	new_flows_start "new-$mode" $VIP4 53 3000
 
 	nginx_stop ep2
 	# By when it must have left is a matter of the machine's load, too; that it does is not.
@@ -79,7 +77,7 @@ cell_death() {
 	check "$mode: the listener is normal" listener_is normal lines
 	check "$mode: the changes are counted" test "$(health changes '*/*/ep2')" = 2
 	count_flows tcp $VIP4 53 3000 && share_check "$mode: with ep2 again: tcp4" "$COUNTED" 1 1 1
-	new_flows_check "$mode: new connections all the while" "new-$mode"
+	dying_check "$mode: new connections all the while" "new-$mode" ep2
 	only_broken_of "$mode-$VIP4" ep2
 	only_broken_of "$mode-$VIP6" ep2
 }

@@ -4,7 +4,8 @@
 # Goal: what goes through a listener of http comes out whole and in the right place, however its bodies
 # are moved (tunnel: copy, splice, auto): thousands of exchanges whose every byte is known (EXCHANGES by
 # each way, 1200 unless said), cut at every byte, pipelined, in chunks, half closed, reset, read slowly;
-# 100 MB each way; and a client that stops reading makes the balancer hold no more than a mebibyte.
+# 100 MB each way; a client that stops reading makes the balancer hold no more than a mebibyte; and
+# more bodies at once than the kernel grants pipes for are moved all the same, by none too small.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib-http.sh
@@ -55,7 +56,7 @@ held() {
 			sed -nE 's/.*skmem:\(r([0-9]+),.*,w([0-9]+),.*/\1\n\2/p'
 		for pid in $(workers); do
 			awk '/^RssAnon/ { print $2 * 1024 }' "/proc/$pid/status"
-			python3 "$ROOT/tests/peer/pipes.py" "$pid"
+			python3 "$ROOT/tests/peer/pipes.py" "$pid" | cut -d' ' -f1
 		done
 	} | awk '{ sum += $1 } END { print sum + 0 }'
 }
@@ -86,6 +87,8 @@ for way in copy splice auto; do
 	peer_check "$way by IPv6" $((EXCHANGES / 2)) run $VIP6 $port $((EXCHANGES / 2)) 16 2
 	peer_check "$way, cut at every byte" 259 cut $VIP4 $port
 	peer_check "$way, large ones" 2 large $VIP6 $port $LARGE
+	check "$way: both endpoints have served" jq -e 'length == 2 and all(.got > 0.3)' \
+		<<<"$(weir -j show endpoints $way)"
 done
 
 for way in copy splice auto; do
@@ -104,3 +107,20 @@ for way in copy splice auto; do
 	kill "$SPAWNED"
 	wait_for "[[ -z \$(on lb ss -tnH 'sport = :${PORTS[$way]}') ]]" 20 || fail "$way: they do not go"
 done
+
+# rooms: of each pipe of the workers.
+rooms() {
+	local pid
+	for pid in $(workers); do
+		python3 "$ROOT/tests/peer/pipes.py" "$pid" | tr ' ' '\n' | tail -n +2
+	done
+}
+GRANTED=$(($(sysctl -n fs.pipe-user-pages-soft) / 64))
+spawn "$LAB_DIR/stalled.log" client python3 "$PEER" stall $VIP4 ${PORTS[splice]} 1500000 $((GRANTED + 24))
+wait_for "(( \$(on lb ss -tnH 'sport = :${PORTS[splice]}' | awk '\$3 > 0' | wc -l) == GRANTED + 24 ))" 60 ||
+	fail "not all have stalled"
+check "$((GRANTED + 24)) bodies wait, and none in a pipe of a few pages" \
+	test "$(rooms | awk '$1 < 65536' | wc -l)" == 0
+check "... nor is one cut short meanwhile" test 1000000 == \
+	"$(on client curl -s -m $((20 * PATIENCE)) "http://$VIP4:${PORTS[splice]}/1/1/1000000/length" | wc -c)"
+kill "$SPAWNED"

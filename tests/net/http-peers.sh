@@ -26,12 +26,13 @@ told="address: $(endpoint_address ep1 4), port: 8082, proxy_protocol"
 {
 	printf 'version: 1\ninterfaces: [eth0]\nlisteners:\n'
 	listener plain 80 "$plain"
-	listener told 81 "$plain" 'proxy_protocol_in: { from: [10.77.0.2, "fd77::2"] }' 'forwarding_rules:' \
+	listener told 81 "$plain" 'proxy_protocol_in: { from: [10.77.0.2, "fd77::2"] }' 'header_timeout: 2s' 'forwarding_rules:' \
 		'  - { source_ip: 203.0.113.0/24, fixed_response: { code: 200, body: "by its address" } }'
 	listener strangers 82 "$plain" 'proxy_protocol_in: { from: [10.77.0.3, "fd77::3"] }'
 	listener v1 83 "{ $told: v1 }"
 	listener v2 84 "{ $told: v2 }"
 	listener through 85 "{ $told: v2 }" 'proxy_protocol_in: { from: [10.77.0.2, "fd77::2"] }'
+	listener mixed 86 "{ $told: v1 }" 'proxy_protocol_in: { from: [10.77.0.2, "fd77::2"] }'
 } >"$LAB_DIR/weir.yaml"
 
 # ---- who it is ----
@@ -47,6 +48,11 @@ done
 check "what one proxy says another is told" test \
 	"$(printf 'PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\nGET / HTTP/1.0\r\n\r\n' |
 		on client timeout 10 bash -c "exec 3<>/dev/tcp/$VIP4/85; cat >&3; tail -n 1 <&3")" = 192.0.2.7
+check "... also of IPv4, by IPv6" test \
+	"$(printf 'PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\nGET / HTTP/1.0\r\n\r\n' |
+		on client timeout 10 bash -c "exec 3<>/dev/tcp/$VIP6/86; cat >&3; tail -n 1 <&3")" = ::ffff:192.0.2.7
+check "who does not say it in time is closed, without an answer" test \
+	"$(on client timeout 20 bash -c "exec 3<>/dev/tcp/$VIP4/81; printf 'PROXY TCP4 192' >&3; cat <&3" && echo closed)" = closed
 daemon_stop
 weir down >/dev/null
 

@@ -101,8 +101,16 @@ cat >"$LAB_DIR/weir.yaml" <<-END
 END
 check "weir check" "$WEIR" check "$LAB_DIR/weir.yaml"
 check "it warns of a file that is not there" says \
-	"^warning: inventory: $LAB_DIR/later.json: No such file or directory" \
+	"^$LAB_DIR/weir.yaml:3:[0-9]+: warning: inventory: $LAB_DIR/later.json: No such file or directory" \
 	"$WEIR" check "$LAB_DIR/weir.yaml"
+check "... at its place" says "^ +\| +\^~*  .inventory.files.2..$" "$WEIR" check "$LAB_DIR/weir.yaml"
+check "and of an instance that is in none" says \
+	"^$LAB_DIR/weir.yaml:16:[0-9]+: warning: lines/main/i-none: the inventory cannot be read" \
+	"$WEIR" check "$LAB_DIR/weir.yaml"
+check "... at its place, too" says "^ +\| +\^~~~~~  .listeners.0..endpoint_groups.0..endpoints.4..address.$" \
+	"$WEIR" check "$LAB_DIR/weir.yaml"
+check "... also in JSON" bash -c "$WEIR -j check $LAB_DIR/weir.yaml |
+	jq -e 'map(select(.line == 16 and .severity == \"warning\")) | length == 1'"
 daemon_start "$LAB_DIR/weir.yaml"
 
 check "instances have their addresses, from the start" has ep1 ep2 ep3
@@ -150,7 +158,36 @@ daemon_start "$LAB_DIR/weir.yaml"
 check "a bad file is not missed over a restart" has ep1 ep2 ep3
 shares "no more than before:" 50 30 20
 check "apply says that it is bad" says \
-	"^warning: inventory: $ECS: Instances.Instance\[0\].VpcAttributes" weir apply
+	"^$LAB_DIR/weir.yaml:3:[0-9]+: warning: inventory: $ECS: Instances.Instance\[0\].VpcAttributes" weir apply
+
+# Reading may take long: it keeps nobody waiting but who needs what is in the file.
+daemon_hold openat 257 "$ECS"
+instances "$ECS" Running Running
+check "a file is being read" wait_for daemon_held 10
+spawn "$LAB_DIR/apply.log" lb env WEIR_INSTANCE="$(instance)" "$WEIR" apply
+apply=$SPAWNED
+check "... so long the command line goes on" weir set "lines/main/lb-*" weight=10
+check "... and what it does is in force" wait_for "weir -j show endpoints lines/main/lb-three |
+	jq -e 'all(.[]; .weight == 10)'" 10
+check "... while it is being read" daemon_held
+check "... and apply waits for it" kill -0 "$apply"
+daemon_let
+check "apply, once it is read" wait "$apply"
+check "... has nothing to warn of but who is in no file" \
+	test "$(grep -c warning: "$LAB_DIR/apply.log")" == 1
+shares "with the weights of meanwhile:" 50 30 10
+check "undone" weir set "lines/main/lb-*" weight=20
+instances "$ECS" Stopped Running
+check "apply, at once after a file has changed" weir apply
+check "... knows what is in it" unresolved i-one "is Stopped"
+daemon_hold openat 257 "$ECS"
+instances "$ECS" Running Running
+check "it is being read again" wait_for daemon_held 10
+kill "$DAEMON"
+daemon_let
+check "a daemon that reads stops when it has" wait_for "! kill -0 $DAEMON" 10
+daemon_gone
+daemon_start "$LAB_DIR/weir.yaml"
 
 # As Kubernetes replaces a file: a link to a folder of the generation.
 mkdir "$LAB_DIR/a" "$LAB_DIR/b"

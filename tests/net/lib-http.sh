@@ -46,3 +46,27 @@ client_resets() {
 	on client nstat -asz TcpEstabResets TcpAttemptFails |
 		awk '$1 ~ /^Tcp/ { sum += $2 } END { print sum + 0 }'
 }
+
+# ---- the access log, which is $LOG ----
+
+# lines FILTER [FILE...]: how many lines of the log are so, and all of them are JSON.
+lines() { cat "${@:2}" "$LOG" | jq -en "[inputs | select($1)] | length"; }
+has() { [[ $(lines "$2") == "$1" ]]; }
+logged() { wait_for "has $1 '$2'" 5; }
+
+# classes FILTER...: does the listener count as many answers of each class as the log has lines?
+classes() {
+	local logged counted
+	logged=$(cat "$@" "$LOG" | jq -sc '[range(1; 6) as $class | map(select(.status / 100 | floor == $class)) | length] + [length]')
+	counted=$(weir -j stats web | jq -c '.[0].http | [.answers[]] + [.requests]')
+	[[ $logged == "$counted" ]]
+}
+
+# ends FILE...: as many of each end, and times of all.
+ends() {
+	local logged counted
+	logged=$(cat "$@" "$LOG" | jq -Sc -s '[group_by(.end)[] | { key: .[0].end, value: length }] | from_entries')
+	counted=$(weir -j stats web | jq -Sc '.[0].http.ends | with_entries(select(.value > 0))')
+	[[ $logged == "$counted" ]] &&
+		weir -j stats web | jq -e '.[0].http | .requests == (.took | map(.requests) | add)' >/dev/null
+}

@@ -36,7 +36,7 @@ VIP4=10.77.0.100
 VIP6=fd77::100
 TUNNEL_MTU=1600
 ENDPOINTS=(ep1 ep2 ep3)
-PATIENCE=${PATIENCE:-1} # how many times as long as usual to wait, on a slow machine
+PATIENCE=${PATIENCE:-3} # how many times as long as usual to wait, on a slow machine
 BALANCER=lb # whose weir the functions below speak of: lb or lb2
 FAILURES=0
 
@@ -77,7 +77,7 @@ exit_status() {
 # PATIENCE says, is over.
 wait_for() {
 	local deadline=$((SECONDS + $2 * PATIENCE)) pause=0.05
-	((PATIENCE == 1)) || pause=0.5
+	((PATIENCE < 10)) || pause=0.5 # a look costs much where all is that slow
 	until eval "$1" >/dev/null 2>&1; do
 		((SECONDS <= deadline)) || return 1
 		sleep $pause
@@ -166,6 +166,14 @@ connect() {
 		on fabric ethtool -K "$port" tx off >/dev/null
 		on fabric bpftool net attach xdpdrv pinned "/sys/fs/bpf/$LAB-pass" dev "$port"
 	fi
+}
+
+# flows_stay NODE: packets of a flow are handled by one CPU, as by a card with several queues. Of a veth
+# they are handled where they were sent, on two CPUs at once: then Linux 6.18 answers a request by a
+# reset, now and then, whose handshake the other CPU is just completing.
+flows_stay() {
+	on "$1" unshare -m bash -c 'mount -t sysfs sysfs /mnt
+		printf %x $(((1 << $(nproc)) - 1)) >/mnt/class/net/eth0/queues/rx-0/rps_cpus'
 }
 
 # The other segment is reached through fabric, which stands for the network's router.
@@ -395,7 +403,10 @@ lab_up() {
 	[[ -z $second ]] || lab_second
 	[[ -z $tunnel ]] || lab_tunnel_mtu
 
-	for node in "${ENDPOINTS[@]}"; do endpoint_start "$node"; done
+	for node in "${ENDPOINTS[@]}"; do
+		flows_stay "$node"
+		endpoint_start "$node"
+	done
 	for node in "${ENDPOINTS[@]}"; do
 		wait_for "endpoint_answers $node" 10 || die "$node does not answer; see $LAB_DIR/$node"
 	done
@@ -631,6 +642,19 @@ daemon_stop() {
 	daemon_gone
 }
 
+# daemon_hold SYSCALL NUMBER [PATH]: whatever thread of the daemon makes that call (of the path) stands
+# still at it, until daemon_let.
+daemon_hold() {
+	# shellcheck disable=SC2086 # none, or two words
+	spawn "$LAB_DIR/strace.log" "$BALANCER" strace -f -p "$DAEMON" ${3:+-P $3} -e trace="$1" \
+		-e inject="$1":delay_enter=300000000
+	STRACE=$SPAWNED
+	HELD=$2
+	wait_for "grep -q attached $LAB_DIR/strace.log" 10 || die "strace: $(<"$LAB_DIR/strace.log")"
+}
+daemon_held() { grep -q "^$HELD " /proc/"$DAEMON"/task/*/syscall; }
+daemon_let() { kill "$STRACE" && { wait "$STRACE" || true; }; }
+
 # A sanitizer's report fails the test, even where nobody looked at the exit status.
 daemon_verdict() {
 	# Not daemon_stop: what dies here would keep the lab from being removed.
@@ -761,6 +785,77 @@ new_flows_check() {
 		ok "$1: none failed"
 	else
 		fail "$1: $FLOWS $(<"$LAB_DIR/flows-$2.err")"
+	fi
+}
+
+# new_flows_start NAME VIP PORT N: `flows count` of N new TCP flows in the background, 500 a second, of
+# each of which it is known what became. Returns when 200 have: before anything happens to endpoints.
+new_flows_start() {
+	fresh_ports tcp "$2" "$4"
+	flows_start "$1" count --tcp --to "$2" "$3" --connections "$4" --rate 500 \
+		--source-ports "$PORTS" --log "$LAB_DIR/flows-$1.log"
+	echo "$2 $3" >"$LAB_DIR/flows-$1.to"
+	wait_for "((\$(wc -l <$LAB_DIR/flows-$1.log) >= 200))" 15 || die "$1: no flows"
+}
+
+# chosen_for NAME PORT: the endpoint (node) that a flow of `flows NAME` goes to while all of them live.
+chosen_for() {
+	local vip port
+	read -r vip port <"$LAB_DIR/flows-$1.to"
+	weir -j explain "10.77.0.2:$2" "$vip:$port" | jq -r '.endpoint | split("/")[2]'
+}
+
+# in_time LOG NUMBER ENDPOINT: was the endpoint there when the flow of this number began, and not when
+# it had ended? In the order of flows, since clocks of a busy machine say little: the endpoint has
+# answered one of the hundred before it and those beside it (64 at once), and none of four hundred
+# behind them.
+in_time() {
+	awk -v n="$2" -v endpoint="$3" '
+		$3 == endpoint && $1 > n - 100 && $1 <= n + 64 { before++ }
+		$3 == endpoint && $1 > n + 64 && $1 <= n + 464 { behind++ }
+		END { exit !(before && !behind) }' "$1"
+}
+
+# died_with LOG NUMBER CHOSEN DEAD...: was the flow under way to an endpoint that died at that moment?
+# To the one that the table has for it, or, if that one was dead already, to one that had its share.
+died_with() {
+	local log=$1 number=$2 chosen=$3 endpoint
+	shift 3
+	[[ " $* " == *" $chosen "* ]] || return 1
+	! in_time "$log" "$number" "$chosen" || return 0
+	! awk -v n="$number" -v endpoint="$chosen" \
+		'$3 == endpoint && $1 > n - 100 && $1 <= n + 464 { alive++ } END { exit !alive }' "$log" ||
+		return 1
+	for endpoint in "$@"; do
+		! in_time "$log" "$number" "$endpoint" || return 0
+	done
+	return 1
+}
+
+# dying_check WHAT NAME DEAD...: the end of new_flows_start NAME, after everybody has come back; ok if
+# no flow failed but those that were under way to one of the DEAD at the moment when it died.
+dying_check() {
+	local what=$1 name=$2 log=$LAB_DIR/flows-$2.log number port why chosen wrong="" died=0
+	shift 2
+	flows_wait "$name"
+	# What the table says now is what it said in the beginning, or nothing could be judged by it.
+	while read -r number port why; do
+		[[ $(chosen_for "$name" "$port") == "$why" ]] ||
+			wrong+="flow $number was to go to $(chosen_for "$name" "$port"), not $why; "
+	done < <(awk '$1 < 150 && $1 % 15 == 0' "$log")
+	while read -r number port why; do
+		chosen=$(chosen_for "$name" "$port")
+		if died_with "$log" "$number" "$chosen" "$@"; then
+			died=$((died + 1))
+		else
+			wrong+="flow $number, of $chosen: $why; "
+		fi
+	done < <(awk '$3 == "-"' "$log")
+	if [[ -z $wrong ]] && jq -en --argjson r "$FLOWS" --argjson died "$died" \
+		'$r.failed == $died' >/dev/null; then
+		ok "$what: none failed, but for $died under way to who died"
+	else
+		fail "$what: $wrong$FLOWS $(<"$LAB_DIR/flows-$name.err")"
 	fi
 }
 

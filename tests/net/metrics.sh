@@ -78,6 +78,9 @@ on client curl -s -m 1 "http://$VIP4:81/" >/dev/null || true
 check "a packet without a listener" wait_for \
 	"scrape && (( \$(value 'weir_packets_total{listener=\"\",kind=\"pass\",reason=\"no_listener\"}') > 0 ))" 5
 check "weir set" weir set web/main/ep1 weight=7
+# What the first result finds is no change.
+check "an endpoint is known to be normal" wait_for \
+	"weir -j show checks web/main/ep2 | jq -e '.[0].health.state == \"normal\"'" 10
 nginx_stop ep2
 check "an endpoint that is dead is down" wait_for "scrape &&
 	grep -q '^weir_endpoint_up{listener=\"web\",group=\"main\",endpoint=\"ep2\",.*} 0$' $LAB_DIR/metrics" 15

@@ -177,7 +177,17 @@ cp "$BAD" "$CONFIG"
 kill -HUP "$DAEMON"
 wait_for "grep -q 'error: reload' $DAEMON_LOG" 5 || fail "a bad file at SIGHUP is not reported"
 unchanged "SIGHUP with a bad file"
-daemon_kill9
+# Who has asked a daemon that dies meanwhile, here when it is about to write (renameat, 264).
+daemon_hold renameat 264
+spawn "$LAB_DIR/set.log" lb env WEIR_INSTANCE="$(instance)" "$WEIR" set web/main/ep1 weight=50
+setter=$SPAWNED
+check "a daemon is being asked" wait_for daemon_held 10
+kill -9 "$DAEMON"
+daemon_let
+daemon_gone
+wait "$setter" || true
+check "when it dies, who asked is told what may be" \
+	grep -q 'did not answer: .*; what was asked for may be in force' "$LAB_DIR/set.log"
 check "the socket of a dead daemon is stale" test -S "$socket"
 daemon_start "$CONFIG"
 check "start with a bad file beside a data plane says so" grep -q 'NOT in force' "$DAEMON_LOG"
@@ -196,3 +206,24 @@ BEFORE=$(in_force)
 daemon_start "$CONFIG"
 check "start with a file that is refused says so" grep -q 'NOT in force' "$DAEMON_LOG"
 unchanged "start with a file that is refused"
+check "... and show, too" bash -c "weir show listeners 2>&1 >/dev/null | grep -q 'is not in force, but what was before'"
+
+# An interface that is not there: what is attached stays, and packets go on.
+cp "$LAB_DIR/good.yaml" "$CONFIG"
+weir apply >/dev/null
+daemon_kill9
+BEFORE=$(in_force)
+on lb env WEIR_INSTANCE="$(instance)" "$WEIR" run -c "$CONFIG" -i eth7 --user "$DAEMON_USER" \
+	>"$LAB_DIR/run.log" 2>&1 || RUN=$?
+check "run -i with an interface that is not there is refused" test "${RUN-0}" == 1
+check "... and says why" grep -q "eth7: there is no such interface" "$LAB_DIR/run.log"
+check "... what is attached stays" xdp_attached native
+unchanged "... after it"
+sed -i 's/^interfaces: .*/interfaces: [eth7]/' "$CONFIG"
+daemon_start "$CONFIG"
+check "start with a file that names it keeps what was" grep -q 'NOT in force' "$DAEMON_LOG"
+check "... attached, too" xdp_attached native
+unchanged "start with a file that names it"
+check "weir down" weir down
+check "then nothing is in force, and show says no more" bash -c \
+	"! weir show listeners 2>&1 | grep 'in force'"

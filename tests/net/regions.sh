@@ -145,8 +145,7 @@ CHECK="health_check: { protocol: tcp, port: 80, interval: 1s, threshold: 2 }"
 region_config nat 100 100 >"$LAB_DIR/weir.yaml"
 daemon_start "$LAB_DIR/weir.yaml"
 check "checked: near serves" wait_for "group_is near serving 1" 10
-fresh_ports tcp $VIP4 6000
-flows_start new count --tcp --to $VIP4 53 --connections 6000 --rate 500 --source-ports "$PORTS"
+new_flows_start new $VIP4 53 6000
 for node in ep1 ep2; do nginx_stop $node; done
 check "checked: near fails" wait_for "group_is near unusable 0" 15
 check "... far serves" group_is far serving 1
@@ -158,7 +157,7 @@ for node in ep1 ep2; do nginx_start $node; done
 check "... near returns by itself" wait_for "group_is near serving 1" 15
 count_flows tcp $VIP4 53 10000 && share_check "... all near: tcp4" "$COUNTED" 20 60 0
 count_flows tcp $VIP6 53 10000 && share_check "... all near: tcp6" "$COUNTED" 20 60 0
-new_flows_check "... new connections meanwhile" new
+dying_check "... new connections meanwhile" new ep1 ep2
 
 for node in ep1 ep2 ep3; do nginx_stop $node; done
 check "all fail: no group serves" wait_for "group_is near unusable 0 && group_is far unusable 0" 15

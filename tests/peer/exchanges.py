@@ -120,7 +120,7 @@ def serve_connection(connection, seed):
 
 
 def serve(port):
-    listening = socket.create_server(("", port), backlog=1024)
+    listening = socket.create_server(("::", port), family=socket.AF_INET6, backlog=1024, dualstack_ipv6=True)
     for seed in range(1 << 62):
         connection, _ = listening.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -15,6 +15,8 @@
  *   --rate N                   count: at most N new flows per second (no limit)
  *   --timeout MS               how long TCP may take to connect, or to answer (10000)
  *   --seconds S                end after S seconds (60): what is not done by then has failed
+ *   --log FILE                 count: a line for each flow when it has ended, flows being numbered
+ * in the order in which they begin: NUMBER SOURCE-PORT ENDPOINT, or NUMBER SOURCE-PORT - WHY
  *
  * The peer is `serve` (--tcp, --udp) or a web server whose body begins with its name (--http). A
  * lost datagram is sent again a few times before the flow counts as failed. The exit status is 0
@@ -69,6 +71,7 @@ struct flow {
 	enum state state;
 	int fd;
 	uint32_t number;
+	unsigned port;	       /* its own */
 	uint32_t question;     /* counts the exchanges */
 	unsigned tries;	       /* of this question, UDP */
 	int64_t due;	       /* ms: of the next question, the next try or the timeout, by state */
@@ -84,6 +87,7 @@ struct options {
 	socklen_t to_length;
 	unsigned flows, concurrency, rate, interval_ms, timeout_ms, seconds;
 	unsigned first_port, last_port;
+	FILE *log; /* NULL: none is wanted */
 };
 
 struct tally {
@@ -142,6 +146,9 @@ static void flow_close(struct flow *flow)
 
 static void flow_failed(struct run *run, struct flow *flow, const char *what, int error)
 {
+	if (run->options.log)
+		fprintf(run->options.log, "%u %u - %s: %s\n", flow->number, flow->port, what,
+			strerror(error));
 	run->failed++;
 	run->failure = what;
 	run->failure_errno = error;
@@ -154,7 +161,7 @@ static void flow_failed(struct run *run, struct flow *flow, const char *what, in
 }
 
 /* A socket bound to a source port that this run has not used. */
-static int open_socket(struct run *run)
+static int open_socket(struct run *run, unsigned *ret_port)
 {
 	const struct options *options = &run->options;
 	unsigned ports = options->last_port - options->first_port + 1;
@@ -175,6 +182,7 @@ static int open_socket(struct run *run)
 	for (; run->ports_tried < ports; run->ports_tried++) {
 		in_port_t port = htons((uint16_t)run->next_port);
 
+		*ret_port = run->next_port;
 		if (from.ss_family == AF_INET)
 			((struct sockaddr_in *)&from)->sin_port = port;
 		else
@@ -221,7 +229,8 @@ static void flow_open(struct run *run, struct flow *flow)
 {
 	bool udp = run->options.protocol == PROTOCOL_UDP;
 
-	*flow = (struct flow){ .fd = open_socket(run), .number = run->started++, .tries = 1 };
+	*flow = (struct flow){ .number = run->started++, .tries = 1 };
+	flow->fd = open_socket(run, &flow->port);
 	flow_watch(run, flow, EPOLL_CTL_ADD, udp ? EPOLLIN : EPOLLOUT);
 	flow->state = STATE_CONNECTING;
 	flow->due = run->now + run->options.timeout_ms;
@@ -288,6 +297,8 @@ static void flow_answered(struct run *run, struct flow *flow, const char *name)
 	if (flow->question++ == 0)
 		run->answered++;
 	if (!run->options.hold) {
+		if (run->options.log)
+			fprintf(run->options.log, "%u %u %s\n", flow->number, flow->port, name);
 		count_endpoint(run, name);
 		flow_close(flow);
 		return;
@@ -468,7 +479,7 @@ static void usage(const char *why)
 		"flows: %s\n"
 		"usage: flows count --tcp|--http|--udp --to ADDR PORT --connections N\n"
 		"             [--source-ports FIRST-LAST] [--concurrency N] [--rate N]\n"
-		"             [--timeout MS] [--seconds S]\n"
+		"             [--timeout MS] [--seconds S] [--log FILE]\n"
 		"       flows hold --tcp|--udp --to ADDR PORT --flows N --interval MS\n"
 		"             [--source-ports FIRST-LAST] [--timeout MS] [--seconds S]\n",
 		why);
@@ -560,6 +571,11 @@ static struct options parse_options(char **argv)
 			argv += 2;
 		} else if (!strcmp(*argv, "--source-ports")) {
 			parse_ports(&options, *++argv);
+		} else if (!strcmp(*argv, "--log")) {
+			options.log = argv[1] ? fopen(*++argv, "w") : NULL;
+			if (!options.log)
+				usage("--log wants a file that can be written");
+			setvbuf(options.log, NULL, _IOLBF, 0); /* others read it meanwhile */
 		} else if (parse_number_option(&options, *argv, argv[1])) {
 			argv++;
 		} else {
@@ -568,6 +584,8 @@ static struct options parse_options(char **argv)
 	}
 	if (!options.protocol || !options.to_length || !options.flows)
 		usage("protocol, --to and the number of flows are needed");
+	if (options.hold && options.log)
+		usage("--log is of count");
 	if (options.hold && (options.protocol == PROTOCOL_HTTP || !options.interval_ms))
 		usage("hold wants --tcp or --udp, and --interval");
 	if (options.first_port > options.last_port ||
@@ -605,6 +623,8 @@ int main(int argc, char **argv)
 
 	run_flows(&run);
 	report(&run);
+	if (run.options.log && fclose(run.options.log))
+		err(EXIT_FAILURE, "--log");
 
 	for (i = 0; i < run.slots; i++)
 		if (run.flows[i].state != STATE_FREE && run.flows[i].state != STATE_DEAD)

@@ -12,7 +12,7 @@ silent     nothing                        slow       right, after 3 s
 refused    REFUSED                        other      the address GOOD, of another name
 flips      right at first, then garbage
 
-Each name that is asked for is printed.
+Each name that is asked for is printed, "good", "many by tcp".
 """
 import os
 import random
@@ -58,7 +58,7 @@ def answer(query, tcp):
     what = labels[0].decode("ascii", "replace")
     right = [record(1, GOOD)] if kind == 1 else []
     asked[what] = asked.get(what, 0) + 1
-    print(what, flush=True)
+    print(what + (" by tcp" if tcp else ""), flush=True)
     if what == "silent":
         return None
     if what == "garbage" or (what == "flips" and asked[what] > 4):
@@ -78,7 +78,8 @@ def answer(query, tcp):
         return message(query, question, [record(1, bytes(address)) for address in
                                          ((127, 0, 0, 1), (0, 0, 0, 0), (224, 0, 0, 1),
                                           (255, 255, 255, 255))] if kind == 1 else
-                       [record(28, bytes(10) + b"\xff\xff" + GOOD)])
+                       [record(28, bytes(10) + b"\xff\xff" + GOOD),
+                        record(28, b"\xfe\x80" + bytes(13) + b"\x01")])
     if what == "loop":
         return message(query, question, [record(5, b"\xc0\x0c")])
     if what == "chain":

@@ -23,6 +23,7 @@ LINE = b"PROXY TCP4 192.0.2.7 198.51.100.1 1000 80\r\n"
 RIGHT = {
     "a line for IPv4": (LINE, "192.0.2.7"),
     "a line for IPv6": (b"PROXY TCP6 2001:db8::7 2001:db8::1 1000 80\r\n", "2001:db8::7"),
+    "a line for IPv6, of IPv4": (b"PROXY TCP6 ::ffff:192.0.2.7 2001:db8::1 1000 80\r\n", "192.0.2.7"),
     "a line of somebody unknown": (b"PROXY UNKNOWN\r\n", None),
     "a line of somebody unknown, with more": (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
     "binary for IPv4": (binary(0x21, 0x11, FOUR), "192.0.2.7"),
@@ -43,6 +44,8 @@ WRONG = {
     "a line with a port of 65536": LINE.replace(b"1000", b"65536"),
     "a line with a signed port": LINE.replace(b"1000", b"+1000"),
     "a line with the other family": LINE.replace(b"TCP4", b"TCP6").replace(b"192.0.2.7", b"192.0.2.300"),
+    "a line for IPv6 with addresses of IPv4": LINE.replace(b"TCP4", b"TCP6"),
+    "a line for IPv4 with one of IPv6": LINE.replace(b"192.0.2.7", b"::ffff:192.0.2.7"),
     "a line of UDP": LINE.replace(b"TCP4", b"UDP4"),
     "a line with a NUL": LINE.replace(b"1000", b"10\0000"),
     "binary of version 1": binary(0x11, 0x11, FOUR),

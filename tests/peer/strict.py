@@ -3,13 +3,14 @@
 """Both ends of HTTP exchanges that somebody gets wrong, or that are easily got wrong.
 
 strict.py serve PORT: an endpoint that says what /a/NAME names below, byte by byte, and remembers
-what it was sent: GET /seen tells, and forgets.
+what it was sent: GET /seen tells, and forgets. /a/head is answered with the head that it is.
 strict.py run ADDRESS PORT ENDPOINT PORT: sends what a balancer must refuse, and what it must pass
 on rightly, and looks at both ends. Prints a line for each case, as the functions of lib.sh do."""
 import json
 import socket
 import sys
 import threading
+import time
 
 from exchanges import Reader
 
@@ -57,6 +58,7 @@ RIGHT = {
     "more-than-asked": OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison",
     "body-to-head": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npois",
     "to-the-end": b"HTTP/1.1 200 OK\r\n\r\nall of it",
+    "poison": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison",
     "too-early": b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno",
 }
 ENDING = {"to-the-end", "half-a-head", *CUT}
@@ -83,16 +85,21 @@ class Endpoint:
         line, fields = reader.head()
         if not line:
             return False
-        path = line.split(b" ")[1]
+        path = line.split(b" ")[1].partition(b"?")[0]
         if path == b"/seen":
             connection.sendall(self.tell())
             return True
         head = b"\r\n".join([line, *(b"%s: %s" % field for field in sorted(fields.items()))])
-        times, name = self.remember(number, head), path.rpartition(b"/")[2].decode()
+        name = path.rpartition(b"/")[2].decode()
+        times = self.remember(number, head) if name != "poison" else 0  # which nobody sends as a request
         if name in ("never", "the-second-time") and (name == "never" or times == 1):
             return False
         if name == "too-early":
             connection.sendall(ANSWERS[name])
+            return True
+        if name == "unwanted":  # the body stays where the next request is read
+            connection.sendall(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
+            time.sleep(0.3)
             return True
         if b"expect" in fields and name != "refused":
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -107,6 +114,10 @@ class Endpoint:
                 connection.sendall(data)
             connection.sendall(b" goodbye")
             return False
+        if name == "head":
+            text = head + b"\r\n"
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+            return True
         if name == "echo":
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
             return True
@@ -170,11 +181,26 @@ REFUSED = {
     "an unknown coding": (501, post(b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n" + SMUGGLED)),
     "a quoted coding": (501, post(b"Transfer-Encoding: \"chunked\"\r\n", b"0\r\n\r\n" + SMUGGLED)),
     "a vertical tab in a coding": post(b"Transfer-Encoding: \x0bchunked\r\n", b"0\r\n\r\n" + SMUGGLED),
+    "a coding behind a comma": (501, post(b"Transfer-Encoding: ,chunked\r\n", b"0\r\n\r\n" + SMUGGLED)),
+    "a coding with '_'": post(b"Transfer_Encoding: chunked\r\n", b"0\r\n\r\n" + SMUGGLED),
+    "a length with '_'": post(b"Content_Length: 0\r\n"),
+    "a length, and an empty coding": (501, post(ALL + b"Transfer-Encoding:\r\n")),
+    "an expectation that nobody knows": (417, post(ALL + b"Expect: y 100-continue\r\n")),
+    "two expectations": (417, post(ALL + b"Expect: 100-continue\r\nExpect: 100-continue\r\n")),
+    "a body of GET in HTTP/1.0": post(ALL, line=b"GET /a/ok HTTP/1.0\r\nHost: x\r\n"),
     "chunks in HTTP/1.0": post(CHUNKED, b"0\r\n\r\n" + SMUGGLED, b"POST / HTTP/1.0\r\nHost: x\r\n"),
     "a chunk of 0x0": post(CHUNKED, b"0x0\r\n\r\n" + SMUGGLED),
     "a chunk with a sign": post(CHUNKED, b"+0\r\n\r\n" + SMUGGLED),
     "a chunk with spaces before its size": post(CHUNKED, b" 0\r\n\r\n" + SMUGGLED),
     "a chunk of 2^64": post(CHUNKED, b"10000000000000000\r\n\r\n" + SMUGGLED),
+    "a chunk's size of 18 digits": post(CHUNKED, b"000000000000000000\r\n\r\n" + SMUGGLED),
+    "a chunk's size with an underscore": post(CHUNKED, b"0_0\r\n\r\n" + SMUGGLED),
+    "an empty chunk size": post(CHUNKED, b"\r\n\r\n" + SMUGGLED),
+    "a blank behind a chunk's size": post(CHUNKED, b"0 \r\n\r\n" + SMUGGLED),
+    "a line feed behind the last chunk": post(CHUNKED, b"0\r\n\n" + SMUGGLED),
+    "a length in a trailer": post(CHUNKED, b"0\r\nContent-Length: 5\r\n\r\n" + SMUGGLED),
+    "a client in a trailer": post(CHUNKED, b"0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n" + SMUGGLED),
+    "a space before the colon of a trailer": post(CHUNKED, b"0\r\nX : y\r\n\r\n" + SMUGGLED),
     "a chunk that is longer than its size": post(CHUNKED, b"1\r\nab\r\n0\r\n\r\n" + SMUGGLED),
     "a chunk that ends with a line feed": post(CHUNKED, b"1\r\na\n0\r\n\r\n" + SMUGGLED),
     "a chunk's size that ends with a line feed": post(CHUNKED, b"1\na\r\n0\r\n\r\n" + SMUGGLED),
@@ -192,10 +218,26 @@ REFUSED = {
     "Connection that names Host": get("ok", b"Connection: Host\r\n"),
     "Connection that names Content-Length": post(ALL + b"Connection: Content-Length\r\n"),
     "two Hosts": get("ok", b"Host: y\r\n"),
+    "the same Host twice": get("ok", b"Host: x\r\n"),
+    "an empty Host": b"GET /a/ok HTTP/1.1\r\nHost:\r\n\r\n",
+    "an empty port in Host": b"GET /a/ok HTTP/1.1\r\nHost: x:\r\n\r\n",
+    "a port of 65536 in Host": b"GET /a/ok HTTP/1.1\r\nHost: x:65536\r\n\r\n",
+    "a space before the first field": b"GET /a/ok HTTP/1.1\r\n Host: x\r\nHost: x\r\n\r\n",
     "a list of Hosts": b"GET /a/ok HTTP/1.1\r\nHost: x, y\r\n\r\n",
     "a path in Host": b"GET /a/ok HTTP/1.1\r\nHost: x/y\r\n\r\n",
     "a user in Host": b"GET /a/ok HTTP/1.1\r\nHost: u@x\r\n\r\n",
     "a target with another host": b"GET http://y/a/ok HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target with another port": b"GET http://x:81/a/ok HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a user in a target": b"GET http://u@x/a/ok HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target of another scheme": b"GET ftp://x/a/ok HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target without Host beside it": b"GET http://x/a/ok HTTP/1.1\r\n\r\n",
+    "a byte over 127 in a target": b"GET /a/\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "half an escape in a target": b"GET /a/%4 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an escaped way above the root": b"GET /%2e%2e/ok HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a method in small letters": get("ok", method=b"get"),
+    "a method with a tab behind it": b"GET\t/a/ok HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two empty lines before a request": b"\r\n\r\n" + get("ok"),
+    "a bare line feed before a request": b"\n" + get("ok"),
     "a target with a space": b"GET /a /ok HTTP/1.1\r\nHost: x\r\n\r\n",
     "a target with a fragment": b"GET /a/ok#x HTTP/1.1\r\nHost: x\r\n\r\n",
     "a target without a slash": b"GET a/ok HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -212,6 +254,12 @@ REFUSED = {
     "a head of 40 000 bytes": (431, get("ok", LONG)),
     "101 fields": (431, get("ok", b"".join(b"X-%d: x\r\n" % i for i in range(101)))),
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64) + b"\r\n\r\n",
+}
+
+# Refused, too, but not before a part has gone on.
+REFUSED_LATE = {
+    "a chunk's extension of 5000 bytes": post(CHUNKED, b"0;" + b"x" * 5000 + b"\r\n\r\n" + SMUGGLED),
+    "trailers of 9000 bytes": post(CHUNKED, b"0\r\n" + (b"X: " + b"x" * 1000 + b"\r\n") * 9 + b"\r\n" + SMUGGLED),
 }
 
 
@@ -275,7 +323,7 @@ class Suite:
 
     def late_refusals(self):
         """The head has gone on by then: the endpoint sees no end of the body, and nothing behind."""
-        for name, case in REFUSED.items():
+        for name, case in {**REFUSED, **REFUSED_LATE}.items():
             head, _, body = (case if isinstance(case, bytes) else b"").partition(b"\r\n\r\n")
             if CHUNKED not in head + b"\r\n" or b"Content-Length" in head or b"HTTP/1.0" in head:
                 continue
@@ -313,6 +361,13 @@ class Suite:
             status, _, body = self.ask(data)
             self.check(f"200: {data[:24]!r}", (status, body) == (200, b"ok"), (status, body))
         self.seen()
+        self.ask(b"OPTIONS http://x HTTP/1.1\r\nHost: x\r\n\r\n")
+        seen = self.seen()
+        self.check("OPTIONS of a whole server is one", seen[0]["head"].startswith("OPTIONS * "), seen)
+        self.ask(b"GET http://X/a/ok HTTP/1.1\r\nHost: x\r\n\r\n")
+        seen = self.seen()
+        self.check("a whole URL goes on as a path", seen[0]["head"].startswith("GET /a/ok ") and
+                   "host: X" in seen[0]["head"], seen)
 
     # ---- answers ----
 
@@ -333,6 +388,8 @@ class Suite:
         cases = {name: get(name) for name in ("more-than-asked", *MALFORMED, *CUT)}
         cases["body-to-head"] = get("body-to-head", method=b"HEAD")
         cases["too-early"] = get("too-early", LENGTH % 100000, b"POST") + b"x" * 1000
+        cases["unwanted"] = post(LENGTH % len(get("poison")) + b"Expect: 100-continue\r\n", get("poison"),
+                                 b"POST /a/unwanted HTTP/1.1\r\nHost: x\r\n")
         cases["malformed chunks"] = post(CHUNKED, b"3\r\nabc\r\n") + b"zz\r\n"
         for name, data in cases.items():
             try:
@@ -389,6 +446,8 @@ class Suite:
                        (got, seen))
         got = self.ask(get("never"))[0], len(self.seen())
         self.check("... and never more often", got == (502, 2), got)
+        got = self.ask(get("half-a-head"))[0], len(self.seen())
+        self.check("not after half an answer", got == (502, 1), got)
         body = b"x" * 100000
         got = self.ask(get("the-second-time", LENGTH % len(body), b"PUT"), body)[0], len(self.seen())
         self.check("not with a body that was not all there", got == (502, 1), got)
@@ -408,10 +467,34 @@ class Suite:
         status, fields, body = self.ask(get("ok", b"Connection: Upgrade\r\nUpgrade: echo\r\n"))
         self.check("one that the endpoint does not want", (status, body) == (200, b"ok"), status)
         self.seen()
+        connection, reader = self.connect()
+        with connection:
+            connection.sendall(get("echo", b"Connection: Upgrade\r\nUpgrade: echo\r\n" + LENGTH % 5, b"POST")
+                               + b"hello" + get("ok"))
+            got = self.answer(reader)[2], self.answer(reader)[2]
+        heads = [one["head"].lower() for one in self.seen()]
+        self.check("one with a body goes on as none", got == (b"hello", b"ok") and
+                   not any("upgrade" in head for head in heads), (got, heads))
+
+    def after_the_last(self):
+        """What stands behind a client's last request is nothing to anybody."""
+        for what, last in (("close", get("ok", b"Connection: close\r\n")), ("HTTP/1.0", get("ok", version=b"1.0"))):
+            for behind in (SMUGGLED, b"\0\x16 no HTTP \r\n\r\n", b"x" * 100000):
+                connection, reader = self.connect()
+                with connection:
+                    try:
+                        connection.sendall(last + behind)
+                    except OSError:
+                        pass
+                    status = self.answer(reader)[0]
+                    rest = reader.file.read()
+                self.check(f"nothing is read behind the last request ({what}, {len(behind)} bytes)",
+                           status == 200 and not rest, (status, rest[:80]))
 
     def run(self):
         for part in (self.refusals, self.late_refusals, self.heads, self.malformed_answers,
-                     self.poisoned, self.bodiless, self.interim, self.retries, self.upgrades):
+                     self.poisoned, self.bodiless, self.interim, self.retries, self.upgrades,
+                     self.after_the_last):
             part()
         self.seen()
         self.check("nothing was smuggled", not self.smuggled, self.smuggled)

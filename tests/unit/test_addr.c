@@ -146,6 +146,25 @@ Test(addr, martians)
 	}
 }
 
+Test(addr, link_local)
+{
+	static const struct {
+		const char *text;
+		bool link_local;
+	} cases[] = {
+		{ "fe80::", true },   { "fe80::1", true },	 { "febf:ffff::1", true },
+		{ "fec0::", false },  { "fe7f:ffff::1", false }, { "::ffff:254.128.0.1", false },
+		{ "ff02::1", false }, { "169.254.0.1", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct addr addr;
+
+		cr_assert_eq(addr_parse(cases[i].text, &addr), 0);
+		cr_expect_eq(addr_is_link_local(&addr), cases[i].link_local, "%s", cases[i].text);
+	}
+}
+
 Test(addr, raw)
 {
 	static const uint8_t v4[4] = { 10, 0, 0, 1 };

@@ -247,6 +247,12 @@ Test(cli, verbs)
 		{ "-h", 0, "usage: weir VERB", NULL },
 		{ "--help", 0, "usage: weir VERB", NULL },
 		{ "help set", 0, "usage: weir set LISTENER/GROUP/ENDPOINT weight=N", NULL },
+		{ "help show", 0,
+		  "\n       weir show flows [--client ADDRESS[/N]] [--port N] [--protocol "
+		  "tcp|udp]\n"
+		  "                 [--state opening|open|closing|reset] [--limit N] [--count]\n"
+		  "       weir show rules [LISTENER] [-c FILE]\n",
+		  NULL },
 		{ "set --help", 0, "usage: weir set LISTENER/GROUP/ENDPOINT weight=N", NULL },
 		{ "help nosuch", 64, NULL, "weir: unknown verb 'nosuch'" },
 		{ "chekc good.yaml", 64, NULL,
@@ -416,7 +422,7 @@ Test(cli, requests)
 		  "weir: explain: --http is for a new connection of TCP" },
 		{ "explain 198.51.100.7 192.0.2.10:80 --http", 64, NULL, "--http wants a value" },
 		{ "show rules -c requests.yaml", 0,
-		  "web       2            -  path /old/*                 redirect, 302: "
+		  "web       2            -         -  path /old/*                 redirect, 302: "
 		  "https://b.example${path}\n",
 		  NULL },
 		{ "show rules -c requests.yaml -j web", 0, "\"values\":[\"~^/x\"]", NULL },
@@ -477,6 +483,9 @@ Test(cli, check_of_this_host)
 		  "  web: 129024 flows at a time to each endpoint, from 203.0.113.200 and 1 more\n",
 		  NULL },
 		{ "check far.yaml", 0, "far.yaml: ok", "region 'far-east' is neither under" },
+		{ "check far.yaml", 0, "far.yaml: ok", "~  (client_regions.file)\n" },
+		{ "-j check far.yaml", 0, "\"path\":\"client_regions.file\"", NULL },
+		{ "-j check nodb.yaml", 65, "[", "/torn: is no MaxMind DB" },
 		{ "check torn.yaml", 65, NULL,
 		  "/torn:2:1: error: '10.1.0/16' is neither a prefix" },
 		{ "check torn.yaml", 65, NULL, "/torn: 1 error" },

@@ -150,21 +150,25 @@ Test(config, durations)
 		{ AT_TIMEOUT, "2000ms" },
 		{ AT_TIMEOUT, "10m" },
 		{ AT_TIMEOUT, "24h" },
-		{ AT_TIMEOUT, "25h", "idle_timeout '25h' is out of range; allowed: 1s to 86400s" },
-		{ AT_TIMEOUT, "0", "idle_timeout '0' is out of range; allowed: 1s to 86400s" },
+		{ AT_TIMEOUT, "25h", "idle_timeout '25h' is out of range; allowed: 1s to 1d" },
+		{ AT_TIMEOUT, "0", "idle_timeout '0' is out of range; allowed: 1s to 1d" },
 		{ AT_TIMEOUT, "500ms",
-		  "idle_timeout '500ms' is not in whole seconds; allowed: 1s to 86400s" },
+		  "idle_timeout '500ms' is not in whole seconds; allowed: 1s to 1d" },
 		{ AT_TIMEOUT, "99999999999999999h",
-		  "idle_timeout '99999999999999999h' is out of range; allowed: 1s to 86400s" },
-		{ AT_TIMEOUT, "1d",
-		  "idle_timeout '1d' is not a duration like 500ms, 2s, 10m or 1h; allowed: 1s to "
-		  "86400s" },
+		  "idle_timeout '99999999999999999h' is out of range; allowed: 1s to 1d" },
+		{ AT_TIMEOUT, "1d" },
+		{ AT_TIMEOUT, "2d", "idle_timeout '2d' is out of range; allowed: 1s to 1d" },
+		{ AT_TIMEOUT, "1w",
+		  "idle_timeout '1w' is not a duration like 500ms, 2s, 10m, 1h or 1d; allowed: 1s "
+		  "to 1d" },
 		{ AT_TIMEOUT, "1.5s",
-		  "idle_timeout '1.5s' is not a duration like 500ms, 2s, 10m or 1h; allowed: 1s "
-		  "to 86400s" },
+		  "idle_timeout '1.5s' is not a duration like 500ms, 2s, 10m, 1h or 1d; allowed: "
+		  "1s "
+		  "to 1d" },
 		{ AT_TIMEOUT, "s",
-		  "idle_timeout 's' is not a duration like 500ms, 2s, 10m or 1h; allowed: 1s to "
-		  "86400s" },
+		  "idle_timeout 's' is not a duration like 500ms, 2s, 10m, 1h or 1d; allowed: 1s "
+		  "to "
+		  "1d" },
 		{ AT_UDP_TIMEOUT, "1h" },
 	};
 

@@ -67,6 +67,19 @@ Test(config_check, endpoints_twice)
 	TRY_ALL(cases);
 }
 
+/* A health check could not ask it, and a route to it is chance. */
+Test(config_check, link_local)
+{
+	static const struct text_case cases[] = {
+		{ HEAD TCP("a", "'2001:db8::1'", "80", "'fe80::1', 'fec0::1'"),
+		  "5:49 error address 'fe80::1' is link-local: it does not say on which "
+		  "interface; name another one of the endpoint\n" },
+		{ HEAD TCP("a", "'2001:db8::1'", "80", "'[fec0::2]:8080', '[fe7f::1]:80'"), "" },
+	};
+
+	TRY_ALL(cases);
+}
+
 Test(config_check, dsr)
 {
 	static const struct text_case cases[] = {

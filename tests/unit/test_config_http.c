@@ -48,6 +48,10 @@ Test(config_http, listeners)
 		  "4:13 error mode dsr is for tcp and udp: requests go to "
 		  "endpoints "
 		  "over connections of weir's own; leave it out\n" },
+		{ HTTP("      kernel_routing: false,", ""), "" },
+		{ HTTP("      kernel_routing: true,", ""),
+		  "4:23 error this version routes no requests in the kernel; leave kernel_routing "
+		  "out: workers serve all of them, and large bodies stay in the kernel\n" },
 		{ HTTP("      request_timeout: 180s, upgrade_idle_timeout: 1h,", ""), "" },
 		{ HTTP("      request_timeout: 181s,", ""),
 		  "4:24 error request_timeout '181s' is out of range; allowed: 1s "
@@ -125,6 +129,13 @@ Test(config_http, groups)
 		  "4:51 error mode ipip is for tcp and udp: requests go to "
 		  "endpoints "
 		  "over connections of weir's own; leave it out\n" },
+		{ GROUPS("http", "{ name: g, passive_health: { failures: 0, duration: 2h }, "
+				 "slow_start: 10ms, endpoints: [{ address: 10.0.0.1, "
+				 "max_connections: 0 }] }"),
+		  "4:40 error failures '0' is out of range; allowed: 1 to 1000\n"
+		  "4:53 error duration '2h' is out of range; allowed: 1s to 1h\n"
+		  "4:71 error slow_start '10ms' is out of range; allowed: 1s to 1h\n"
+		  "4:127 error max_connections '0' is out of range; allowed: 1 to 1000000\n" },
 		/* Families do not matter to a proxy. */
 		{ GROUPS("http", "{ name: g, endpoints: '2001:db8::1' }"), "" },
 		{ GROUPS("tcp", "{ name: g, type: virtual, endpoints: 10.0.0.1 }"),
@@ -134,6 +145,11 @@ Test(config_http, groups)
 		{ GROUPS("tcp", "{ name: g, endpoints: [{ address: 10.0.0.1, proxy_protocol: v1 }] "
 				"}"),
 		  "4:45 error proxy_protocol is for listeners of protocol http and https\n" },
+		{ GROUPS("udp", "{ name: g, passive_health: {}, slow_start: 5s, endpoints: "
+				"[{ address: 10.0.0.1, max_connections: 5 }] }"),
+		  "4:12 error passive_health is for listeners of protocol http and https\n"
+		  "4:32 error slow_start is for listeners of protocol http and https\n"
+		  "4:81 error max_connections is for listeners of protocol http and https\n" },
 		{ GROUPS("tcp", "{ name: g, port_override: 81, endpoints: 10.0.0.1 }"), "" },
 		{ GROUPS("tcp", "{ name: g, port_override: 81, endpoints: [{ address: 10.0.0.1, "
 				"mode: dsr }, { address: 10.0.0.2, mode: dsr }] }"),
@@ -159,6 +175,11 @@ Test(config_http, not_for_tcp)
 		"proxy_protocol_in: { from: 10.0.0.1 }",
 		"tls: { certificate: /a, key: /a }",
 		"tunnel: copy",
+		"kernel_routing: false",
+		"syn_cookies: true",
+		"header_timeout: 5",
+		"connect_timeout: 5",
+		"head_limit: 2048",
 		"rule_order: priority",
 		"forwarding_rules: [{ path: /, forward: g }]",
 	};
@@ -297,28 +318,34 @@ static void expect_difference(const struct model *a, const struct model *b, cons
 	cr_expect(diff.items.count, "%s", name);
 }
 
+/* Each differs from the others. */
+static const char *const different_listeners[] = {
+	"protocol: http",
+	"protocol: http, request_timeout: 9",
+	"protocol: http, upgrade_idle_timeout: 9",
+	"protocol: http, tunnel: copy",
+	"protocol: http, tunnel: splice",
+	"protocol: http, syn_cookies: true",
+	"protocol: http, header_timeout: 9",
+	"protocol: http, connect_timeout: 9",
+	"protocol: http, head_limit: 2048",
+	"protocol: http, rule_order: domain_first",
+	"protocol: http, x_forwarded: port",
+	"protocol: http, x_forwarded: proto",
+	"protocol: http, trusted_proxies: 10.0.0.1",
+	"protocol: http, proxy_protocol_in: { from: 10.0.0.1 }",
+	"protocol: https, tls: { certificate: /a, key: /a }",
+	"protocol: https, tls: { certificate: /b, key: /a }",
+	"protocol: https, tls: { certificate: /a, key: /b }",
+	"protocol: https, tls: { certificate: /a, key: /a, minimum_version: 1.3 }",
+	"protocol: https, tls: { certificate: /a, key: /a, client_ca: /a }",
+	"protocol: https, tls: { certificate: /a, key: /a, more_certificates: [{ "
+	"certificate: /a, key: /a }] }",
+};
+
 /* Each field of the model makes a difference. */
 Test(config_http, differences_are_seen)
 {
-	static const char *const listeners[] = {
-		"protocol: http",
-		"protocol: http, request_timeout: 9",
-		"protocol: http, upgrade_idle_timeout: 9",
-		"protocol: http, tunnel: copy",
-		"protocol: http, tunnel: splice",
-		"protocol: http, rule_order: domain_first",
-		"protocol: http, x_forwarded: port",
-		"protocol: http, x_forwarded: proto",
-		"protocol: http, trusted_proxies: 10.0.0.1",
-		"protocol: http, proxy_protocol_in: { from: 10.0.0.1 }",
-		"protocol: https, tls: { certificate: /a, key: /a }",
-		"protocol: https, tls: { certificate: /b, key: /a }",
-		"protocol: https, tls: { certificate: /a, key: /b }",
-		"protocol: https, tls: { certificate: /a, key: /a, minimum_version: 1.3 }",
-		"protocol: https, tls: { certificate: /a, key: /a, client_ca: /a }",
-		"protocol: https, tls: { certificate: /a, key: /a, more_certificates: [{ "
-		"certificate: /a, key: /a }] }",
-	};
 	static const char *const rules[] = {
 		"path: /a, drop: true",
 		"path: /b, drop: true",
@@ -349,7 +376,7 @@ Test(config_http, differences_are_seen)
 		"path: /a, fixed_response: { code: 404, content_type: a/b }",
 	};
 	enum {
-		FIRST = sizeof(listeners) / sizeof(listeners[0]),
+		FIRST = sizeof(different_listeners) / sizeof(different_listeners[0]),
 		COUNT = FIRST + sizeof(rules) / sizeof(rules[0])
 	};
 	struct model *models[COUNT];
@@ -365,8 +392,9 @@ Test(config_http, differences_are_seen)
 			"g, endpoints: 10.0.0.1 }, { name: h, type: virtual, endpoints: 10.0.0.2 "
 			"}],\n"
 			"      forwarding_rules: [%s%s%s] }\n",
-			i < FIRST ? listeners[i] : "protocol: http", i < FIRST ? "" : "{ ",
-			i < FIRST ? "" : rules[i - FIRST], i < FIRST ? "" : " }");
+			i < FIRST ? different_listeners[i] : "protocol: http",
+			i < FIRST ? "" : "{ ", i < FIRST ? "" : rules[i - FIRST],
+			i < FIRST ? "" : " }");
 		models[i] = support_parse(text.text);
 		copy = model_copy(models[i]);
 		cr_expect(model_equal(models[i], copy), "%s", text.text);

@@ -41,6 +41,26 @@ Test(config_str, distance)
 	cr_expect_eq(str_distance(big + 1, "a"), 63);
 }
 
+Test(config_str, one_line)
+{
+	static const char *const lines[] = { "", "disk is bad", "Wartung für ü",
+					     "\xf0\x9f\x94\xa5" };
+	static const char *const others[] = { "a\nb",
+					      "a\tb",
+					      "\x1b[2J",
+					      "\x7f",
+					      "\xc2\x9b"
+					      "2J",
+					      "\xe2\x80\xa8",
+					      "\xff",
+					      "cut \xc3" };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		cr_expect(str_is_line(lines[i]), "%s", lines[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		cr_expect_not(str_is_line(others[i]), "%zu", i);
+}
+
 Test(config_str, nearest)
 {
 	static const struct {

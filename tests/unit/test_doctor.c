@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Goal: doctor's checks of what a network namespace does not have: kernel, BPF settings, memory,
- * clock, connection tracking, the daemon's rights. /proc and /sys are a folder here. Each is
- * provoked, must say so with what it leads to, and must be content after the command that it names,
- * which is run with its paths in that folder. (Needs root. All else: tests/net/doctor.sh.)
+ * clock, connection tracking, devices that merge packets, the daemon's rights. /proc and /sys are a
+ * folder here. Each is provoked, must say so with what it leads to, and must be content after the
+ * command that it names, which is run with its paths in that folder. (Needs root. All else:
+ * tests/net/doctor.sh.)
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -28,6 +29,24 @@ static int clock_of_test(struct timex *timex)
 	timex->status = clock_status;
 	timex->maxerror = 1500;
 	return clock_state;
+}
+
+/* Of the device NAME: the file features/NAME-lro or -gro says "on" or "off"; without one, the
+ * device does not know the question. */
+static int feature_of_test(const char *interface, enum ethtool_feature feature)
+{
+	char path[256], text[8];
+	FILE *file;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/features/%s-%s", root, interface,
+		 feature == ETHTOOL_FEATURE_LRO ? "lro" : "gro");
+	file = fopen(path, "r");
+	if (!file)
+		return -EOPNOTSUPP;
+	r = fscanf(file, "%7s", text) == 1 && !strcmp(text, "on");
+	fclose(file);
+	return r;
 }
 
 __attribute__((format(printf, 1, 2))) static int shell(const char *format, ...)
@@ -64,6 +83,7 @@ static void begin(void)
 		.root = root,
 		.instance = "weir-test-doctor",
 		.clock = clock_of_test,
+		.feature = feature_of_test,
 		.capabilities = ~0ull,
 		.check = "test",
 	};
@@ -109,6 +129,9 @@ static void mend(const char *fix)
 		put(path, value);
 	} else if (sscanf(fix, "echo %63s >%127s", value, key) == 2) {
 		put(key, value);
+	} else if (sscanf(fix, "ethtool -K %63s %63s off", value, key) == 2) {
+		snprintf(path, sizeof(path), "/features/%s-%s", value, key);
+		put(path, "off");
 	} else {
 		cr_assert_fail("nobody can run '%s' here", fix);
 	}
@@ -194,6 +217,22 @@ Test(doctor, conntrack)
 	content(doctor_conntrack);
 }
 
+Test(doctor, cookies)
+{
+	struct http http = {};
+	struct listener listener = { .name = "site", .http = &http };
+	struct model model = { .listeners = { &listener, 1, 1 } };
+
+	put("/proc/sys/net/ipv4/tcp_syncookies", "0");
+	doctor.model = &model;
+	content(doctor_cookies); /* nobody wants any */
+	http.syn_cookies = true;
+	cr_expect_str_eq(ill(doctor_cookies, DOCTOR_WARNING, "listener site sends no SYN cookies"),
+			 "sysctl -w net.ipv4.tcp_syncookies=1");
+	put("/proc/sys/net/ipv4/tcp_syncookies", "1");
+	content(doctor_cookies);
+}
+
 Test(doctor, clock)
 {
 	content(doctor_clock);
@@ -212,6 +251,55 @@ Test(doctor, capabilities)
 	content(doctor_capabilities);
 	doctor.capabilities = 0;
 	cr_expect_eq(look(doctor_capabilities)->severity, DOCTOR_WARNING);
+}
+
+/* By the device itself, or by the kernel where weir sees what it has made. */
+Test(doctor, merging)
+{
+	struct doctor_interface interface = { .name = "wan0", .attached = true };
+
+	interface.attachment.mode = ATTACH_NATIVE;
+	cr_assert(!vec_push(&doctor.interfaces, interface));
+	content(doctor_merging);
+	put("/features/wan0-gro", "on");
+	ill_and_mended(doctor_merging, DOCTOR_ERROR, "/features/wan0-lro", "on",
+		       "wan0 merges packets in the device (LRO)");
+	doctor.interfaces.items[0].attached = false;
+	ill_and_mended(doctor_merging, DOCTOR_ERROR, "/features/wan0-lro", "on",
+		       "wan0 merges packets in the device (LRO)");
+	put("/features/wan0-gro", "off");
+	doctor.interfaces.items[0].attached = true;
+	doctor.interfaces.items[0].attachment.mode = ATTACH_GENERIC;
+	ill_and_mended(doctor_merging, DOCTOR_WARNING, "/features/wan0-gro", "on",
+		       "wan0 merges packets before weir sees them (GRO)");
+}
+
+static void add_device(uint32_t ifindex, uint32_t attached)
+{
+	struct facts_interface interface = { .ifindex = ifindex, .attached = attached };
+
+	cr_assert(!vec_push(&doctor.facts.interfaces, interface));
+}
+
+/* eth0 with VLAN devices: as many as have room, one more, and more than that which are needed. */
+Test(doctor, ways)
+{
+	const struct doctor_finding *finding;
+
+	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++)
+		add_device(i, 1);
+	content(doctor_ways);
+	add_device(WEIR_MAX_EGRESS, 1);
+	finding = look(doctor_ways);
+	cr_expect_eq(finding->severity, DOCTOR_WARNING);
+	cr_expect(strstr(finding->what, "64 interfaces and VLAN devices, and room for 63: 1 that"));
+	cr_expect(strstr(finding->causes, "no_next_hop"));
+	for (uint32_t i = 2; i <= WEIR_MAX_EGRESS; i++)
+		cr_assert(
+			!vec_push(&doctor.facts.targets, ((struct facts_target){ .ifindex = i })));
+	finding = look(doctor_ways);
+	cr_expect_eq(finding->severity, DOCTOR_ERROR);
+	cr_expect(strstr(finding->what, "64 interfaces and VLAN devices lead to endpoints"));
 }
 
 /* A process that gives up what a daemon needs, and one that does not. */

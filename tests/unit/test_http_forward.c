@@ -157,7 +157,8 @@ Test(http_forward, proxy_is_believed)
 Test(http_forward, changes_of_a_rule)
 {
 	struct request request = parse("GET /a?b HTTP/1.1\r\nHost: a\r\nX-Env: green\r\n"
-				       "Cookie: c\r\nX-Real-IP: 1\r\n\r\n");
+				       "Cookie: c\r\nX-Real-IP: 1\r\nX_Env: red\r\n"
+				       "X_None: 1\r\n\r\n");
 	struct http_header added[] = { { "x-env", "blue" }, { "X-Real-IP", "me" } };
 	char *removed[] = { "COOKIE", "X-None" };
 	struct forward_request what = plain(&request);

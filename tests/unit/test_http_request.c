@@ -63,6 +63,14 @@ Test(http_request, other_forms)
 	support_expect_slice(request.path, "*");
 	support_expect_slice(request.host, "[2001:db8::1]");
 
+	read_right("OPTIONS http://a.example:81 HTTP/1.1\r\nHost: A.example:81\r\n\r\n", &request);
+	cr_expect_eq(request.form, TARGET_ASTERISK);
+	support_expect_slice(request.path, "*");
+	support_expect_slice(request.host, "a.example");
+	read_right("OPTIONS http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", &request);
+	cr_expect_eq(request.form, TARGET_ABSOLUTE);
+	support_expect_slice(request.path, "/");
+
 	read_right("\r\nPROPFIND /x HTTP/1.1\r\nHost: a\r\n\r\n", &request);
 	cr_expect_eq(request.method, METHOD_OTHER);
 	support_expect_slice(request.method_text, "PROPFIND");
@@ -114,6 +122,10 @@ Test(http_request, framing)
 	cr_expect(request.expect_continue);
 	read_right(WITH_0("Expect: 100-continue\r\nContent-Length: 1\r\n"), &request);
 	cr_expect_not(request.expect_continue);
+	read_right("GET / HTTP/1.0\r\nContent-Length: 0\r\n\r\n", &request);
+	cr_expect_eq(request.framing, FRAMING_NONE);
+	read_right("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", &request);
+	cr_expect_eq(request.framing, FRAMING_LENGTH);
 }
 
 Test(http_request, connection)
@@ -137,6 +149,13 @@ Test(http_request, connection)
 	read_right(WITH("Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: b\r\n"), &request);
 	support_expect_slice(request.upgrade, "");
 	read_right(WITH("Upgrade: websocket\r\n"), &request);
+	support_expect_slice(request.upgrade, "");
+	read_right(WITH("Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 0\r\n"), &request);
+	support_expect_slice(request.upgrade, "x");
+	read_right(WITH("Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n"), &request);
+	support_expect_slice(request.upgrade, "");
+	read_right(WITH("Transfer-Encoding: chunked\r\nUpgrade: x\r\nConnection: Upgrade\r\n"),
+		   &request);
 	support_expect_slice(request.upgrade, "");
 	read_right(WITH_0("Connection: Upgrade\r\nUpgrade: websocket\r\n"), &request);
 	support_expect_slice(request.upgrade, "");
@@ -240,6 +259,9 @@ static const struct refusal {
 	{ 501, WITH("Transfer-Encoding:\r\n") },
 	{ 400, WITH_0("Transfer-Encoding: chunked\r\n") },
 	{ 400, WITH_0("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n") },
+	{ 400, "GET / HTTP/1.0\r\nContent-Length: 5\r\n\r\n" },
+	{ 400, "HEAD / HTTP/1.0\r\nContent-Length: 5\r\n\r\n" },
+	{ 400, "DELETE / HTTP/1.0\r\nContent-Length: 5\r\n\r\n" },
 	{ 400, WITH(" Content-Length: 5\r\n") },
 	{ 400, WITH("A: b\r\n Content-Length: 5\r\n") },
 	{ 400, WITH("A: b\r\n\tc\r\n") },
@@ -295,6 +317,9 @@ static const struct refusal {
 	{ 400, "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n" },
 	{ 400, "GET http://a:80/ HTTP/1.1\r\nHost: a:81\r\n\r\n" },
 	{ 400, "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n" },
+	{ 400, "GET http://u:p@a/ HTTP/1.1\r\nHost: a\r\n\r\n" },
+	{ 400, "GET http://a@b/ HTTP/1.1\r\nHost: a@b\r\n\r\n" },
+	{ 400, "OPTIONS http://a HTTP/1.1\r\nHost: b\r\n\r\n" },
 	{ 400, "GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n" },
 	{ 400, "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n" },
 	{ 400, "GET a/b HTTP/1.1\r\nHost: a\r\n\r\n" },
@@ -311,6 +336,8 @@ static const struct refusal {
 	{ 400, " GET / HTTP/1.1\r\nHost: a\r\n\r\n" },
 	{ 400, "GET / HTTP/1.1\nHost: a\r\n\r\n" },
 	{ 400, "GET / HTTP/1.1\rHost: a\r\n\r\n" },
+	{ 400, "get / HTTP/1.1\r\nHost: a\r\n\r\n" },
+	{ 400, "Delete / HTTP/1.1\r\nHost: a\r\n\r\n" },
 	{ 400, "GET /\r\nHost: a\r\n\r\n" },
 	{ 400, "GET\r\n\r\n" },
 	{ 400, "GET \r\n\r\n" },

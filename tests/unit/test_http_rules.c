@@ -237,6 +237,7 @@ Test(http_rules, other_conditions)
 	       "  - { name: query, query: { 'a b': 'x y', c: '~^[0-9]+$' }, forward: api }\n"
 	       "  - { name: method, method: [PUT, PURGE], forward: api }\n"
 	       "  - { name: cookie, cookie: { sid: 'a?c' }, forward: api }\n"
+	       "  - { name: hearsay, header: { X-Forwarded-For: '10.*' }, forward: api }\n"
 	       "  - { name: source, source_ip: [198.51.100.0/24, '2001:db8::/32'], forward: api "
 	       "}\n",
 	       &setting);
@@ -251,11 +252,16 @@ Test(http_rules, other_conditions)
 	cr_expect_str_eq(taken(&setting, "GET /?a+b=x+y&c=7x", H), "-");
 	cr_expect_str_eq(taken(&setting, "PUT /", H), "method");
 	cr_expect_str_eq(taken(&setting, "PURGE /", H), "method");
-	cr_expect_str_eq(taken(&setting, "put /", H), "-");
+	cr_expect_str_eq(taken(&setting, "Purge /", H), "-");
 	cr_expect_str_eq(taken(&setting, "GET /", H "Cookie: x=y; sid=abc\r\n"), "cookie");
 	cr_expect_str_eq(taken(&setting, "GET /", H "Cookie: x\r\nCookie: sid=a=c;y\r\n"),
 			 "cookie");
 	cr_expect_str_eq(taken(&setting, "GET /", H "Cookie: xsid=abc; SID=abc; sid=ac\r\n"), "-");
+	cr_expect_str_eq(taken(&setting, "GET /", H "X-Forwarded-For: 10.0.0.1\r\n"), "-",
+			 "nobody knows who says so");
+	setting.client.trusted = true;
+	cr_expect_str_eq(taken(&setting, "GET /", H "X-Forwarded-For: 10.0.0.1\r\n"), "hearsay");
+	setting.client.trusted = false;
 	addr_parse("198.51.100.9", &setting.client.addr);
 	cr_expect_str_eq(taken(&setting, "GET /", H), "source");
 	addr_parse("2001:db8:1::9", &setting.client.addr);
@@ -281,6 +287,7 @@ Test(http_rules, actions)
 	       "'x-${host}', query: '' } }\n"
 	       "  - { path: '~^/([a-z]+)-([0-9]+)$', forward: api, rewrite: "
 	       "'/${2}/${1}${3}' }\n"
+	       "  - { path: '/h/*', forward: api, rewrite: { host: '${1}.x' } }\n"
 	       "  - { method: OPTIONS, redirect: 'https://x.example${path}' }\n",
 	       &setting);
 	cr_expect_str_eq(taken(&setting, "GET /drop", H), "");
@@ -309,6 +316,10 @@ Test(http_rules, actions)
 	expect_text(verdict->rewrite.host, "x-h");
 	expect_text(verdict->rewrite.query, "");
 	cr_expect(verdict->rewrite.query.at);
+	cr_expect_eq(match(&setting, "GET /h/a@b HTTP/1.1\r\n" H "\r\n"), -400);
+	cr_expect_str_eq(verdict->why, "what the rule makes of Host is no host");
+	taken(&setting, "GET /h/a", H);
+	expect_text(verdict->rewrite.host, "a.x");
 	taken(&setting, "GET /%61bc-12", H);
 	expect_text(verdict->rewrite.path, "/12/abc");
 	taken(&setting, "OPTIONS *", H);

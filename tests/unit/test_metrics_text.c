@@ -23,6 +23,19 @@ static struct metrics_snapshot *make_snapshot(unsigned listeners)
 		struct metrics_listener listener = { .has_latency = true };
 
 		snprintf(listener.name, sizeof(listener.name), "l%u", i);
+		if (i % 2 == 0) {
+			struct metrics_rule rules[] = { { "by \"name\"", 5 }, { "#2", 7 } };
+
+			listener.is_http = true;
+			listener.tally = (struct tally_listener){ .connections = 4,
+								  .requests = 3,
+								  .took_us = 2500000 };
+			listener.tally.ends[ACCESSLOG_CLIENT_TIMEOUT] = 6;
+			listener.tally.took[0] = 1;
+			listener.tally.took[WEIR_LATENCY_ENTRIES - 1] = 1;
+			vec_push(&listener.rules, rules[0]);
+			vec_push(&listener.rules, rules[1]);
+		}
 		listener.latency[0] = 2;
 		listener.latency[WEIR_LATENCY_ENTRIES - 1] = 3;
 		listener.reasons[WEIR_R_NO_ENDPOINT] = i;
@@ -31,6 +44,8 @@ static struct metrics_snapshot *make_snapshot(unsigned listeners)
 
 			snprintf(endpoint.group, sizeof(endpoint.group), "g");
 			snprintf(endpoint.name, sizeof(endpoint.name), "[2001:db8::%u]:80\n", j);
+			if (listener.is_http && j)
+				endpoint.sight = (struct tally_sight){ true, 2, 1500, 7 };
 			cr_assert_eq(addr_parse("2001:db8::1", &endpoint.address), 0);
 			vec_push(&listener.endpoints, endpoint);
 		}
@@ -104,4 +119,29 @@ Test(metrics_text, series)
 	cr_expect(
 		strstr(text.text, "first_answer_seconds_bucket{listener=\"l0\",le=\"+Inf\"} 5\n"));
 	cr_expect(strstr(text.text, "first_answer_seconds_count{listener=\"l0\"} 5\n"));
+}
+
+Test(metrics_text, http)
+{
+	_cleanup_(metrics_text_freep) struct metrics_snapshot *snapshot = make_snapshot(2);
+	_cleanup_(str_fini) struct str text = {};
+
+	snapshot->lines_lost = 9;
+	write_all(snapshot, SIZE_MAX / 2, &text);
+	cr_expect(strstr(text.text, "\nweir_http_rule_requests_total{listener=\"l0\","
+				    "rule=\"by \\\"name\\\"\"} 5\n"));
+	cr_expect(strstr(text.text,
+			 "\nweir_http_rule_requests_total{listener=\"l0\",rule=\"#2\"} 7\n"));
+	cr_expect(strstr(text.text, "\nweir_http_requests_ended_total{listener=\"l0\","
+				    "end=\"client_timeout\"} 6\n"));
+	cr_expect(strstr(text.text, "\nweir_http_request_seconds_sum{listener=\"l0\"} 2.5\n"));
+	cr_expect(strstr(text.text, "\nweir_http_request_seconds_count{listener=\"l0\"} 2\n"));
+	cr_expect(strstr(text.text, "\nweir_http_connections{listener=\"l0\"} 4\n"));
+	cr_expect(strstr(text.text, "\nweir_http_requests_in_flight{listener=\"l0\"} 3\n"));
+	cr_expect(strstr(text.text, "\nweir_access_log_lines_lost_total 9\n"));
+	cr_expect_null(strstr(text.text, "weir_http_connections{listener=\"l1\""));
+	cr_expect_eq(count(text.text, "weir_http_requests_ended_total{"), ACCESSLOG_ENDS);
+	cr_expect_eq(count(text.text, "weir_endpoint_requests_in_flight{listener=\"l0\","), 2);
+	cr_expect_eq(count(text.text, "\"} 1.5\n"), 2);
+	cr_expect_eq(count(text.text, "weir_endpoint_put_aside_total{"), 2);
 }

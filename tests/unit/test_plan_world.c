@@ -86,6 +86,80 @@ Test(plan_world, egress)
 	support_end(&world);
 }
 
+/* A VLAN device, whose ifindex is its own and whose frames pass eth0. */
+static void add_vlan(struct support_world *world, uint32_t ifindex, const char *name, uint16_t id)
+{
+	struct facts_interface *device;
+
+	support_interface(world, ifindex, name);
+	device = &world->facts.interfaces.items[world->facts.interfaces.count - 1];
+	device->attached = SUPPORT_IFINDEX;
+	device->vlan[0] = id;
+}
+
+/* ... and so do next hops behind VLAN devices, whose way out is eth0's with a tag. */
+Test(plan_world, vlans)
+{
+	struct support_world world = support_begin();
+	const struct weir_egress *egress;
+	struct weir_nexthop hop;
+
+	add_vlan(&world, 20, "eth0.7", 7);
+	add_vlan(&world, 21, "eth0.8", 8);
+	support_target_at(&world, "10.0.0.1")->ifindex = 21;
+	support_build(&world, WEB(DSR, "10.0.0.1, 10.0.0.2"));
+	cr_assert_eq(world.plan->egress.count, 4);
+	hop = support_endpoint(support_listener(&world, "web"), "10.0.0.1")->nexthop;
+	egress = &world.plan->egress.items[hop.egress];
+	cr_expect(egress->ifindex == SUPPORT_IFINDEX && egress->vlan[0] == 8);
+	cr_expect_eq(egress->device, 21);
+	cr_expect_str_eq(egress->name, "eth0.8");
+	cr_expect_eq(egress->mac[5], 21);
+	hop = support_endpoint(support_listener(&world, "web"), "10.0.0.2")->nexthop;
+	cr_expect_eq(world.plan->egress.items[hop.egress].vlan[0], 0);
+
+	/* Made anew, with another ifindex, it is the same way out. */
+	world.facts.interfaces.items[2].ifindex = 30;
+	support_target_at(&world, "10.0.0.1")->ifindex = 30;
+	world.facts.interfaces.items[2].mac[5] = 30;
+	hop = support_endpoint(support_listener(&world, "web"), "10.0.0.1")->nexthop;
+	support_build(&world, WEB(DSR, "10.0.0.1, 10.0.0.2"));
+	cr_assert_eq(world.plan->egress.count, 4);
+	cr_expect_eq(support_endpoint(support_listener(&world, "web"), "10.0.0.1")->nexthop.egress,
+		     hop.egress);
+	cr_expect_eq(world.plan->egress.items[hop.egress].mac[5], 30);
+	cr_expect_eq(world.plan->egress.items[hop.egress].device, 30);
+
+	/* It is gone: clients that came by it may have flows. */
+	world.facts.interfaces.count = 2;
+	support_target_at(&world, "10.0.0.1")->ifindex = SUPPORT_IFINDEX;
+	support_build(&world, WEB(DSR, "10.0.0.1, 10.0.0.2"));
+	cr_expect_eq(world.plan->egress.items[hop.egress].ifindex, 0);
+	cr_expect_eq(world.plan->egress.items[hop.egress].device, 0);
+	cr_expect_str_eq(world.plan->egress.items[hop.egress].name, "eth0.8");
+	support_end(&world);
+}
+
+/* There may be more than have a place: then those that lead to endpoints have one. */
+Test(plan_world, too_many_vlans)
+{
+	struct support_world world = support_begin();
+	struct weir_nexthop hop;
+
+	for (uint32_t id = 1; id < 2 * WEIR_MAX_EGRESS; id++) {
+		char name[IF_NAMESIZE];
+
+		snprintf(name, sizeof(name), "eth0.%u", id);
+		add_vlan(&world, 1000 + id, name, id);
+	}
+	support_target_at(&world, "10.0.0.1")->ifindex = 1000 + 2 * WEIR_MAX_EGRESS - 1;
+	support_build(&world, WEB("", "10.0.0.1"));
+	cr_expect_eq(world.plan->egress.count, WEIR_MAX_EGRESS);
+	hop = support_endpoint(support_listener(&world, "web"), "10.0.0.1")->nexthop;
+	cr_expect_eq(world.plan->egress.items[hop.egress].vlan[0], 2 * WEIR_MAX_EGRESS - 1);
+	support_end(&world);
+}
+
 /* 2: next hops are set by plan_build() and follow by plan_resolve(). */
 Test(plan_world, next_hops)
 {
@@ -421,7 +495,9 @@ Test(plan_world, limits)
 		{ 1, 1, 255, 1, 0, "" },
 		{ 1, 1, 256, 1, -ENOSPC, "listener l0: endpoint e0: more than 255 SNAT addresses" },
 		{ 1, 1, 0, 63, 0, "" },
-		{ 1, 1, 0, 64, -ENOSPC, "more than 63 interfaces" },
+		{ 1, 1, 0, 64, -ENOSPC,
+		  "ethX: there are more than 63 interfaces and VLAN devices on them; remove VLAN "
+		  "devices that nobody is behind: ip link delete IF" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

@@ -159,6 +159,20 @@ Test(proxy, preamble_there_and_back)
 	}
 }
 
+/* Of two families both are written as those of IPv6: a line of the other end's family alone. */
+Test(proxy, preamble_of_two_families)
+{
+	const struct preamble mixed = { .from = address("192.0.2.1"),
+					.to = address("2001:db8::1"),
+					.from_port = 1,
+					.to_port = 2 };
+	static const char line[] = "PROXY TCP6 ::ffff:192.0.2.1 2001:db8::1 1 2\r\n";
+	char text[PREAMBLE_MAX];
+
+	cr_assert_eq(preamble_write(&mixed, 1, text), sizeof(line) - 1);
+	cr_expect_eq(memcmp(text, line, sizeof(line) - 1), 0);
+}
+
 Test(proxy, preamble_of_nobody)
 {
 	static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
@@ -185,6 +199,9 @@ Test(proxy, preamble_refused)
 		"PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n",
 		"PROXY TCP4 192.0.2.1 192.0.2.2 1 65536\r\n",
 		"PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n",
+		"PROXY TCP4 ::ffff:192.0.2.1 192.0.2.2 1 2\r\n",
+		"PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n",
+		"PROXY TCP6 2001:db8::1 192.0.2.2 1 2\r\n",
 		"PROXY UDP4 192.0.2.1 192.0.2.2 1 2\r\n",
 		"PROXY TCP4 192.0.2.1  192.0.2.2 1 2\r\n",
 		"PROXY TCP4 192.0.2.256 192.0.2.2 1 2\r\n",

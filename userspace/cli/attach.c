@@ -11,6 +11,7 @@
 #include "daemon/confirm.h"
 #include "daemon/daemon.h"
 #include "daemon/state.h"
+#include "daemon/ways.h"
 #include "daemon/world.h"
 #include "daemon/workers.h"
 #include "dataplane/attach.h"
@@ -24,25 +25,30 @@
 /* What a daemon does for an interface, but for endpoints behind it: answers find their way back. */
 static int enter_egress(struct object *object, const char *name, struct err *err)
 {
+	_cleanup_(facts_fini) struct facts facts = {};
 	_cleanup_(nl_freep) struct nl *nl = NULL;
-	struct weir_egress egress = {};
 	struct nl_link link;
+	uint32_t ifindex;
 	int r = nl_new(&nl, err);
 
 	r = r ?: nl_link_get(nl, name, 0, &link, err);
 	if (r < 0)
 		return r;
-	egress.ifindex = link.ifindex;
-	egress.mtu = link.mtu < UINT16_MAX ? link.mtu : UINT16_MAX;
-	memcpy(egress.mac, link.mac, sizeof(egress.mac));
-	memcpy(egress.name, link.name, sizeof(egress.name));
-	return sync_egress(object, &egress, err);
+	ifindex = link.ifindex;
+	r = ways_add(nl, &ifindex, 1, &facts, err);
+	vec_foreach(interface, &facts.interfaces) {
+		struct weir_egress egress = facts_egress(interface);
+
+		r = r ?: sync_egress(object, &egress, err);
+	}
+	return r;
 }
 
 /* As a daemon would: what is detached must not be the way to an endpoint. */
 static int check_behind(const struct object *object, const char *name, struct err *err)
 {
 	_cleanup_(plan_freep) struct plan *plan = NULL;
+	uint32_t ifindex = if_nametoindex(name);
 	int r = sync_adopt(object, &plan, err);
 
 	if (r < 0)
@@ -52,7 +58,7 @@ static int check_behind(const struct object *object, const char *name, struct er
 			uint32_t index = endpoint->nexthop.egress;
 
 			if (endpoint->state == WEIR_ENDPOINT_GONE || index >= plan->egress.count ||
-			    !index || strcmp(plan->egress.items[index].name, name))
+			    !index || !ifindex || plan->egress.items[index].ifindex != ifindex)
 				continue;
 			return err_set(err, -EBUSY,
 				       "%s: is the way to endpoint %s; take that out of the "

@@ -8,17 +8,50 @@
 #include "config/config.h"
 #include "util/file.h"
 
-static json_t *findings_json(const struct findings *findings)
+static void add_json(json_t *list, const struct findings *findings)
 {
-	json_t *list = json_array();
-
 	vec_foreach(finding, &findings->list)
 		json_array_append_new(
 			list, json_pack("{s:s, s:i, s:i, s:s, s:s}", "severity",
 					finding->severity == FINDING_ERROR ? "error" : "warning",
 					"line", finding->line, "column", finding->column, "message",
 					finding->message, "path", finding->path));
-	return list;
+}
+
+static int out_of_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* What there is to say of a text: by itself, and by the files that it names. */
+struct outcome {
+	struct findings findings;
+	struct remarks remarks;
+	struct findings placed; /* the remarks */
+};
+
+static void outcome_fini(struct outcome *outcome)
+{
+	findings_fini(&outcome->findings);
+	remarks_fini(&outcome->remarks);
+	findings_fini(&outcome->placed);
+}
+
+static void print_outcome(const struct cli *cli, const char *path, const char *text, size_t size,
+			  const struct outcome *outcome)
+{
+	bool colour = output_colour(stderr);
+	json_t *list;
+
+	if (!cli->json) {
+		findings_print(&outcome->findings, path, text, size, colour, stderr);
+		findings_print(&outcome->placed, path, text, size, colour, stderr);
+		return;
+	}
+	list = json_array();
+	add_json(list, &outcome->findings);
+	add_json(list, &outcome->placed);
+	output_json(cli, list);
 }
 
 static void print_summary(const char *path, const struct model *model)
@@ -35,7 +68,7 @@ static void print_summary(const char *path, const struct model *model)
 int cli_check(const struct cli *cli, struct err *err)
 {
 	_cleanup_(model_freep) struct model *model = NULL;
-	_cleanup_(findings_fini) struct findings findings = {};
+	_cleanup_(outcome_fini) struct outcome outcome = {};
 	_cleanup_(freep) char *text = NULL;
 	const char *path = cli->argv[1];
 	size_t size;
@@ -48,20 +81,18 @@ int cli_check(const struct cli *cli, struct err *err)
 		return err_set(err, r, "%s: %s", path,
 			       r == -EFBIG ? "larger than any configuration (64 MiB)"
 					   : strerror(-r));
-	r = config_parse(text, size, &model, &findings);
+	r = config_parse(text, size, &model, &outcome.findings);
 	if (r == -ENOMEM)
-		return err_set(err, r, "out of memory");
-	if (cli->json)
-		output_json(cli, findings_json(&findings));
+		return out_of_memory(err);
+	if (r < 0)
+		r = err_set(err, -EBADMSG, "%s: %zu error%s", path, outcome.findings.errors,
+			    outcome.findings.errors == 1 ? "" : "s");
 	else
-		findings_print(&findings, path, text, size, output_colour(stderr), stderr);
-	if (r < 0)
-		return err_set(err, -EBADMSG, "%s: %zu error%s", path, findings.errors,
-			       findings.errors == 1 ? "" : "s");
-	if (cli->json)
-		return 0;
-	r = check_files(model, err);
-	if (r < 0)
+		r = check_files(model, &outcome.remarks, err);
+	if (r == -ENOMEM || remarks_place(&outcome.remarks, text, size, &outcome.placed) < 0)
+		return out_of_memory(err);
+	print_outcome(cli, path, text, size, &outcome);
+	if (r < 0 || cli->json)
 		return r;
 	print_summary(path, model);
 	check_flows(model);

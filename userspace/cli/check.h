@@ -3,16 +3,16 @@
 #ifndef WEIR_CLI_CHECK_H
 #define WEIR_CLI_CHECK_H
 
-#include "config/model.h"
+#include "config/remarks.h"
 #include "util/err.h"
 
 /*
  * Reads the files that the configuration names, the inventory's and those that say where clients
- * are, and writes to stderr what is wrong with them. One that cannot be read is a warning, since it
- * may be there where the daemon runs; -EBADMSG, with a text: one is bad, and no daemon would have
- * the configuration. -ENOMEM.
+ * are, and remarks what is wrong with them. One that cannot be read is a warning, since it may be
+ * there where the daemon runs; -EBADMSG, with a text: one is bad, and no daemon would have the
+ * configuration; its own findings are on stderr. -ENOMEM.
  */
-int check_files(const struct model *model, struct err *err);
+int check_files(const struct model *model, struct remarks *remarks, struct err *err);
 
 /*
  * Writes to stdout how many flows at a time each endpoint of a nat listener can have, by the

@@ -16,39 +16,32 @@ static int out_of_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-static int print(const struct str *text, struct err *err)
-{
-	if (text->size)
-		fputs(text->text, stderr);
-	return text->failed ? out_of_memory(err) : 0;
-}
-
-static int check_inventory(const struct model *model, struct err *err)
+static int check_inventory(const struct model *model, struct remarks *remarks, struct err *err)
 {
 	_cleanup_(stock_freep) struct stock *stock = NULL;
-	_cleanup_(str_fini) struct str text = {};
 
 	if (!model->inventory.files.count)
 		return 0;
 	if (stock_new(NULL, NULL, &stock) < 0)
 		return out_of_memory(err);
-	stock_report(stock, model, &text);
-	return print(&text, err);
+	stock_report(stock, model, remarks);
+	return remarks->failed ? out_of_memory(err) : 0;
 }
 
 /* One that cannot be read; apply refuses the configuration where it finds none. */
-static int not_here(const char *path, const char *why)
+static int not_here(enum remark_kind kind, const char *path, const char *why,
+		    struct remarks *remarks)
 {
-	fprintf(stderr, "warning: client_regions: %s: %s\n", path, why);
+	remarks_add(remarks, &(struct remark_place){ .kind = kind }, "client_regions: %s: %s", path,
+		    why);
 	return 0;
 }
 
-static int check_clients(const struct model *model, struct err *err)
+static int check_clients(const struct model *model, struct remarks *remarks, struct err *err)
 {
 	_cleanup_(findings_fini) struct findings findings = {};
 	_cleanup_(clients_fini) struct clients clients = {};
 	_cleanup_(freep) char *text = NULL;
-	_cleanup_(str_fini) struct str names = {};
 	const char *path = model->clients_file;
 	size_t size = 0;
 	int r;
@@ -57,7 +50,7 @@ static int check_clients(const struct model *model, struct err *err)
 		return 0;
 	r = file_read(path, FILE_MAX, &text, &size);
 	if (r < 0)
-		return not_here(path, file_error(r));
+		return not_here(REMARK_CLIENTS_FILE, path, file_error(r), remarks);
 	r = clients_parse(text, size, &clients, &findings);
 	if (r == -ENOMEM)
 		return out_of_memory(err);
@@ -65,8 +58,8 @@ static int check_clients(const struct model *model, struct err *err)
 	if (r < 0)
 		return err_set(err, -EBADMSG, "%s: %zu error%s", path, findings.errors,
 			       findings.errors == 1 ? "" : "s");
-	locating_report_names(path, &clients, model, &names);
-	return print(&names, err);
+	locating_report_names(path, &clients, model, remarks);
+	return 0;
 }
 
 static int look_at(const struct addr_prefix *prefix, const struct country *country, void *user)
@@ -78,7 +71,7 @@ static int look_at(const struct addr_prefix *prefix, const struct country *count
 }
 
 /* The whole of a database, since damage may be anywhere in it. */
-static int check_database(const struct model *model, struct err *err)
+static int check_database(const struct model *model, struct remarks *remarks, struct err *err)
 {
 	const char *path = model->clients_maxmind;
 	struct err why = {};
@@ -89,13 +82,16 @@ static int check_database(const struct model *model, struct err *err)
 	r = countries_each(path, look_at, NULL, &why);
 	if (r == -EINVAL)
 		return err_set(err, -EBADMSG, "client_regions: %s: %s", path, why.text);
-	return r < 0 ? not_here(path, why.text) : 0;
+	return r < 0 ? not_here(REMARK_CLIENTS_MAXMIND, path, why.text, remarks) : 0;
 }
 
-int check_files(const struct model *model, struct err *err)
+int check_files(const struct model *model, struct remarks *remarks, struct err *err)
 {
-	int r = check_inventory(model, err);
+	int r = check_inventory(model, remarks, err);
 
-	r = r ?: check_clients(model, err);
-	return r ?: check_database(model, err);
+	r = r ?: check_clients(model, remarks, err);
+	r = r ?: check_database(model, remarks, err);
+	if (!r && remarks->failed)
+		r = out_of_memory(err);
+	return r;
 }

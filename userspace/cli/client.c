@@ -20,7 +20,11 @@ static int exchange(int fd, const char *request, struct sock_line *line, struct 
 	r = r ?: sock_send_all(fd, "\n", 1, ANSWER_MS);
 	r = r ?: sock_receive_line(fd, line, ANSWER_MS);
 	if (r < 0)
-		return err_set(err, r, "the daemon did not answer: %s", strerror(-r));
+		return err_set(
+			err, r,
+			"the daemon did not answer: %s; what was asked for may be in force "
+			"all the same, or come into force: weir show overrides, weir history",
+			strerror(-r));
 	return 0;
 }
 

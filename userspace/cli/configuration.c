@@ -22,7 +22,8 @@ static int read_in_force(const char *instance, char **ret, struct err *err)
 				       ret, err);
 }
 
-int configuration_read(const char *instance, const char *file, struct model **ret, struct err *err)
+int configuration_read(const char *instance, const char *file, struct model **ret, char **ret_text,
+		       struct err *err)
 {
 	_cleanup_(findings_fini) struct findings findings = {};
 	_cleanup_(freep) char *text = NULL;
@@ -43,5 +44,7 @@ int configuration_read(const char *instance, const char *file, struct model **re
 	if (r < 0)
 		return err_set(err, -EBADMSG, "%s has errors; see: weir check %s",
 			       file ?: "the configuration in force", file ?: "FILE");
+	if (ret_text)
+		*ret_text = take_ptr(text);
 	return 0;
 }

@@ -6,8 +6,9 @@
 #include "config/model.h"
 #include "util/err.h"
 
-/* That of the file, or with NULL the one in force of the instance. -EBADMSG: it has errors. The
- * caller frees the model. */
-int configuration_read(const char *instance, const char *file, struct model **ret, struct err *err);
+/* That of the file, or with NULL the one in force of the instance; with its text, unless ret_text
+ * is NULL. -EBADMSG: it has errors. The caller frees both. */
+int configuration_read(const char *instance, const char *file, struct model **ret, char **ret_text,
+		       struct err *err);
 
 #endif

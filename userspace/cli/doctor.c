@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "config/config.h"
 #include "daemon/state.h"
+#include "daemon/ways.h"
 #include "daemon/world.h"
 #include "plan/names.h"
 #include "util/caps.h"
@@ -45,6 +46,8 @@ static const struct {
 	{ "veth", doctor_veth, NEEDS_INTERFACES | NEEDS_NETLINK },
 	{ "checksums", doctor_checksums, NEEDS_INTERFACES | NEEDS_NETLINK },
 	{ "merging", doctor_merging, NEEDS_INTERFACES },
+	{ "vlan", doctor_vlans, NEEDS_INTERFACES | NEEDS_NETLINK },
+	{ "ways", doctor_ways, NEEDS_INTERFACES | NEEDS_NETLINK },
 	{ "mtu", doctor_mtu, NEEDS_MODEL | NEEDS_NETLINK },
 	{ "rp-filter", doctor_rp_filter, NEEDS_INTERFACES },
 	{ "forwarding", doctor_forwarding, NEEDS_MODEL | NEEDS_NETLINK },
@@ -53,6 +56,7 @@ static const struct {
 	{ "address", doctor_addresses, NEEDS_MODEL | NEEDS_NETLINK },
 	{ "ports", doctor_ports, NEEDS_MODEL | NEEDS_NETLINK },
 	{ "conntrack", doctor_conntrack, NEEDS_NOTHING },
+	{ "cookies", doctor_cookies, NEEDS_MODEL },
 	{ "nftables", doctor_nftables, NEEDS_NOTHING },
 };
 
@@ -247,6 +251,19 @@ static json_t *ask_daemon(struct doctor *doctor, const struct cli *cli)
 	return answer;
 }
 
+/* Also of interfaces that will be attached. */
+static void gather_ways(struct doctor *doctor)
+{
+	VEC(uint32_t) attached = {};
+	int r = 0;
+
+	vec_foreach(interface, &doctor->interfaces)
+		r = r ?: vec_push(&attached, if_nametoindex(interface->name));
+	r = r ?: ways_add(doctor->nl, attached.items, attached.count, &doctor->facts, NULL);
+	doctor->failed |= r == -ENOMEM;
+	vec_free(&attached);
+}
+
 static void gather(struct doctor *doctor, const struct cli *cli)
 {
 	struct attachments attachments = {};
@@ -259,6 +276,8 @@ static void gather(struct doctor *doctor, const struct cli *cli)
 	if (!nl_new(&doctor->nl, NULL) && doctor->model &&
 	    world_gather(doctor->nl, doctor->model, &attachments, false, &doctor->facts, NULL) < 0)
 		doctor->model = NULL;
+	if (doctor->nl)
+		gather_ways(doctor);
 	vec_free(&attachments.list);
 }
 
@@ -349,6 +368,7 @@ int cli_doctor(const struct cli *cli, struct err *err)
 		.root = "",
 		.instance = cli->instance,
 		.clock = adjtimex,
+		.feature = ethtool_feature,
 	};
 	_cleanup_(model_freep) struct model *model = NULL;
 	_cleanup_(json_decrefp) json_t *status = NULL;

@@ -17,6 +17,7 @@
 #include "cli/cli.h"
 #include "config/model.h"
 #include "dataplane/attach.h"
+#include "net/ethtool.h"
 #include "net/nl.h"
 #include "plan/facts.h"
 
@@ -48,11 +49,12 @@ struct doctor {
 	const struct model *model; /* without endpoints whose address is a domain */
 	const char *file;	   /* that the model is from */
 	struct nl *nl;
-	struct facts facts; /* of the model */
+	struct facts facts; /* of the model, and all ways out by the interfaces */
 	pid_t daemon;
 	VEC(struct doctor_interface) interfaces; /* that the model names, and that are attached */
 	uint64_t capabilities;			 /* of this process */
 	int (*clock)(struct timex *);		 /* adjtimex(2) */
+	int (*feature)(const char *interface, enum ethtool_feature); /* ethtool_feature() */
 
 	const char *check; /* underway */
 	VEC(struct doctor_finding) findings;
@@ -98,6 +100,8 @@ void doctor_xdp(struct doctor *doctor);
 void doctor_veth(struct doctor *doctor);
 void doctor_checksums(struct doctor *doctor);
 void doctor_merging(struct doctor *doctor);
+void doctor_vlans(struct doctor *doctor);
+void doctor_ways(struct doctor *doctor);
 void doctor_mtu(struct doctor *doctor);
 
 void doctor_rp_filter(struct doctor *doctor);
@@ -107,6 +111,7 @@ void doctor_neighbours(struct doctor *doctor);
 void doctor_addresses(struct doctor *doctor);
 void doctor_ports(struct doctor *doctor);
 void doctor_conntrack(struct doctor *doctor);
+void doctor_cookies(struct doctor *doctor);
 void doctor_files(struct doctor *doctor);
 void doctor_nftables(struct doctor *doctor);
 

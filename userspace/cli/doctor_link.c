@@ -6,6 +6,7 @@
 
 #include "cli/doctor.h"
 #include "net/ethtool.h"
+#include "plan/plan_places.h"
 
 #define FIX_MAX	    256
 #define CLIENTS_MTU 1500 /* bytes: what clients send at most, unless they are told */
@@ -160,31 +161,160 @@ void doctor_checksums(struct doctor *doctor)
 	}
 }
 
+static bool serves_http(const struct doctor *doctor)
+{
+	if (doctor->model)
+		vec_foreach(listener, &doctor->model->listeners)
+			if (listener->http)
+				return true;
+	return false;
+}
+
+/* A generic program runs behind GRO, a native one before it. */
+static void judge_gro(struct doctor *doctor, const struct doctor_interface *interface, int gro)
+{
+	bool generic = interface->attachment.mode == ATTACH_GENERIC;
+	char fix[FIX_MAX];
+
+	snprintf(fix, sizeof(fix), "ethtool -K %s gro %s", interface->name, gro ? "off" : "on");
+	if (gro > 0 && interface->attached && generic)
+		doctor_problem(doctor, DOCTOR_WARNING,
+			       "in generic mode weir sees merged packets, which are copied "
+			       "and too large to be forwarded",
+			       fix, "%s merges packets before weir sees them (GRO)",
+			       interface->name);
+	else if (gro == 0 && interface->attached && !generic && serves_http(doctor))
+		doctor_problem(doctor, DOCTOR_WARNING,
+			       "bodies of http cost more: each frame goes up the stack by itself",
+			       fix, "%s does not merge what weir leaves to this host (GRO)",
+			       interface->name);
+	else
+		doctor_ok(doctor, "%s: weir sees every packet by itself", interface->name);
+}
+
 void doctor_merging(struct doctor *doctor)
 {
 	vec_foreach(interface, &doctor->interfaces) {
-		int gro = ethtool_feature(interface->name, ETHTOOL_FEATURE_GRO);
-		int lro = ethtool_feature(interface->name, ETHTOOL_FEATURE_LRO);
 		char fix[FIX_MAX];
 
 		snprintf(fix, sizeof(fix), "ethtool -K %s lro off", interface->name);
-		if (lro > 0)
+		if (doctor->feature(interface->name, ETHTOOL_FEATURE_LRO) > 0)
 			doctor_problem(doctor, DOCTOR_ERROR,
 				       "merged packets are larger than any MTU, and drivers refuse "
 				       "XDP beside it",
 				       fix, "%s merges packets in the device (LRO)",
 				       interface->name);
-		snprintf(fix, sizeof(fix), "ethtool -K %s gro off", interface->name);
-		if (lro <= 0 && gro > 0 && interface->attached &&
-		    interface->attachment.mode == ATTACH_GENERIC)
-			doctor_problem(doctor, DOCTOR_WARNING,
-				       "in generic mode weir sees merged packets, which are copied "
-				       "and too large to be forwarded",
-				       fix, "%s merges packets before weir sees them (GRO)",
-				       interface->name);
-		else if (lro <= 0)
-			doctor_ok(doctor, "%s: every packet by itself", interface->name);
+		else
+			judge_gro(doctor, interface,
+				  doctor->feature(interface->name, ETHTOOL_FEATURE_GRO));
 	}
+}
+
+#define TAGS_HIDDEN                                                                                \
+	"what comes in a VLAN looks as if it came in none: clients there get no answers, and "     \
+	"nothing counts them"
+
+/* Who takes the tags out of frames that come in by a veth is its other end. */
+static void judge_tags_of_veth(struct doctor *doctor, const char *name)
+{
+	char command[128], fix[FIX_MAX];
+	struct nl_veth_peer peer;
+
+	if (!nl_veth_leaves_tags(doctor->nl, name, &peer)) {
+		doctor_ok(doctor, "%s: frames come with their VLAN tags", name);
+		return;
+	}
+	if (!peer.name[0]) {
+		doctor_unseen(doctor,
+			      "%s: whether its other end leaves VLAN tags in frames cannot be "
+			      "seen from here",
+			      name);
+		return;
+	}
+	snprintf(command, sizeof(command), "ethtool -K %s txvlan off tx-vlan-stag-hw-insert off",
+		 peer.name);
+	print_there(&peer, command, fix);
+	doctor_problem(doctor, DOCTOR_ERROR, TAGS_HIDDEN, fix,
+		       "%s: its other end, %s, sends VLAN tags beside frames, where XDP does not "
+		       "see them",
+		       name, peer.name);
+}
+
+static void judge_tags(struct doctor *doctor, const char *name)
+{
+	char fix[FIX_MAX];
+	int r;
+
+	if (nl_veth_is(doctor->nl, name)) {
+		judge_tags_of_veth(doctor, name);
+		return;
+	}
+	r = ethtool_tags_beside_received(name);
+	snprintf(fix, sizeof(fix), "ethtool -K %s rxvlan off rx-vlan-stag-hw-parse off", name);
+	if (r > 0)
+		doctor_problem(doctor, DOCTOR_ERROR, TAGS_HIDDEN, fix,
+			       "%s takes VLAN tags out of frames before XDP sees them", name);
+	else if (r < 0)
+		doctor_unseen(doctor, "%s: whether it leaves VLAN tags in frames: %s", name,
+			      strerror(-r));
+	else
+		doctor_ok(doctor, "%s: frames come with their VLAN tags", name);
+}
+
+void doctor_vlans(struct doctor *doctor)
+{
+	struct nl_links links = {};
+	struct err err = {};
+
+	if (nl_link_all(doctor->nl, &links, &err) < 0) {
+		doctor_unseen(doctor, "%s", err.text);
+		return;
+	}
+	vec_foreach(interface, &doctor->interfaces) {
+		int ifindex = (int)if_nametoindex(interface->name);
+		size_t devices = 0;
+
+		vec_foreach(link, &links.list)
+			devices += ifindex && link->lower == ifindex;
+		if (devices)
+			judge_tags(doctor, interface->name);
+		else
+			doctor_ok(doctor, "%s: no VLAN device is on it", interface->name);
+	}
+	vec_free(&links.list);
+}
+
+#define ROOM (WEIR_MAX_EGRESS - 1)
+
+/* Those that lead to endpoints must have a place in the data plane, others as long as there is any.
+ */
+void doctor_ways(struct doctor *doctor)
+{
+	const struct facts *facts = &doctor->facts;
+	size_t count = facts->interfaces.count, needed = 0;
+
+	vec_foreach(interface, &facts->interfaces)
+		needed += plan_places_is_needed(facts, interface);
+	if (needed > ROOM)
+		doctor_problem(doctor, DOCTOR_ERROR,
+			       "run and apply refuse them: reach endpoints by fewer, for example "
+			       "through a router",
+			       "",
+			       "%zu interfaces and VLAN devices lead to endpoints; there is room "
+			       "for %u",
+			       needed, ROOM);
+	else if (count > ROOM)
+		doctor_problem(doctor, DOCTOR_WARNING,
+			       "clients in their VLANs open no connections of mode nat (weir show "
+			       "drops: no_next_hop); remove VLAN devices that nobody is behind: ip "
+			       "link delete IF",
+			       "",
+			       "%zu interfaces and VLAN devices, and room for %u: %zu that lead "
+			       "to no endpoint have none",
+			       count, ROOM, count - ROOM);
+	else
+		doctor_ok(doctor, "%zu way%s out, with VLAN devices; there is room for %u", count,
+			  count == 1 ? "" : "s", ROOM);
 }
 
 /* What a mode adds in front of a packet, with an outer header of a family. */

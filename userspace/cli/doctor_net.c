@@ -319,3 +319,32 @@ void doctor_nftables(struct doctor *doctor)
 					: "no chain drops answers to the host itself");
 	vec_free(&chains.list);
 }
+
+/* A listener that wants them, or NULL. */
+static const struct listener *with_cookies(const struct doctor *doctor)
+{
+	vec_foreach(listener, &doctor->model->listeners)
+		if (listener->http && listener->http->syn_cookies)
+			return listener;
+	return NULL;
+}
+
+void doctor_cookies(struct doctor *doctor)
+{
+	const struct listener *listener = with_cookies(doctor);
+	long setting = 0;
+
+	if (!listener)
+		doctor_ok(doctor, "no listener wants SYN cookies");
+	else if (doctor_number(doctor, "/proc/sys/net/ipv4/tcp_syncookies", &setting) < 0)
+		doctor_unseen(doctor, "net.ipv4.tcp_syncookies cannot be read");
+	else if (!setting)
+		doctor_problem(doctor, DOCTOR_WARNING,
+			       "a flood of SYNs keeps clients out, syn_cookies or not",
+			       "sysctl -w net.ipv4.tcp_syncookies=1",
+			       "net.ipv4.tcp_syncookies is 0: listener %s sends no SYN cookies",
+			       listener->name);
+	else
+		doctor_ok(doctor, "SYN cookies are sent %s",
+			  setting == 2 ? "always" : "while a queue is full");
+}

@@ -219,14 +219,14 @@ static void choose_protocol(const struct plan *plan, struct question *question)
 		question->packet.protocol = udp && !tcp ? IPPROTO_UDP : IPPROTO_TCP;
 }
 
-static const struct weir_egress *find_egress(const struct object *object, const char *name,
-					     uint32_t ifindex)
+/* By its name; NULL: any. */
+static const struct weir_egress *find_egress(const struct object *object, const char *name)
 {
 	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++) {
 		const struct weir_egress *egress = &object->egress[i];
 
-		if (egress->ifindex && (name ? !strncmp(egress->name, name, sizeof(egress->name))
-					     : !ifindex || egress->ifindex == ifindex))
+		if (egress->ifindex &&
+		    (!name || !strncmp(egress->name, name, sizeof(egress->name))))
 			return egress;
 	}
 	return NULL;
@@ -260,15 +260,15 @@ static int choose_interface(const struct object *object, struct question *questi
 {
 	_cleanup_(nl_freep) struct nl *nl = NULL;
 	const struct weir_egress *egress;
+	char name[IF_NAMESIZE] = "";
 	struct nl_route route = {};
 
 	if (question->interface) {
-		egress = find_egress(object, question->interface, 0);
+		egress = find_egress(object, question->interface);
 	} else {
-		if (!nl_new(&nl, NULL))
-			nl_route_get(nl, &question->packet.src, &route, NULL);
-		egress = find_egress(object, NULL, (uint32_t)route.ifindex)
-				 ?: find_egress(object, NULL, 0);
+		if (!nl_new(&nl, NULL) && !nl_route_get(nl, &question->packet.src, &route, NULL))
+			if_indextoname(route.ifindex, name);
+		egress = (name[0] ? find_egress(object, name) : NULL) ?: find_egress(object, NULL);
 	}
 	if (!egress)
 		return no_interface(object, question->interface ?: "", err);
@@ -276,6 +276,7 @@ static int choose_interface(const struct object *object, struct question *questi
 	snprintf(question->ingress, sizeof(question->ingress), "%.*s",
 		 (int)sizeof(question->ingress) - 1, egress->name);
 	memcpy(question->packet.dst_mac, egress->mac, sizeof(egress->mac));
+	memcpy(question->packet.vlan, egress->vlan, sizeof(egress->vlan));
 	return 0;
 }
 
@@ -509,7 +510,8 @@ static void asked_fini(struct asked *asked)
 static int explain_file(const struct cli *cli, const struct question *question, struct err *err)
 {
 	_cleanup_(explain_http_freep) struct explain_http *http = NULL;
-	int r = explain_http_ask(cli->instance, &question->http, &question->packet, &http, err);
+	int r = explain_http_ask(cli->instance, &question->http, &question->packet, NULL, &http,
+				 err);
 
 	if (r < 0)
 		return r;
@@ -530,7 +532,7 @@ static int explain_in_force(const struct cli *cli, struct asked *asked, struct e
 	r = r ?: ask(asked, err);
 	if (!r && asked->question.http.line)
 		r = explain_http_ask(cli->instance, &asked->question.http, &asked->question.packet,
-				     &http, err);
+				     asked->plan, &http, err);
 	if (r)
 		return r;
 	verdict = find_verdict(&asked->answer.steps);

@@ -126,7 +126,9 @@ static void say_listener(struct explain_reading *reading, const struct weir_list
 
 	reading->listener = *cell;
 	say(words, "%s", explain_step_listener(reading->object, cell->id));
-	if (cell->flags & WEIR_CELL_NO_ENDPOINT)
+	if (cell->mode == WEIR_MODE_PROXY)
+		say(words, ": workers on this host serve it");
+	else if (cell->flags & WEIR_CELL_NO_ENDPOINT)
 		say(words, ": none of its endpoints takes new flows");
 	else if (cell->flags & WEIR_CELL_CLIENT_REGIONS)
 		say(words, ": a table for each region of clients, endpoints from row %u",
@@ -192,15 +194,14 @@ static void read_bound(struct explain_reading *reading, const struct weir_step *
 	    step->index & 1 ? "in one of these lists" : "in none of these lists");
 }
 
-/* "198.51.100.0/24", "198.51.100.0 to 198.51.101.127": the range that a bound begins. */
+/* The range that a bound begins. */
 static void say_range(const struct explain_reading *reading, uint32_t bound,
 		      struct explain_words *words)
 {
 	const struct object *object = reading->object;
 	uint32_t held = object->capacity.of[CAPACITY_BOUND_LINES];
 	const struct weir_ranges *tree = &object->clients[reading->listener.slot_line].of.regions;
-	char from[ADDR_PREFIX_MAX], to[ADDR_TEXT_MAX];
-	struct addr_prefix prefix;
+	char range[ADDR_RANGE_MAX];
 	struct addr first, last;
 
 	if (tree->line >= held || bound / WEIR_BOUNDS_IP4 < tree->line ||
@@ -208,10 +209,7 @@ static void say_range(const struct explain_reading *reading, uint32_t bound,
 			 reading->parsed.version == 6, bound / WEIR_BOUNDS_IP4 - tree->line,
 			 bound % WEIR_BOUNDS_IP4, &first, &last))
 		return;
-	if (addr_prefix_between(&first, &last, &prefix))
-		say(words, ", by %s", addr_prefix_print(&prefix, from));
-	else
-		say(words, ", by %s to %s", addr_print(&first, from), addr_print(&last, to));
+	say(words, ", by %s", addr_range_print(&first, &last, range));
 }
 
 static void read_region(struct explain_reading *reading, const struct weir_step *step,

@@ -59,7 +59,11 @@ int cli_history(const struct cli *cli, struct err *err)
 		if (r < 0)
 			return err_set(err, r, "the history has no number %lu; see: weir history",
 				       number);
-		fputs(text, stdout);
+		if (cli->json)
+			output_json(cli, json_pack("{s:I, s:s}", "number", (json_int_t)number,
+						   "text", text));
+		else
+			fputs(text, stdout);
 		return 0;
 	}
 	r = history_load(cli->instance, &history, err);

@@ -23,11 +23,28 @@ enum exit_code {
 
 #define HELP_COLUMN 42
 
+/* One way to call it in each line; those that begin with a space go on with the one before. */
+static void print_options(const struct verb *verb, FILE *out)
+{
+	const char *line = verb->options;
+
+	while (line && *line) {
+		const char *end = strchrnul(line, '\n');
+		int indent = *line == ' ' ? strspn(line, " ") : 0;
+		const char *name = indent ? "" : verb->name;
+
+		fprintf(out, "       %-*s %-*s%.*s\n", (int)strlen("weir"), indent ? "" : "weir",
+			(int)strlen(verb->name) + 1, name, (int)(end - line) - indent,
+			line + indent);
+		line = *end ? end + 1 : end;
+	}
+}
+
 static void print_verb(const struct verb *verb, FILE *out)
 {
-	fprintf(out, "usage: weir %s %s\n", verb->name, verb->arguments);
-	if (verb->options)
-		fprintf(out, "       weir %s %s\n", verb->name, verb->options);
+	fprintf(out, "usage: weir %s%s%s\n", verb->name, *verb->arguments ? " " : "",
+		verb->arguments);
+	print_options(verb, out);
 	fprintf(out, "  %s\n", verb->help);
 }
 

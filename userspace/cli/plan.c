@@ -105,6 +105,39 @@ static void print_tables(json_t *answer)
 	table_print(&table, stdout);
 }
 
+/* "in eu-west-1 us-east-1" */
+static char *clients_of(json_t *item)
+{
+	struct str text = {};
+	json_t *region;
+	size_t i;
+
+	json_array_foreach(json_object_get(item, "regions"), i, region)
+		str_add(&text, "%s %s", i ? "" : "in", json_string_value(region));
+	return i ? str_take(&text) : strdup("in no region");
+}
+
+static void print_requests(json_t *answer)
+{
+	static const char *const head[] = { "LISTENER", "CLIENTS", "MOVED", NULL };
+	struct table table = { .align = "llr", .indent = 2 };
+	json_t *requests = json_object_get(answer, "requests"), *item;
+	size_t i;
+
+	if (!json_array_size(requests))
+		return;
+	puts("requests that would go to other endpoints of default groups:");
+	table_head(&table, head);
+	json_array_foreach(requests, i, item) {
+		_cleanup_(freep) char *clients = clients_of(item);
+
+		table_add(&table, "%s", text_of(item, "listener"));
+		table_add(&table, "%s", clients ?: "?");
+		table_add(&table, "%.1f %%", json_real_value(json_object_get(item, "percent")));
+	}
+	table_print(&table, stdout);
+}
+
 static void print_flows(json_t *answer)
 {
 	static const char *const head[] = { "WHERE", "ADDRESS", "FLOWS", "", NULL };
@@ -178,6 +211,7 @@ static void print_plan(json_t *answer)
 		printf("%s: nothing would change\n", text_of(answer, "file"));
 	print_changes(json_object_get(answer, "changes"));
 	print_tables(answer);
+	print_requests(answer);
 	print_flows(answer);
 	print_cleared(answer);
 	print_drift(answer);

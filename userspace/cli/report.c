@@ -18,6 +18,7 @@ void report_fini(struct report *report)
 	vec_free(&report->listeners);
 	vec_free(&report->unresolved);
 	json_decref(report->names);
+	tally_free(report->tally);
 	plan_free(report->plan);
 	object_close(report->object);
 	*report = (struct report){};
@@ -74,6 +75,22 @@ static int add_endpoint(const struct report *report, const struct flows *flows,
 	entry->since += counts_flows(listener->plan) ? stats.traffic.flows - info->flows_before
 						     : stats.traffic.packets - info->packets_before;
 	return 0;
+}
+
+/* What workers know of it. */
+static void look_at(const struct report *report, const struct plan_listener *listener,
+		    struct report_endpoint *entry)
+{
+	const struct tally_name name = {
+		.listener = listener->name,
+		.group = entry->plan->group,
+		.endpoint = entry->plan->name,
+		.address = &entry->plan->address,
+		.port = entry->plan->port,
+	};
+
+	if (report->tally && listener->mode == WEIR_MODE_PROXY)
+		tally_look(report->tally, &name, &entry->sight);
 }
 
 /* Endpoints of a family share its clients; where one serves both, all share all of them. */
@@ -151,9 +168,14 @@ static int add_listener(struct report *report, const struct flows *flows,
 	int r = counters_listener(report->object, plan, &listener.stats);
 
 	counters_add_http(&listener.http, &report->object->listener_http[plan->id]);
+	if (report->tally)
+		tally_sum_listener(report->tally, tally_find_listener(report->tally, plan->name),
+				   &listener.tally);
 	vec_foreach(endpoint, &plan->endpoints)
 		if (endpoint->state != WEIR_ENDPOINT_GONE)
 			r = r ?: add_endpoint(report, flows, &listener, endpoint);
+	vec_foreach(entry, &listener.endpoints)
+		look_at(report, plan, entry);
 	if (listener.endpoints.count)
 		qsort(listener.endpoints.items, listener.endpoints.count,
 		      sizeof(*listener.endpoints.items), compare_endpoints);
@@ -214,6 +236,22 @@ static int read_unresolved(const struct cli *cli, const struct selector *selecto
 	return 0;
 }
 
+int report_no_match(const struct plan *plan, const struct selector *selector, const char *text,
+		    struct err *err)
+{
+	struct selector_search search = { .nearest.word = text };
+
+	vec_foreach(listener, &plan->listeners) {
+		if (selector->parts == 1)
+			selector_offer(&search, listener->name, "", "");
+		vec_foreach(endpoint, &listener->endpoints)
+			if (selector->parts > 1)
+				selector_offer(&search, listener->name, endpoint->group,
+					       selector->parts == 2 ? "" : endpoint->name);
+	}
+	return selector_no_match(&search, selector, err);
+}
+
 static bool is_empty(const struct report *report, const struct selector *selector)
 {
 	if (report->unresolved.count)
@@ -222,6 +260,14 @@ static bool is_empty(const struct report *report, const struct selector *selecto
 		if (selector->parts < 2 || listener->endpoints.count)
 			return false;
 	return true;
+}
+
+int report_open_tally(const struct cli *cli, struct tally **ret, struct err *err)
+{
+	char path[TALLY_PATH_MAX];
+	int r = tally_open(tally_path(cli->instance, path), ret, err);
+
+	return r == -ENOENT ? 0 : r;
 }
 
 int report_open(const struct cli *cli, const char *text, struct report *ret, struct err *err)
@@ -233,13 +279,14 @@ int report_open(const struct cli *cli, const char *text, struct report *ret, str
 	if (r < 0)
 		return r;
 	r = client_open(cli, &report.object, &report.plan, err);
+	r = r ?: report_open_tally(cli, &report.tally, err);
 	r = r ?: read_all(&report, &selector, err);
 	if (!r && read_unresolved(cli, &selector, &report) < 0)
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (r < 0)
 		return r;
 	if (text && is_empty(&report, &selector))
-		return err_set(err, -ESRCH, "nothing matches '%s'; see: weir show endpoints", text);
+		return report_no_match(report.plan, &selector, text, err);
 	*ret = report;
 	report = (struct report){};
 	return 0;
@@ -259,6 +306,15 @@ static json_t *tunnel_json(const struct plan_endpoint *endpoint)
 			 tunnel->gue_port ? json_integer(tunnel->gue_port) : json_null());
 }
 
+/* {in_flight, aside_ms, times_aside}, or null. */
+static json_t *sight_json(const struct tally_sight *sight)
+{
+	if (!sight->known)
+		return json_null();
+	return json_pack("{s:i, s:i, s:i}", "in_flight", (int)sight->busy, "aside_ms",
+			 (int)sight->aside, "times_aside", (int)sight->times);
+}
+
 json_t *report_endpoint_json(const struct report_listener *listener,
 			     const struct report_endpoint *endpoint)
 {
@@ -268,7 +324,7 @@ json_t *report_endpoint_json(const struct report_listener *listener,
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:i, s:f, s:o, s:i, s:s, s:o, s:I, s:I, "
-		"s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:o}",
 		"listener", listener->plan->name, "group", plan->group, "endpoint", plan->name,
 		"address", addr_print(&plan->address, address), "port", plan->port, "mode",
 		output_mode(plan->mode), "tunnel", tunnel_json(plan), "weight", plan->weight,
@@ -277,8 +333,8 @@ json_t *report_endpoint_json(const struct report_listener *listener,
 		endpoint->flows, "state", report_state(endpoint), "health",
 		report_health_json(endpoint), "packets", (json_int_t)traffic->packets, "bytes",
 		(json_int_t)traffic->bytes, "flows", (json_int_t)traffic->flows, "reply_packets",
-		(json_int_t)traffic->reply_packets, "reply_bytes",
-		(json_int_t)traffic->reply_bytes);
+		(json_int_t)traffic->reply_packets, "reply_bytes", (json_int_t)traffic->reply_bytes,
+		"requests", sight_json(&endpoint->sight));
 }
 
 const char *report_state(const struct report_endpoint *endpoint)
@@ -287,6 +343,8 @@ const char *report_state(const struct report_endpoint *endpoint)
 		return "abnormal";
 	if (endpoint->plan->state == WEIR_ENDPOINT_DRAINING)
 		return "draining";
+	if (endpoint->sight.aside)
+		return "aside";
 	return endpoint->plan->nexthop.egress ? "active" : "no next hop";
 }
 

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "config/selector.h"
 #include "dataplane/counters.h"
+#include "proxy/tally.h"
 
 struct report_endpoint {
 	const struct plan_endpoint *plan;
@@ -21,12 +22,14 @@ struct report_endpoint {
 	uint32_t flows; /* tracked at the moment */
 	struct weir_nat_latency latency; /* of first answers, where answers come through weir */
 	struct weir_http http;		 /* of an http listener */
+	struct tally_sight sight;	 /* the same */
 };
 
 struct report_listener {
 	const struct plan_listener *plan;
 	struct counters stats;
 	struct weir_http http;		       /* its own answers included */
+	struct tally_listener tally;	       /* the same */
 	VEC(struct report_endpoint) endpoints; /* by group and row */
 };
 
@@ -39,6 +42,7 @@ struct report_unresolved {
 struct report {
 	struct object *object;
 	struct plan *plan;
+	struct tally *tally;	   /* NULL: no http listener has been served yet */
 	struct counters elsewhere; /* of no listener */
 	VEC(struct report_listener) listeners;
 	json_t *names; /* what the daemon has noted of domains and instances; NULL: nothing */
@@ -47,13 +51,21 @@ struct report {
 
 /* Reads everything of what the selector names. -ESRCH: it names nothing. */
 int report_open(const struct cli *cli, const char *selector, struct report *ret, struct err *err);
+
+/* -ESRCH, with what is nearest to a selector that matches nothing of the plan. */
+int report_no_match(const struct plan *plan, const struct selector *selector, const char *text,
+		    struct err *err);
 void report_fini(struct report *report);
+
+/* What the workers of the instance count beside the maps; *ret is as it was where there is nothing
+ * of that. */
+int report_open_tally(const struct cli *cli, struct tally **ret, struct err *err);
 
 /* One endpoint as `show endpoints -j` and `stats -j` print it. */
 json_t *report_endpoint_json(const struct report_listener *listener,
 			     const struct report_endpoint *endpoint);
 
-/* "active", "draining", "abnormal", "no next hop" */
+/* "active", "draining", "abnormal", "aside" (by passive health), "no next hop" */
 const char *report_state(const struct report_endpoint *endpoint);
 
 /* "-", "normal", "normal, 1 of 3 failed: connection refused", "abnormal: connection refused". */

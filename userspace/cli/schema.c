@@ -155,27 +155,36 @@ static json_t *if_protocol(const char *one, const char *other, json_t *then)
 	return json_pack("{s:o, s:o}", "if", given, "then", then);
 }
 
-/* Listeners of HTTPS have certificates, and others nothing of HTTP. */
-static void tie_listener(json_t *ret)
+/* The properties of an object without what only listeners of http and https have, in it and in the
+ * objects below it; NULL: it has nothing of that. */
+static json_t *without_http(const struct schema_object *object)
 {
-	static const unsigned http_keys[] = {
-		LISTENER_REQUEST_TIMEOUT,
-		LISTENER_UPGRADE_IDLE_TIMEOUT,
-		LISTENER_X_FORWARDED,
-		LISTENER_TRUSTED_PROXIES,
-		LISTENER_PROXY_PROTOCOL_IN,
-		LISTENER_TLS,
-		LISTENER_RULE_ORDER,
-		LISTENER_RULES,
-		LISTENER_TUNNEL,
-	};
-	const struct schema_object *listener = schema_root.object->keys[ROOT_LISTENERS].object;
-	json_t *none = json_object(), *all = json_array();
+	json_t *none = json_object();
 
-	for (size_t i = 0; i < sizeof(http_keys) / sizeof(http_keys[0]); i++)
-		json_object_set_new(none, listener->keys[http_keys[i]].name, json_false());
-	json_array_append_new(all,
-			      if_protocol("tcp", "udp", json_pack("{s:o}", "properties", none)));
+	for (size_t i = 0; i < object->count; i++) {
+		const struct schema_key *key = &object->keys[i];
+		json_t *below =
+			key->object && key->flags & SCHEMA_LIST && !(key->flags & SCHEMA_HTTP)
+				? without_http(key->object)
+				: NULL;
+
+		if (key->flags & SCHEMA_HTTP)
+			json_object_set_new(none, key->name, json_false());
+		else if (below)
+			json_object_set_new(none, key->name, json_pack("{s:o}", "items", below));
+	}
+	if (json_object_size(none))
+		return json_pack("{s:o}", "properties", none);
+	json_decref(none);
+	return NULL;
+}
+
+/* Listeners of HTTPS have certificates, and others nothing of HTTP. */
+static void tie_listener(const struct schema_object *listener, json_t *ret)
+{
+	json_t *all = json_array();
+
+	json_array_append_new(all, if_protocol("tcp", "udp", without_http(listener)));
 	json_array_append_new(
 		all, if_protocol("https", "https", json_pack("{s:[s]}", "required", "tls")));
 	json_array_append_new(all, if_protocol("http", "http",
@@ -196,7 +205,7 @@ static void tie(const struct schema_object *object, json_t *ret)
 		require(ret, "anyOf", conditions);
 	}
 	if (object == schema_root.object->keys[ROOT_LISTENERS].object)
-		tie_listener(ret);
+		tie_listener(object, ret);
 }
 
 static json_t *object_of(const struct schema_object *object)

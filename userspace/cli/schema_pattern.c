@@ -72,7 +72,7 @@ static void add_duration(const struct schema_key *key, struct str *out)
 	static const struct {
 		const char *name;
 		int64_t ms;
-	} units[] = { { "s?", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	} units[] = { { "s?", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
 	const char *bar = "";
 	int64_t thousands = key->min / 1000 ?: 1;
 

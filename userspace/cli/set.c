@@ -8,6 +8,45 @@
 #include "cli/output.h"
 #include "cli/wait.h"
 #include "config/value.h"
+#include "util/str.h"
+
+#define REFUSING_SAID 10 /* listeners, by name */
+
+/* What the change leads to may not have been meant. */
+static void warn_of_refusing(json_t *answer)
+{
+	json_t *list = json_object_get(answer, "refusing"), *one;
+	size_t i, count = json_array_size(list);
+
+	json_array_foreach(list, i, one) {
+		const char *clients = json_string_value(json_object_get(one, "clients"));
+		bool all = str_equal(clients, "all");
+
+		if (i == REFUSING_SAID)
+			break;
+		fprintf(stderr, "weir: %s: no endpoint takes new connections%s%s now: refused\n",
+			json_string_value(json_object_get(one, "listener")), all ? "" : " by ",
+			all ? "" : clients);
+	}
+	if (count > REFUSING_SAID)
+		fprintf(stderr, "weir: so it is with %zu more listeners; see: weir show groups\n",
+			count - REFUSING_SAID);
+}
+
+/* Of an endpoint's weight, or a group's percentage. */
+static void print_number(json_t *change)
+{
+	const char *group = json_string_value(json_object_get(change, "group"));
+	const char *what = group ? "traffic_percentage" : "weight";
+	const char *name = group ?: json_string_value(json_object_get(change, "endpoint"));
+	int before = json_integer_value(json_object_get(change, "before"));
+	int after = json_integer_value(json_object_get(change, what));
+
+	if (before == after)
+		printf("%s: %s %d, as before\n", name, what, after);
+	else
+		printf("%s: %s %d -> %d\n", name, what, before, after);
+}
 
 static void print_changes(json_t *answer)
 {
@@ -18,25 +57,21 @@ static void print_changes(json_t *answer)
 
 	json_array_foreach(changed, i, one) {
 		const char *path = json_string_value(json_object_get(one, "path"));
-		const char *group = json_string_value(json_object_get(one, "group"));
-		const char *what = group ? "traffic_percentage" : "weight";
 
-		if (path) {
+		if (path)
 			printf("%s: %s\n", path,
 			       json_is_true(json_object_get(one, "disabled")) ? "disabled"
 									      : "enabled");
-			continue;
-		}
-		printf("%s: %s %d -> %d\n",
-		       group ?: json_string_value(json_object_get(one, "endpoint")), what,
-		       (int)json_integer_value(json_object_get(one, "before")),
-		       (int)json_integer_value(json_object_get(one, what)));
+		else
+			print_number(one);
 	}
 	json_array_foreach(json_object_get(answer, "above"), i, one)
 		printf("%s is disabled still\n", json_string_value(one));
 	if (!json_array_size(changed))
 		puts("nothing there was disabled");
 	printf("%.1f %% of slots moved\n", slots ? 100.0 * moved / slots : 0.0);
+	fflush(stdout);
+	warn_of_refusing(answer);
 }
 
 static int call(const struct cli *cli, json_t *request, struct err *err)

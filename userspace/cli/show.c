@@ -2,7 +2,11 @@
 /* show: what is in force, from the pins alone. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <weir/names.h>
+
+#include "cli/configuration.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/show_checks.h"
@@ -11,6 +15,9 @@
 #include "cli/show_latency.h"
 #include "cli/show_rules.h"
 #include "cli/table.h"
+#include "daemon/state.h"
+#include "dataplane/object.h"
+#include "plan/plan_clients.h"
 #include "plan/slots.h"
 #include "util/str.h"
 
@@ -53,7 +60,7 @@ static const char *access_rule(const struct plan_listener *listener)
 	}
 }
 
-/* "allow office, 100/s per source" */
+/* "allow office, 100/s per source, SYN cookies" */
 static void print_access(const struct plan_listener *listener, char *text, size_t size)
 {
 	char rate[MODEL_RATE_MAX];
@@ -61,8 +68,10 @@ static void print_access(const struct plan_listener *listener, char *text, size_
 			      *listener->lists ? " " : "", listener->lists);
 
 	if (listener->new_flows_per_source.count)
-		snprintf(text + length, size - length, ", %s per source",
-			 model_rate_print(&listener->new_flows_per_source, rate));
+		length += snprintf(text + length, size - length, ", %s per source",
+				   model_rate_print(&listener->new_flows_per_source, rate));
+	if (listener->cookies.kind)
+		snprintf(text + length, size - length, ", SYN cookies");
 }
 
 static json_t *limit_json(const struct rate *limit)
@@ -82,14 +91,15 @@ static json_t *listener_json(const struct report_listener *listener)
 		json_array_append_new(addresses, json_string(addr_print(address, text)));
 	report_ports(plan, text, sizeof(text));
 	return json_pack(
-		"{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:i, s:s, s:o, s:o}", "listener",
-		plan->name, "protocol", output_protocol(plan->protocol), "addresses", addresses,
-		"ports", text, "mode", output_mode(plan->mode), "client_affinity",
+		"{s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:b, s:i, s:s, s:o, s:o}",
+		"listener", plan->name, "protocol", output_protocol(plan->protocol), "addresses",
+		addresses, "ports", text, "mode", output_mode(plan->mode), "client_affinity",
 		plan->client_affinity ? "source_ip" : "none", "idle_timeout", plan->idle_timeout,
 		"access", json_pack("{s:s, s:s}", "rule", access_rule(plan), "acls", plan->lists),
-		"new_flows_per_source", limit_json(&plan->new_flows_per_source), "endpoints",
-		(int)listener->endpoints.count, "health", report_health_sum(listener, NULL), "ipv4",
-		table_json(plan, PLAN_IP4), "ipv6", table_json(plan, PLAN_IP6));
+		"new_flows_per_source", limit_json(&plan->new_flows_per_source), "syn_cookies",
+		plan->cookies.kind != WEIR_COOKIES_OFF, "endpoints", (int)listener->endpoints.count,
+		"health", report_health_sum(listener, NULL), "ipv4", table_json(plan, PLAN_IP4),
+		"ipv6", table_json(plan, PLAN_IP6));
 }
 
 static void print_listeners(const struct report *report)
@@ -152,7 +162,11 @@ static void add_endpoint(struct table *table, const struct report_endpoint *endp
 	else
 		table_add(table, "%.1f %%", endpoint->got * 100);
 	table_add(table, "%u", endpoint->flows);
-	table_add(table, "%s", report_state(endpoint));
+	if (endpoint->sight.aside)
+		table_add(table, "%s, %u s more", report_state(endpoint),
+			  (endpoint->sight.aside + 999) / 1000);
+	else
+		table_add(table, "%s", report_state(endpoint));
 	table_add(table, "%s", report_health(endpoint, health));
 }
 
@@ -305,13 +319,61 @@ static const struct {
 	{ "drops", print_drops, drops_json },
 };
 
+/* Is `what` the word, or the beginning of it? */
+static bool is_cut(const char *what, const char *word)
+{
+	return *what && !strncmp(word, what, strlen(what));
+}
+
+/* What is in force need not be what the daemon's own file says. */
+static void say_elsewhere(const struct cli *cli)
+{
+	_cleanup_(json_decrefp) json_t *elsewhere = NULL;
+	const char *how, *file;
+	char pins[OBJECT_PATH_MAX];
+
+	snprintf(pins, sizeof(pins), WEIR_BPFFS "/%s/control", cli->instance);
+	if (access(pins, F_OK))
+		return; /* nothing is */
+	if (state_read_object(cli->instance, STATE_ELSEWHERE, &elsewhere, NULL) < 0 || !elsewhere)
+		return;
+	how = json_string_value(json_object_get(elsewhere, "how"));
+	file = json_string_value(json_object_get(elsewhere, "file"));
+	if (how && file && !strcmp(how, "start"))
+		fprintf(stderr,
+			"weir: %s is not in force, but what was before: it was refused when the "
+			"daemon started; mend it, then: weir apply\n",
+			file);
+	else if (how && file)
+		fprintf(stderr,
+			"weir: in force by '%s', not by the daemon's own file, %s, which comes "
+			"into force when it starts again or gets SIGHUP\n",
+			how, file);
+}
+
+/* What http listeners send where, by their clients' regions, follows from the configuration: the
+ * maps have no slots of it. Where that is not to be read, it is left out. */
+static void recall_orders(const struct cli *cli, struct plan *plan)
+{
+	_cleanup_(model_freep) struct model *model = NULL;
+	bool wanted = false;
+
+	vec_foreach(listener, &plan->listeners)
+		wanted |= listener->mode == WEIR_MODE_PROXY &&
+			  plan_count_tables(listener) > PLAN_FAMILIES;
+	if (wanted && !configuration_read(cli->instance, NULL, &model, NULL, NULL))
+		plan_clients_recall(plan, model);
+}
+
 int cli_show(const struct cli *cli, struct err *err)
 {
 	const char *what = cli->argc > 1 ? cli->argv[1] : "";
 
-	if (*what && !strncmp("flows", what, strlen(what)))
+	if (!cli->json)
+		say_elsewhere(cli);
+	if (is_cut(what, "flows"))
 		return show_flows(cli, err);
-	if (*what && !strncmp("rules", what, strlen(what)))
+	if (is_cut(what, "rules"))
 		return show_rules(cli, err);
 	for (int i = 1; i < cli->argc; i++)
 		if (cli->argv[i][0] == '-')
@@ -320,21 +382,23 @@ int cli_show(const struct cli *cli, struct err *err)
 				       cli->argv[i]);
 	if (cli->argc < 2 || cli->argc > 3)
 		return err_set(err, CLI_USAGE, "show: name what to show");
-	if (!strcmp(what, "overrides"))
+	if (is_cut(what, "overrides"))
 		return cli_show_overrides(cli, err);
-	if (!strcmp(what, "maps"))
+	if (is_cut(what, "maps"))
 		return cli_show_maps(cli, err);
-	if (!strcmp(what, "decap"))
+	if (is_cut(what, "decap"))
 		return cli_show_decap(cli, err);
 	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
 		_cleanup_(report_fini) struct report report = {};
 		int r;
 
-		if (strncmp(shows[i].name, what, strlen(what)) || !*what)
+		if (!is_cut(what, shows[i].name))
 			continue;
 		r = report_open(cli, cli->argv[2], &report, err);
 		if (r < 0)
 			return r;
+		if (shows[i].print == show_groups_print)
+			recall_orders(cli, report.plan);
 		if (cli->json)
 			output_json(cli, shows[i].json(&report));
 		else

@@ -8,6 +8,7 @@
 
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/report.h"
 #include "cli/table.h"
 #include "config/selector.h"
 #include "dataplane/flows.h"
@@ -23,6 +24,7 @@ static const char *const states[] = { "opening", "open", "closing", "reset" };
 /* What is asked for; zero: whatever it is. */
 struct filter {
 	struct selector selector;
+	const char *selected; /* its text; NULL: there is none */
 	struct addr client;
 	unsigned client_bits; /* of the 128 that are compared */
 	unsigned port;	      /* the client's, the listener's or SNAT's */
@@ -132,7 +134,6 @@ static int take_option(const char *option, const char *value, struct filter *fil
 
 static int take_filter(const struct cli *cli, struct filter *ret, struct err *err)
 {
-	bool selected = false;
 	int r = 0;
 
 	*ret = (struct filter){ .state = -1, .limit = LIMIT };
@@ -144,11 +145,11 @@ static int take_filter(const struct cli *cli, struct filter *ret, struct err *er
 		} else if (argument[0] == '-') {
 			r = take_option(argument, cli->argv[i + 1], ret, err);
 			i++;
-		} else if (selected) {
+		} else if (ret->selected) {
 			r = err_set(err, CLI_USAGE, "show flows: unexpected '%.40s'", argument);
 		} else {
 			r = selector_parse(argument, &ret->selector, err);
-			selected = true;
+			ret->selected = argument;
 		}
 	}
 	return r;
@@ -280,6 +281,24 @@ static void print_listing(struct listing *listing)
 			(unsigned long long)filter->limit, (unsigned long long)listing->found);
 }
 
+/* Nothing that has no flows at the moment, but nothing at all? */
+static int check_selector(const struct plan *plan, const struct filter *filter, struct err *err)
+{
+	const struct selector *selector = &filter->selector;
+
+	if (!filter->selected)
+		return 0;
+	vec_foreach(listener, &plan->listeners) {
+		if (selector->parts == 1 && selector_matches_listener(selector, listener->name))
+			return 0;
+		vec_foreach(endpoint, &listener->endpoints)
+			if (selector_matches(selector, listener->name, endpoint->group,
+					     endpoint->name))
+				return 0;
+	}
+	return report_no_match(plan, selector, filter->selected, err);
+}
+
 int show_flows(const struct cli *cli, struct err *err)
 {
 	static const char *const head[] = { "LISTENER", "PROTO",    "CLIENT", "ADDRESS",
@@ -292,6 +311,7 @@ int show_flows(const struct cli *cli, struct err *err)
 	if (r)
 		return r;
 	r = client_open(cli, &object, &plan, err);
+	r = r ?: check_selector(plan, &listing.filter, err);
 	if (r)
 		return r;
 	if (map_rows(object, plan, &listing.by_row))

@@ -4,7 +4,7 @@
 #include "cli/table.h"
 
 /* The upper end of an entry of a histogram (us); the last one has none. */
-static uint64_t latency_limit(uint32_t entry)
+uint64_t show_latency_limit(uint32_t entry)
 {
 	return (uint64_t)WEIR_LATENCY_FIRST << entry;
 }
@@ -20,7 +20,7 @@ void show_latency_quantile(const struct weir_nat_latency *latency, double share,
 		all += latency->answers[i];
 	while (entry < WEIR_LATENCY_ENTRIES - 1 && sum + latency->answers[entry] < share * all)
 		sum += latency->answers[entry++];
-	limit = latency_limit(entry);
+	limit = show_latency_limit(entry);
 	if (!all)
 		snprintf(text, SHOW_LATENCY_MAX, "-");
 	else if (entry == WEIR_LATENCY_ENTRIES - 1)
@@ -77,7 +77,8 @@ json_t *show_latency_json(const struct report *report)
 					json_pack(
 						"{s:o, s:I}", "below_us",
 						i + 1 < WEIR_LATENCY_ENTRIES
-							? json_integer((json_int_t)latency_limit(i))
+							? json_integer(
+								  (json_int_t)show_latency_limit(i))
 							: json_null(),
 						"answers",
 						(json_int_t)endpoint->latency.answers[i]));

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/configuration.h"
 #include "cli/output.h"
+#include "cli/report.h"
 #include "cli/table.h"
 
 static const char *const fields[HTTP_FIELDS] = {
@@ -93,9 +94,26 @@ static void add_name(struct table *table, const struct listener *listener,
 		table_add(table, "%zu", rule - listener->http->rules.items + 1);
 }
 
-static void add_rule(struct table *table, const struct listener *listener,
-		     const struct http_rule *rule)
+/* Of whom what is shown. */
+struct rules_shown {
+	const struct model *model;
+	const char *name;    /* of a listener; NULL: of all */
+	struct tally *tally; /* NULL: what they took is not known */
+};
+
+static bool is_counted(const struct rules_shown *shown, const struct listener *listener,
+		       const struct http_rule *rule, uint64_t *ret)
 {
+	int row = shown->tally ? tally_find_rule(shown->tally, listener->name, rule) : -ENOENT;
+
+	*ret = row < 0 ? 0 : tally_sum_rule(shown->tally, row);
+	return row >= 0;
+}
+
+static void add_rule(struct table *table, const struct rules_shown *shown,
+		     const struct listener *listener, const struct http_rule *rule)
+{
+	uint64_t requests;
 	_cleanup_(str_fini) struct str conditions = {}, action = {};
 
 	show_rules_conditions(rule, &conditions);
@@ -107,6 +125,10 @@ static void add_rule(struct table *table, const struct listener *listener,
 		table_add(table, "%u", rule->priority);
 	else
 		table_add(table, "-");
+	if (is_counted(shown, listener, rule, &requests))
+		table_add(table, "%llu", (unsigned long long)requests);
+	else
+		table_add(table, "-");
 	table_add(table, "%s", conditions.text ?: "");
 	table_add(table, "%s", action.text ?: "");
 }
@@ -116,18 +138,17 @@ static bool is_meant(const struct listener *listener, const char *name)
 	return listener->http && (!name || !strcmp(listener->name, name));
 }
 
-static void print_rules(const struct model *model, const char *name)
+static void print_rules(const struct rules_shown *shown)
 {
-	struct table table = { .align = "llrll" };
+	static const char *const head[] = { "LISTENER",	  "RULE",   "PRIORITY", "REQUESTS",
+					    "CONDITIONS", "ACTION", NULL };
+	struct table table = { .align = "llrrll" };
 
-	for (size_t i = 0; i < 5; i++)
-		table_add(&table, "%s",
-			  (const char *[]){ "LISTENER", "RULE", "PRIORITY", "CONDITIONS",
-					    "ACTION" }[i]);
-	vec_foreach(listener, &model->listeners)
-		if (is_meant(listener, name))
+	table_head(&table, head);
+	vec_foreach(listener, &shown->model->listeners)
+		if (is_meant(listener, shown->name))
 			vec_foreach(rule, &listener->http->rules)
-				add_rule(&table, listener, rule);
+				add_rule(&table, shown, listener, rule);
 	table_print(&table, stdout);
 }
 
@@ -145,9 +166,12 @@ static json_t *values_json(const struct http_condition *condition)
 	return list;
 }
 
-static json_t *rule_json(const struct listener *listener, const struct http_rule *rule)
+static json_t *rule_json(const struct rules_shown *shown, const struct listener *listener,
+			 const struct http_rule *rule)
 {
 	json_t *conditions = json_array();
+	uint64_t requests;
+	bool counted = is_counted(shown, listener, rule, &requests);
 	const char *group =
 		rule->action == HTTP_FORWARD ? listener->groups.items[rule->group].name : NULL;
 
@@ -156,24 +180,25 @@ static json_t *rule_json(const struct listener *listener, const struct http_rule
 				      json_pack("{s:s, s:s?, s:o}", "field",
 						fields[condition->field], "key", condition->key,
 						"values", values_json(condition)));
-	return json_pack("{s:s, s:s, s:i, s:s?, s:o, s:o, s:s, s:s?, s:o, s:s?}", "listener",
+	return json_pack("{s:s, s:s, s:i, s:s?, s:o, s:o, s:s, s:s?, s:o, s:s?, s:o}", "listener",
 			 listener->name, "rule_order", order_name(listener->http), "number",
 			 (int)(rule - listener->http->rules.items + 1), "rule",
 			 *rule->name ? rule->name : NULL, "priority",
 			 rule->priority ? json_integer(rule->priority) : json_null(), "conditions",
 			 conditions, "action", show_rules_action_name(rule), "group", group,
 			 "status", rule->code ? json_integer(rule->code) : json_null(), "url",
-			 rule->url);
+			 rule->url, "requests",
+			 counted ? json_integer((json_int_t)requests) : json_null());
 }
 
-static json_t *rules_json(const struct model *model, const char *name)
+static json_t *rules_json(const struct rules_shown *shown)
 {
 	json_t *list = json_array();
 
-	vec_foreach(listener, &model->listeners)
-		if (is_meant(listener, name))
+	vec_foreach(listener, &shown->model->listeners)
+		if (is_meant(listener, shown->name))
 			vec_foreach(rule, &listener->http->rules)
-				json_array_append_new(list, rule_json(listener, rule));
+				json_array_append_new(list, rule_json(shown, listener, rule));
 	return list;
 }
 
@@ -192,7 +217,9 @@ static int unknown_listener(const struct model *model, const char *name, struct 
 int show_rules(const struct cli *cli, struct err *err)
 {
 	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(tally_freep) struct tally *tally = NULL;
 	const char *file = NULL, *name = NULL;
+	struct rules_shown shown;
 	const struct listener *listener;
 	int r;
 
@@ -205,15 +232,19 @@ int show_rules(const struct cli *cli, struct err *err)
 		else
 			name = cli->argv[i];
 	}
-	r = configuration_read(cli->instance, file, &model, err);
+	r = configuration_read(cli->instance, file, &model, NULL, err);
 	if (r < 0)
 		return r;
 	listener = name ? model_find_listener(model, name) : NULL;
 	if (name && !(listener && listener->http))
 		return unknown_listener(model, name, err);
+	r = file ? 0 : report_open_tally(cli, &tally, err);
+	if (r < 0)
+		return r;
+	shown = (struct rules_shown){ model, name, tally };
 	if (cli->json)
-		output_json(cli, rules_json(model, name));
+		output_json(cli, rules_json(&shown));
 	else
-		print_rules(model, name);
+		print_rules(&shown);
 	return 0;
 }

@@ -87,17 +87,16 @@ static json_t *report_json(const struct report *report)
 
 		vec_foreach(endpoint, &listener->endpoints)
 			json_array_append_new(endpoints, endpoint_json(listener, endpoint));
-		json_array_append_new(listeners,
-				      json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
-						"listener", listener->plan->name, "protocol",
-						output_protocol(listener->plan->protocol),
-						"packets", (json_int_t)traffic->packets, "bytes",
-						(json_int_t)traffic->bytes, "flows",
-						(json_int_t)traffic->flows, "reply_packets",
-						(json_int_t)traffic->reply_packets, "reply_bytes",
-						(json_int_t)traffic->reply_bytes, "http",
-						stats_http_json(listener->plan, &listener->http),
-						"endpoints", endpoints));
+		json_array_append_new(
+			listeners,
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "listener",
+				  listener->plan->name, "protocol",
+				  output_protocol(listener->plan->protocol), "packets",
+				  (json_int_t)traffic->packets, "bytes", (json_int_t)traffic->bytes,
+				  "flows", (json_int_t)traffic->flows, "reply_packets",
+				  (json_int_t)traffic->reply_packets, "reply_bytes",
+				  (json_int_t)traffic->reply_bytes, "http",
+				  stats_http_listener_json(listener), "endpoints", endpoints));
 	}
 	return listeners;
 }

@@ -95,6 +95,7 @@ static int build_endpoint(const struct tree_node *map, const struct tree_node *g
 		.weight = fields_number(map, ENDPOINT_WEIGHT),
 		.mode = own_mode ? fields_number(map, ENDPOINT_MODE) : listener->mode,
 		.proxy_protocol = fields_number(map, ENDPOINT_PROXY_PROTOCOL),
+		.max_connections = fields_number(map, ENDPOINT_MAX_CONNECTIONS),
 	};
 	char host[MODEL_HOST_MAX];
 
@@ -153,6 +154,17 @@ static int build_health_check(const struct tree_node *map, struct endpoint_group
 	return check->verify ? build_text(map, HEALTH_CHECK_CA_FILE, NULL, &check->ca_file) : 0;
 }
 
+static struct passive_health passive_health_of(const struct tree_node *map)
+{
+	if (!map)
+		return (struct passive_health){};
+	return (struct passive_health){
+		.failures = fields_number(map, PASSIVE_HEALTH_FAILURES),
+		.duration = fields_number(map, PASSIVE_HEALTH_DURATION),
+		.server_errors = fields_number(map, PASSIVE_HEALTH_SERVER_ERRORS),
+	};
+}
+
 static int build_group(const struct tree_node *map, const struct model *model,
 		       const struct listener *listener, struct endpoint_group *ret)
 {
@@ -164,6 +176,8 @@ static int build_group(const struct tree_node *map, const struct model *model,
 	ret->is_virtual = fields_number(map, GROUP_TYPE);
 	ret->backend_https = fields_number(map, GROUP_BACKEND_PROTOCOL);
 	ret->traffic_percentage = fields_number(map, GROUP_TRAFFIC_PERCENTAGE);
+	ret->passive_health = passive_health_of(fields_get(map, GROUP_PASSIVE_HEALTH));
+	ret->slow_start = fields_number(map, GROUP_SLOW_START);
 	if (build_health_check(fields_get(map, GROUP_HEALTH_CHECK), ret) < 0 ||
 	    fields_items(map, GROUP_ENDPOINTS, &nodes) < 0)
 		return -ENOMEM;

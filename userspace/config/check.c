@@ -249,6 +249,11 @@ static void check_endpoint(const struct context *context, struct tree_node *endp
 	if (!address)
 		return;
 	check_type(context->report, endpoint, address);
+	if (!domain && addr_is_link_local(&address->value.addr))
+		tree_error(context->report, address,
+			   "address '%s' is link-local: it does not say on which interface; name "
+			   "another one of the endpoint",
+			   address->text);
 	if (!domain && vec_push(&addresses->nodes, address) < 0)
 		context->report->error = -ENOMEM;
 	if (fields_port_known(endpoint))

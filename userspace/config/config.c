@@ -26,44 +26,44 @@ static bool is_nothing(const struct tree_node *root)
 	return !root || (root->kind == TREE_TEXT && !*root->text && !(root->flags & TREE_QUOTED));
 }
 
-/* Everything that can be said about the text; *ret is the tree, if there is one. */
-static void examine(struct report *report, struct tree_node **ret)
+/* Everything that can be said about the text, and its tree. */
+static void examine(struct report *report, struct tree *tree)
 {
 	int r;
 
 	if (syntax_check_bytes(report) < 0)
 		return;
-	r = load_tree(report, ret);
-	if (is_nothing(*ret)) {
+	r = load_tree(report, tree);
+	if (is_nothing(tree->root)) {
 		if (!r)
 			report_whole(report, "there is no configuration in it; the first key is "
 					     "'version: 1'");
 		return;
 	}
-	read_tree(report, *ret, &schema_root);
+	read_tree(report, tree->root, &schema_root);
 	/* Half a file would look inconsistent. */
-	if (r < 0 || !((*ret)->flags & TREE_GOOD))
+	if (r < 0 || !(tree->root->flags & TREE_GOOD))
 		return;
-	check_tree(report, *ret);
-	limits_check(report, *ret);
-	http_check(report, *ret);
-	access_check(report, *ret);
-	regions_check(report, *ret);
-	inventory_check(report, *ret);
-	conflict_check(report, *ret);
+	check_tree(report, tree->root);
+	limits_check(report, tree->root);
+	http_check(report, tree->root);
+	access_check(report, tree->root);
+	regions_check(report, tree->root);
+	inventory_check(report, tree->root);
+	conflict_check(report, tree->root);
 }
 
 int config_parse(const char *text, size_t size, struct model **ret, struct findings *findings)
 {
 	struct report report = { .text = text ? text : "", .size = size, .findings = findings };
-	_cleanup_(tree_freep) struct tree_node *root = NULL;
+	_cleanup_(tree_fini) struct tree tree = {};
 	struct model *model;
 
-	examine(&report, &root);
+	examine(&report, &tree);
 	report_place(&report);
 	if (!report.error && findings->errors)
 		return -EINVAL;
-	model = report.error ? NULL : build_model(root);
+	model = report.error ? NULL : build_model(tree.root);
 	if (!model) {
 		findings_fini(findings);
 		return -ENOMEM;
@@ -152,7 +152,8 @@ static void print_endpoint(struct str *out, const struct listener *listener,
 
 	model_endpoint_host(endpoint, text);
 	own_name = strcmp(text, endpoint->name);
-	if (!own_name && !own_mode && !own_type && !endpoint->proxy_protocol) {
+	if (!own_name && !own_mode && !own_type && !endpoint->proxy_protocol &&
+	    !endpoint->max_connections) {
 		str_add(out, "          - \"%s weight %u\"\n", text, endpoint->weight);
 		return;
 	}
@@ -169,6 +170,8 @@ static void print_endpoint(struct str *out, const struct listener *listener,
 		str_add(out, "            mode: %s\n", model_mode_name(endpoint->mode));
 	if (endpoint->proxy_protocol)
 		str_add(out, "            proxy_protocol: v%u\n", endpoint->proxy_protocol);
+	if (endpoint->max_connections)
+		str_add(out, "            max_connections: %u\n", endpoint->max_connections);
 }
 
 static const char *protocol_name(const struct listener *listener)
@@ -219,9 +222,23 @@ static void print_health_check(struct str *out, const struct health_check *check
 		str_add(out, "          server_name: \"%s\"\n", check->server_name);
 }
 
+static void print_passive_health(struct str *out, const struct passive_health *passive)
+{
+	char text[16];
+
+	if (!passive->failures)
+		return;
+	str_add(out, "        passive_health:\n");
+	str_add(out, "          failures: %u\n", passive->failures);
+	str_add(out, "          duration: %s\n", print_duration(passive->duration, text));
+	str_add(out, "          server_errors: %s\n", passive->server_errors ? "true" : "false");
+}
+
 static void print_group(struct str *out, const struct listener *listener,
 			const struct endpoint_group *group)
 {
+	char text[16];
+
 	str_add(out, "      - name: %s\n", group->name);
 	if (group->is_virtual)
 		str_add(out, "        type: virtual\n");
@@ -230,6 +247,9 @@ static void print_group(struct str *out, const struct listener *listener,
 	if (group->backend_https)
 		str_add(out, "        backend_protocol: https\n");
 	print_health_check(out, group->health_check);
+	print_passive_health(out, &group->passive_health);
+	if (group->slow_start)
+		str_add(out, "        slow_start: %s\n", print_duration(group->slow_start, text));
 	str_add(out, "        endpoints:\n");
 	vec_foreach(endpoint, &group->endpoints)
 		print_endpoint(out, listener, endpoint);

@@ -28,7 +28,7 @@ struct thing {
 struct things {
 	VEC(struct thing) list;
 	struct lookup by_path;
-	struct tree_node *tree;
+	struct tree tree;
 };
 
 void diff_fini(struct diff *diff)
@@ -55,7 +55,7 @@ static void things_fini(struct things *things)
 	}
 	vec_free(&things->list);
 	lookup_fini(&things->by_path);
-	tree_free(things->tree);
+	tree_fini(&things->tree);
 }
 
 static const struct tree_node *item_of(const struct tree_node *map, const char *key)
@@ -264,12 +264,12 @@ static int collect(const char *text, const char *key, struct things *ret)
 	if (!text)
 		return 0;
 	report.findings = &findings;
-	if (load_tree(&report, &ret->tree) < 0 || !ret->tree)
+	if (load_tree(&report, &ret->tree) < 0 || !ret->tree.root)
 		return report.error ?: -EINVAL;
-	if (ret->tree->kind == TREE_LIST)
-		return collect_list(ret, ret->tree, key, NO_PARENT);
+	if (ret->tree.root->kind == TREE_LIST)
+		return collect_list(ret, ret->tree.root, key, NO_PARENT);
 	return add_thing(ret, (struct thing){ .object = key, .path = strdup("") })
-		       ?: collect_map(ret, 0, ret->tree, "");
+		       ?: collect_map(ret, 0, ret->tree.root, "");
 }
 
 static bool list_has(const struct tree_node *list, const struct lookup *index, const char *text)

@@ -5,22 +5,16 @@
 
 struct tree_node *fields_get(const struct tree_node *map, unsigned id)
 {
-	const struct schema_key *key = &map->schema->object->keys[id];
+	struct tree_node *field = map->fields[id];
 
-	vec_foreach(item, &map->items)
-		if ((*item)->schema == key && ((*item)->flags & TREE_GOOD))
-			return *item;
-	return NULL;
+	return field && (field->flags & TREE_GOOD) ? field : NULL;
 }
 
 bool fields_known(const struct tree_node *map, unsigned id)
 {
-	const struct schema_key *key = &map->schema->object->keys[id];
+	const struct tree_node *field = map->fields[id];
 
-	vec_foreach(item, &map->items)
-		if ((*item)->schema == key && !((*item)->flags & TREE_GOOD))
-			return false;
-	return true;
+	return !field || (field->flags & TREE_GOOD);
 }
 
 int64_t fields_number(const struct tree_node *map, unsigned id)
@@ -106,7 +100,9 @@ int fields_ports(const struct tree_node *map, unsigned id, struct node_list *ret
 
 bool fields_is_domain(const struct tree_node *address)
 {
-	return addr_is_host_name(address->text);
+	static const struct addr none; /* which read.c stores of a name, and no host has */
+
+	return addr_equal(&address->value.addr, &none);
 }
 
 uint8_t fields_type(const struct tree_node *endpoint)

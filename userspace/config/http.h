@@ -16,6 +16,9 @@
 #include "util/cleanup.h"
 #include "util/vec.h"
 
+#define HTTP_HEAD_LIMIT	    32768 /* bytes of a head, its last empty line included */
+#define HTTP_HEAD_LIMIT_MAX 49152 /* with what is added on the way, it fits a worker's room */
+
 /* What a condition is about; the limit rule_conditions is a set of 1 << these. */
 enum http_field {
 	HTTP_HOST,
@@ -88,13 +91,17 @@ struct http_certificate {
 };
 
 struct http {
-	bool tls;	    /* protocol https */
+	bool tls; /* protocol https */
+	bool syn_cookies;
 	uint8_t rule_order; /* enum http_rule_order */
 	uint8_t x_forwarded;
 	uint8_t tunnel;				   /* enum http_tunnel */
 	uint8_t tls_minimum;			   /* 12, 13; 0 without tls */
 	uint32_t request_timeout;		   /* s */
 	uint32_t upgrade_idle_timeout;		   /* s */
+	uint32_t header_timeout;		   /* s */
+	uint32_t connect_timeout;		   /* ms */
+	uint32_t head_limit;			   /* bytes, of a request */
 	char *client_ca;			   /* file; NULL: clients need no certificate */
 	VEC(struct http_certificate) certificates; /* first: for clients that name no other */
 	struct addr_prefixes trusted_proxies;

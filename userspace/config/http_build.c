@@ -222,7 +222,11 @@ static int build_http(const struct tree_node *map, const struct model *model, st
 
 	ret->request_timeout = fields_number(map, LISTENER_REQUEST_TIMEOUT) / 1000;
 	ret->upgrade_idle_timeout = fields_number(map, LISTENER_UPGRADE_IDLE_TIMEOUT) / 1000;
+	ret->header_timeout = fields_number(map, LISTENER_HEADER_TIMEOUT) / 1000;
+	ret->connect_timeout = fields_number(map, LISTENER_CONNECT_TIMEOUT);
+	ret->head_limit = fields_number(map, LISTENER_HEAD_LIMIT);
 	ret->tunnel = fields_number(map, LISTENER_TUNNEL);
+	ret->syn_cookies = fields_number(map, LISTENER_SYN_COOKIES);
 	ret->rule_order = fields_get(map, LISTENER_RULE_ORDER)
 				  ? fields_number(map, LISTENER_RULE_ORDER)
 				  : model->limits.range[LIMIT_RULE_ORDER].max;

@@ -8,49 +8,34 @@
 #include "config/fields.h"
 #include "config/limits.h"
 
-static void refuse_keys(struct report *report, const struct tree_node *map, const unsigned *ids,
-			size_t count)
+/* Keys of a mapping that a listener of protocol tcp or udp has nothing to do with. */
+static void refuse_keys(struct report *report, const struct tree_node *map)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct tree_node *node = fields_get(map, ids[i]);
-
-		if (node)
-			tree_error_at_key(report, node,
+	vec_foreach(item, &map->items)
+		if ((*item)->flags & TREE_GOOD && (*item)->schema->flags & SCHEMA_HTTP)
+			tree_error_at_key(report, *item,
 					  "%s is for listeners of protocol http and https",
-					  node->schema->name);
-	}
+					  (*item)->schema->name);
 }
 
-/* What a listener of protocol tcp or udp has nothing to do with. */
 static void check_plain(struct report *report, const struct tree_node *listener)
 {
-	static const unsigned keys[] = { LISTENER_REQUEST_TIMEOUT,
-					 LISTENER_UPGRADE_IDLE_TIMEOUT,
-					 LISTENER_X_FORWARDED,
-					 LISTENER_TRUSTED_PROXIES,
-					 LISTENER_PROXY_PROTOCOL_IN,
-					 LISTENER_TLS,
-					 LISTENER_RULE_ORDER,
-					 LISTENER_RULES,
-					 LISTENER_TUNNEL };
-	static const unsigned group_keys[] = { GROUP_BACKEND_PROTOCOL };
-	static const unsigned endpoint_keys[] = { ENDPOINT_PROXY_PROTOCOL };
 	_cleanup_(fields_items_fini) struct node_list groups = {};
 
-	refuse_keys(report, listener, keys, sizeof(keys) / sizeof(keys[0]));
+	refuse_keys(report, listener);
 	if (fields_items(listener, LISTENER_GROUPS, &groups) < 0)
 		report->error = -ENOMEM;
 	vec_foreach(group, &groups.nodes) {
 		_cleanup_(fields_items_fini) struct node_list endpoints = {};
 
-		refuse_keys(report, *group, group_keys, 1);
+		refuse_keys(report, *group);
 		if (fields_number(*group, GROUP_TYPE))
 			tree_error(report, fields_get(*group, GROUP_TYPE),
 				   "virtual groups are for listeners of protocol http and https");
 		if (fields_items(*group, GROUP_ENDPOINTS, &endpoints) < 0)
 			report->error = -ENOMEM;
 		vec_foreach(endpoint, &endpoints.nodes)
-			refuse_keys(report, *endpoint, endpoint_keys, 1);
+			refuse_keys(report, *endpoint);
 	}
 }
 
@@ -97,6 +82,17 @@ static void check_tls(struct report *report, struct tree_node *listener)
 		tree_error(
 			report, listener,
 			"missing key 'tls': protocol https needs { certificate: FILE, key: FILE }");
+}
+
+/* Why: bpf/README.md. */
+static void check_kernel_routing(struct report *report, const struct tree_node *listener)
+{
+	struct tree_node *asked = fields_get(listener, LISTENER_KERNEL_ROUTING);
+
+	if (asked && fields_number(listener, LISTENER_KERNEL_ROUTING))
+		tree_error(report, asked,
+			   "this version routes no requests in the kernel; leave kernel_routing "
+			   "out: workers serve all of them, and large bodies stay in the kernel");
 }
 
 /* A virtual group that no rule forwards to is of no use. Afterwards of http_check_rules(). */
@@ -168,6 +164,7 @@ static void check_http(struct report *report, struct tree_node *listener,
 	check_one_port(report, listener);
 	check_mode(report, listener, LISTENER_MODE);
 	check_tls(report, listener);
+	check_kernel_routing(report, listener);
 	if (fields_get(listener, LISTENER_RULE_ORDER))
 		order = fields_number(listener, LISTENER_RULE_ORDER);
 	http_check_rules(report, listener, order);

@@ -20,21 +20,10 @@ static const unsigned changes[] = { RULE_REWRITE, RULE_ADD_HEADER, RULE_REMOVE_H
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-/* The key, be it right or wrong; NULL if it is absent. */
-static struct tree_node *find(const struct tree_node *map, unsigned id)
-{
-	const struct schema_key *key = &map->schema->object->keys[id];
-
-	vec_foreach(item, &map->items)
-		if ((*item)->schema == key)
-			return *item;
-	return NULL;
-}
-
 static bool has_any(const struct tree_node *rule, const unsigned *ids, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (find(rule, ids[i]))
+		if (rule->fields[ids[i]])
 			return true;
 	return false;
 }
@@ -91,7 +80,7 @@ static void check_conditions(struct report *report, struct tree_node *rule,
 		tree_error(report, rule,
 			   "a rule needs a condition: host, path, header, query, method, cookie or "
 			   "source_ip; 'path: /*' is all requests");
-	else if (order == HTTP_DOMAIN_FIRST && !find(rule, RULE_HOST) && !find(rule, RULE_PATH))
+	else if (order == HTTP_DOMAIN_FIRST && !rule->fields[RULE_HOST] && !rule->fields[RULE_PATH])
 		tree_error(report, rule,
 			   "with rule_order domain_first a rule needs a host or a path");
 }
@@ -193,7 +182,7 @@ static void check_header(struct report *report, struct tree_node *node, const ch
 /* Is there something in the paths of the rule that ${1} to ${3} can stand for? */
 static bool has_captures(const struct tree_node *rule)
 {
-	const struct tree_node *paths = find(rule, RULE_PATH);
+	const struct tree_node *paths = rule->fields[RULE_PATH];
 
 	if (!paths || paths->kind != TREE_LIST)
 		return paths;
@@ -267,7 +256,7 @@ static void check_actions(struct report *report, const struct targets *targets,
 	struct tree_node *action = NULL;
 
 	for (size_t i = 0; i < COUNT(actions); i++) {
-		struct tree_node *other = find(rule, actions[i]);
+		struct tree_node *other = rule->fields[actions[i]];
 
 		if (other && action)
 			tree_error_at_key(report, other,
@@ -280,7 +269,7 @@ static void check_actions(struct report *report, const struct targets *targets,
 		tree_error(report, rule,
 			   "a rule needs an action: forward, redirect, fixed_response or drop");
 	for (size_t i = 0; action && i < COUNT(changes); i++) {
-		struct tree_node *change = find(rule, changes[i]);
+		struct tree_node *change = rule->fields[changes[i]];
 
 		if (change && action->schema != &rule->schema->object->keys[RULE_FORWARD])
 			tree_error_at_key(
@@ -314,8 +303,8 @@ static void check_priorities(struct report *report, const struct node_list *rule
 	vec_foreach(rule, &rules->nodes) {
 		struct tree_node *priority = fields_get(*rule, RULE_PRIORITY);
 
-		first = first ?: find(*rule, RULE_PRIORITY);
-		if (!find(*rule, RULE_PRIORITY))
+		first = first ?: (*rule)->fields[RULE_PRIORITY];
+		if (!(*rule)->fields[RULE_PRIORITY])
 			without = without ?: *rule;
 		if (priority && vec_push(&priorities.nodes, priority) < 0)
 			report->error = -ENOMEM;

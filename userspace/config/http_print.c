@@ -66,7 +66,11 @@ void http_print(const struct http *http, struct str *out)
 
 	str_add(out, "    request_timeout: %us\n", http->request_timeout);
 	str_add(out, "    upgrade_idle_timeout: %us\n", http->upgrade_idle_timeout);
+	str_add(out, "    header_timeout: %us\n", http->header_timeout);
+	str_add(out, "    connect_timeout: %ums\n", http->connect_timeout);
+	str_add(out, "    head_limit: %u\n", http->head_limit);
 	str_add(out, "    tunnel: %s\n", tunnels[http->tunnel]);
+	str_add(out, "    syn_cookies: %s\n", http->syn_cookies ? "true" : "false");
 	str_add(out, "    rule_order: %s\n",
 		http->rule_order == HTTP_PRIORITY ? "priority" : "domain_first");
 	print_x_forwarded(http, out);

@@ -158,7 +158,8 @@ static int take_address(const struct reader *reader, const struct place *place, 
 	if (addr_parse(json_string_value(value), &addr) < 0)
 		return wrong(reader, place, "is not an IP address");
 	family = addr_family(&addr) == AF_INET ? INSTANCES_IP4 : INSTANCES_IP6;
-	if (!addr_is_martian(&addr) && addr_equal(&ret[family], &none))
+	if (!addr_is_martian(&addr) && !addr_is_link_local(&addr) &&
+	    addr_equal(&ret[family], &none))
 		ret[family] = addr;
 	return 0;
 }

@@ -20,14 +20,14 @@ struct cursor {
 
 struct frame {
 	struct tree_node *node;
-	struct tree_node *key; /* of a mapping, while its value is still to come; owned */
+	struct tree_node *key; /* of a mapping, while its value is still to come */
 };
 
 struct loader {
 	struct report *report;
 	yaml_parser_t parser;
 	struct cursor cursor;
-	struct tree_node *root; /* owned */
+	struct tree *tree;
 	unsigned documents;
 	unsigned nodes;
 	unsigned depth;
@@ -60,7 +60,7 @@ static int out_of_memory(struct loader *loader)
 static struct tree_node *new_node(struct loader *loader, enum tree_kind kind,
 				  const yaml_event_t *event)
 {
-	struct tree_node *node = calloc(1, sizeof(*node));
+	struct tree_node *node = arena_alloc(&loader->tree->arena, sizeof(*node));
 	struct cursor end;
 
 	if (!node)
@@ -89,13 +89,13 @@ static void refuse_key(struct loader *loader, struct tree_node *key)
 			   "'{'");
 }
 
-/* Gives the node to its parent; takes it, also on failure. */
+/* Gives the node to its parent. */
 static int place(struct loader *loader, struct tree_node *node)
 {
 	struct frame *frame = loader->depth ? &loader->frames[loader->depth - 1] : NULL;
 
 	if (!frame) {
-		loader->root = node;
+		loader->tree->root = node;
 		return 0;
 	}
 	node->parent = frame->node;
@@ -104,11 +104,10 @@ static int place(struct loader *loader, struct tree_node *node)
 		return 0;
 	}
 	node->index = frame->node->items.count;
-	node->key = take_ptr(frame->key);
-	if (vec_push(&frame->node->items, node) < 0) {
-		tree_free(node);
+	node->key = frame->key;
+	frame->key = NULL;
+	if (tree_add_item(&loader->tree->arena, frame->node, node) < 0)
 		return -ENOMEM;
-	}
 	if (node->key && node->key->kind != TREE_TEXT)
 		refuse_key(loader, node->key);
 	return 0;
@@ -130,37 +129,44 @@ static void refuse_properties(struct loader *loader, struct tree_node *node,
 			   "without the tag");
 }
 
-static int add_text(struct loader *loader, yaml_event_t *event)
+/* A node with a text of its own. */
+static struct tree_node *new_text(struct loader *loader, const yaml_event_t *event,
+				  const char *text, size_t size)
 {
 	struct tree_node *node = new_node(loader, TREE_TEXT, event);
-	char *text = (char *)event->data.scalar.value;
-	bool nul = strlen(text) != event->data.scalar.length;
+
+	if (node)
+		node->text = arena_text(&loader->tree->arena, text, size);
+	return node && node->text ? node : NULL;
+}
+
+static int add_text(struct loader *loader, const yaml_event_t *event)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	size_t size = event->data.scalar.length;
+	struct tree_node *node = new_text(loader, event, text, size);
 
 	if (!node)
 		return -ENOMEM;
-	node->text = text;
-	event->data.scalar.value = NULL;
 	if (event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
 		node->flags |= TREE_QUOTED;
 	if (place(loader, node) < 0)
 		return -ENOMEM;
 	refuse_properties(loader, node, event->data.scalar.anchor, event->data.scalar.tag);
-	if (nul)
+	if (strlen(text) != size)
 		tree_error(loader->report, node, "the text has a NUL character in it");
 	return 0;
 }
 
 /* Stands for its value, which is not known. */
-static int add_alias(struct loader *loader, yaml_event_t *event)
+static int add_alias(struct loader *loader, const yaml_event_t *event)
 {
-	struct tree_node *node = new_node(loader, TREE_TEXT, event);
-	char *text = (char *)event->data.alias.anchor;
+	const char *text = (const char *)event->data.alias.anchor;
+	struct tree_node *node = new_text(loader, event, text, strlen(text));
 	char quoted[STR_QUOTE_MAX];
 
 	if (!node)
 		return -ENOMEM;
-	node->text = text;
-	event->data.alias.anchor = NULL;
 	if (place(loader, node) < 0)
 		return -ENOMEM;
 	tree_error(loader->report, node,
@@ -211,7 +217,7 @@ static int begin_document(struct loader *loader, const yaml_event_t *event)
 }
 
 /* 0, 1 at the end of the text, or -errno. */
-static int take_event(struct loader *loader, yaml_event_t *event)
+static int take_event(struct loader *loader, const yaml_event_t *event)
 {
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
@@ -280,18 +286,13 @@ static void open_last(struct tree_node *node)
 	}
 }
 
-static void drop_keys(struct loader *loader)
+int load_tree(struct report *report, struct tree *tree)
 {
-	for (unsigned i = 0; i < loader->depth; i++)
-		tree_free(loader->frames[i].key);
-}
-
-int load_tree(struct report *report, struct tree_node **ret)
-{
-	struct loader loader = { .report = report, .cursor = cursor_begin(report) };
+	struct loader loader = { .report = report, .cursor = cursor_begin(report), .tree = tree };
 	size_t skip = loader.cursor.offset;
 	int r;
 
+	report->arena = &tree->arena;
 	if (!yaml_parser_initialize(&loader.parser))
 		return out_of_memory(&loader);
 	yaml_parser_set_encoding(&loader.parser, YAML_UTF8_ENCODING);
@@ -301,9 +302,7 @@ int load_tree(struct report *report, struct tree_node **ret)
 		r = next_event(&loader);
 	while (!r);
 	yaml_parser_delete(&loader.parser);
-	drop_keys(&loader);
 	if (r < 0 && loader.depth)
-		open_last(loader.root);
-	*ret = loader.root;
+		open_last(tree->root);
 	return r < 0 ? r : 0;
 }

@@ -9,10 +9,10 @@
 #include "config/tree.h"
 
 /*
- * Loads the text of the report. *ret is the root, owned by the caller, or NULL if there is none;
- * what is wrong goes into the report. Returns 0, or -EINVAL if the tree is not all of the text:
- * after a syntax error it holds what came before.
+ * Loads the text of the report into an empty tree, whose arena is the report's from then on. What
+ * is wrong goes into the report. Returns 0, or -EINVAL if the tree is not all of the text: after a
+ * syntax error it holds what came before.
  */
-int load_tree(struct report *report, struct tree_node **ret);
+int load_tree(struct report *report, struct tree *tree);
 
 #endif

@@ -123,6 +123,22 @@ const struct listener *model_find_listener(const struct model *model, const char
 	return NULL;
 }
 
+const struct endpoint_group *model_find_group(const struct listener *listener, const char *name)
+{
+	vec_foreach(group, &listener->groups)
+		if (!strcmp(group->name, name))
+			return group;
+	return NULL;
+}
+
+const struct endpoint *model_find_endpoint(const struct endpoint_group *group, const char *name)
+{
+	vec_foreach(endpoint, &group->endpoints)
+		if (!strcmp(endpoint->name, name))
+			return endpoint;
+	return NULL;
+}
+
 /* Appends all elements of one vector to another of the same type: 0 or -ENOMEM. */
 #define append_all(to, from)                                                                       \
 	({                                                                                         \
@@ -242,6 +258,7 @@ struct model *model_copy(const struct model *model)
 	memset(&copy->tunnel_source.list, 0, sizeof(copy->tunnel_source.list));
 	memset(&copy->limits.reserved_udp_ports, 0, sizeof(copy->limits.reserved_udp_ports));
 	memset(&copy->regions, 0, sizeof(copy->regions));
+	copy->regions_by_name = (struct lookup){};
 	memset(&copy->inventory, 0, sizeof(copy->inventory));
 	copy->clients_file = copy->clients_maxmind = copy->access_log = NULL;
 	memset(&copy->listeners, 0, sizeof(copy->listeners));
@@ -399,7 +416,7 @@ static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 	return !strcmp(a->name, b->name) && addr_equal(&a->address, &b->address) &&
 	       a->port == b->port && a->weight == b->weight && a->mode == b->mode &&
 	       a->proxy_protocol == b->proxy_protocol && a->type == b->type &&
-	       !compare_texts(a->domain, b->domain);
+	       a->max_connections == b->max_connections && !compare_texts(a->domain, b->domain);
 }
 
 static bool same_health_check(const struct health_check *a, const struct health_check *b)
@@ -413,12 +430,20 @@ static bool same_health_check(const struct health_check *a, const struct health_
 	       !compare_texts(a->server_name, b->server_name);
 }
 
+static bool same_passive_health(const struct passive_health *a, const struct passive_health *b)
+{
+	return a->failures == b->failures && a->duration == b->duration &&
+	       a->server_errors == b->server_errors;
+}
+
 static bool same_group(const struct endpoint_group *a, const struct endpoint_group *b)
 {
 	return !strcmp(a->name, b->name) && !strcmp(a->region, b->region) &&
 	       a->is_virtual == b->is_virtual && a->backend_https == b->backend_https &&
 	       a->traffic_percentage == b->traffic_percentage &&
 	       same_health_check(a->health_check, b->health_check) &&
+	       same_passive_health(&a->passive_health, &b->passive_health) &&
+	       a->slow_start == b->slow_start &&
 	       vec_equal(&a->endpoints, &b->endpoints, same_endpoint);
 }
 

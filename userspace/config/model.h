@@ -47,15 +47,16 @@ enum endpoint_type {
 struct endpoint {
 	char name[WEIR_NAME_MAX]; /* unique in its group; default: canonical HOST[:PORT] */
 	struct addr address;
-	uint8_t type;		/* enum endpoint_type */
-	char *domain;		/* owned: its addresses are the endpoint's, or the id of the
-				 * instance whose are; NULL: `address` is */
-	uint8_t sharers;	/* addresses of the domain that share the weight; 0: it has one */
-	bool leaving;		/* an address that the domain has no more: no new flows */
-	uint16_t port;		/* 0: the listener's port */
-	uint8_t weight;		/* 0..255 */
-	uint8_t mode;		/* enum weir_mode: its own, or the listener's */
-	uint8_t proxy_protocol; /* version that it is spoken to with; 0: none */
+	uint8_t type;		  /* enum endpoint_type */
+	char *domain;		  /* owned: its addresses are the endpoint's, or the id of the
+				   * instance whose are; NULL: `address` is */
+	uint8_t sharers;	  /* addresses of the domain that share the weight; 0: it has one */
+	bool leaving;		  /* an address that the domain has no more: no new flows */
+	uint16_t port;		  /* 0: the listener's port */
+	uint8_t weight;		  /* 0..255 */
+	uint8_t mode;		  /* enum weir_mode: its own, or the listener's */
+	uint8_t proxy_protocol;	  /* version that it is spoken to with; 0: none */
+	uint32_t max_connections; /* requests at a time; 0: any number */
 };
 
 enum health_protocol {
@@ -79,6 +80,13 @@ struct health_check {
 	char *server_name; /* owned; NULL: that of `host`, or else the endpoint's address */
 };
 
+/* When requests of clients tell that an endpoint cannot serve. */
+struct passive_health {
+	uint32_t failures;  /* so many in a row; 0: never */
+	uint32_t duration;  /* ms, for which it is put aside then */
+	bool server_errors; /* answers of 5xx count, too */
+};
+
 struct endpoint_group {
 	char name[WEIR_NAME_MAX];
 	char region[WEIR_NAME_MAX];
@@ -86,7 +94,10 @@ struct endpoint_group {
 	bool is_virtual;		   /* takes only what a forwarding rule sends there */
 	bool backend_https;		   /* the endpoints of an http listener speak https */
 	struct health_check *health_check; /* owned; NULL: the endpoints are not checked */
-	VEC(struct endpoint) endpoints;	   /* >= 1 in a file */
+	struct passive_health passive_health;
+	uint32_t slow_start; /* ms, until an endpoint that has come has its whole share; 0: at once
+			      */
+	VEC(struct endpoint) endpoints; /* >= 1 in a file */
 };
 
 /* A list of addresses for listeners to name. */
@@ -195,6 +206,7 @@ struct model {
 	struct limits limits;		    /* that the file keeps to */
 	VEC(struct acl) acls;
 	VEC(struct region) regions;
+	struct lookup regions_by_name;
 	char *clients_file;    /* owned; NULL: none */
 	char *clients_maxmind; /* the same */
 	VEC(struct listener) listeners;
@@ -217,6 +229,8 @@ bool model_has_stateless(const struct listener *listener);
 
 /* NULL if there is none of this name. */
 const struct listener *model_find_listener(const struct model *model, const char *name);
+const struct endpoint_group *model_find_group(const struct listener *listener, const char *name);
+const struct endpoint *model_find_endpoint(const struct endpoint_group *group, const char *name);
 
 /* Drops listeners (group and endpoint are NULL) and endpoints that `keep` does not want. */
 void model_keep(struct model *model,

@@ -19,6 +19,26 @@ static const struct schema_key *find_key(const struct schema_object *object, con
 	return NULL;
 }
 
+/* Makes a mapping one of the object's keys, of which none is read yet. false: out of memory, which
+ * is in the report. */
+static bool make_fields(struct report *report, struct tree_node *map,
+			const struct schema_object *object)
+{
+	map->fields = arena_alloc(report->arena, object->count * sizeof(struct tree_node *));
+	if (!map->fields) {
+		report->error = -ENOMEM;
+		return false;
+	}
+	map->flags |= TREE_GOOD;
+	return true;
+}
+
+static struct tree_node **field_of(const struct tree_node *map, const struct schema_object *object,
+				   const struct schema_key *key)
+{
+	return &map->fields[key - object->keys];
+}
+
 static void list_keys(const struct schema_object *object, struct str *ret)
 {
 	for (size_t i = 0; i < object->count; i++)
@@ -38,6 +58,7 @@ static void unknown_key(struct report *report, struct tree_node *node,
 	const char *name = node->key->text;
 	struct str_nearest nearest = { .word = name };
 	_cleanup_(str_fini) struct str keys = {};
+	struct tree_node **field;
 	char quoted[STR_QUOTE_MAX];
 
 	str_quote(name, strlen(name), quoted);
@@ -56,6 +77,8 @@ static void unknown_key(struct report *report, struct tree_node *node,
 				  nearest.best);
 		/* Meant, but not read: so nobody says that it is missing. */
 		node->schema = find_key(object, nearest.best);
+		field = field_of(node->parent, object, node->schema);
+		*field = *field ?: node;
 		return;
 	}
 	list_keys(object, &keys);
@@ -64,19 +87,11 @@ static void unknown_key(struct report *report, struct tree_node *node,
 			  keys.text ? keys.text : "");
 }
 
-static struct tree_node *find_item(const struct tree_node *map, const struct schema_key *key)
-{
-	vec_foreach(item, &map->items)
-		if ((*item)->schema == key)
-			return *item;
-	return NULL;
-}
-
-static void read_item(struct report *report, struct tree_node *map, struct tree_node *item,
+static void read_item(struct report *report, struct tree_node *map, size_t index,
 		      const struct schema_object *object)
 {
+	struct tree_node *item = map->items.items[index], **field;
 	const struct schema_key *key;
-	const struct tree_node *first;
 
 	if (item->key->kind != TREE_TEXT || (item->key->flags & TREE_TAINTED))
 		return;
@@ -85,13 +100,14 @@ static void read_item(struct report *report, struct tree_node *map, struct tree_
 		unknown_key(report, item, object);
 		return;
 	}
-	first = find_item(map, key);
-	if (first && !strcmp(first->key->text, key->name)) {
+	field = field_of(map, object, key);
+	if (*field && !strcmp((*field)->key->text, key->name)) {
 		tree_error_at_key(report, item, "key '%s' is given twice; first in line %u",
-				  key->name, first->key->line);
+				  key->name, (*field)->key->line);
 		return;
 	}
 	read_node(report, item, key);
+	*field = map->items.items[index]; /* a list may be in its place now */
 }
 
 /* A key that YAML misunderstood: nobody knows what the mapping was meant to be. */
@@ -109,7 +125,7 @@ static void miss_keys(struct report *report, struct tree_node *map,
 	if ((map->flags & TREE_OPEN) || has_bad_key(map))
 		return;
 	for (size_t i = 0; i < object->count; i++)
-		if ((object->keys[i].flags & SCHEMA_REQUIRED) && !find_item(map, &object->keys[i]))
+		if ((object->keys[i].flags & SCHEMA_REQUIRED) && !map->fields[i])
 			tree_error(report, map, "missing key '%s' (%s)", object->keys[i].name,
 				   object->keys[i].help);
 }
@@ -125,10 +141,10 @@ static void read_object(struct report *report, struct tree_node *node, const str
 			   keys.text ? keys.text : "");
 		return;
 	}
-	node->flags |= TREE_GOOD;
-	/* By index: reading an item can put a list in its place. */
+	if (!make_fields(report, node, key->object))
+		return;
 	for (size_t i = 0; i < node->items.count; i++)
-		read_item(report, node, node->items.items[i], key->object);
+		read_item(report, node, i, key->object);
 	miss_keys(report, node, key->object);
 }
 
@@ -154,11 +170,12 @@ static void read_text(struct report *report, struct tree_node *node, const struc
 		node->flags |= TREE_GOOD;
 }
 
-/* Makes a text a list or mapping whose items are parts of it. */
-static void become(struct tree_node *node, enum tree_kind kind)
+/* Makes a text a mapping whose items are parts of it. */
+static bool become_map(struct report *report, struct tree_node *node,
+		       const struct schema_object *object)
 {
-	node->kind = kind;
-	node->flags |= TREE_GOOD;
+	node->kind = TREE_MAP;
+	return make_fields(report, node, object);
 }
 
 static void read_port_texts(struct report *report, struct tree_node *node,
@@ -171,7 +188,8 @@ static void read_port_texts(struct report *report, struct tree_node *node,
 		read_text(report, node, key);
 		return;
 	}
-	become(node, TREE_LIST);
+	node->kind = TREE_LIST; /* of parts of it */
+	node->flags |= TREE_GOOD;
 	while (cut_port(node->text, &at, &part)) {
 		struct tree_node *port = tree_derive(report, node, part.from, part.size, node);
 
@@ -183,12 +201,14 @@ static void read_port_texts(struct report *report, struct tree_node *node,
 }
 
 static void derive_key(struct report *report, struct tree_node *node, struct cut_part part,
-		       const struct schema_key *key)
+		       const struct schema_object *object, unsigned id)
 {
 	struct tree_node *item = tree_derive(report, node, part.from, part.size, node);
 
-	if (item)
-		read_node(report, item, key);
+	if (!item)
+		return;
+	read_node(report, item, &object->keys[id]);
+	node->fields[id] = node->items.items[node->items.count - 1];
 }
 
 static void read_endpoint(struct report *report, struct tree_node *node,
@@ -209,21 +229,23 @@ static void read_endpoint(struct report *report, struct tree_node *node,
 			tree_error(report, place, "%s", err.text);
 		return;
 	}
-	become(node, TREE_MAP);
-	derive_key(report, node, parts.address, &key->object->keys[ENDPOINT_ADDRESS]);
+	if (!become_map(report, node, key->object))
+		return;
+	derive_key(report, node, parts.address, key->object, ENDPOINT_ADDRESS);
 	if (parts.has_port)
-		derive_key(report, node, parts.port, &key->object->keys[ENDPOINT_PORT]);
+		derive_key(report, node, parts.port, key->object, ENDPOINT_PORT);
 	if (parts.has_weight)
-		derive_key(report, node, parts.weight, &key->object->keys[ENDPOINT_WEIGHT]);
+		derive_key(report, node, parts.weight, key->object, ENDPOINT_WEIGHT);
 }
 
 /* A value where a mapping is due, of which it is one key. */
-static void read_scalar(struct report *report, struct tree_node *node, const struct schema_key *key)
+static void read_scalar(struct report *report, struct tree_node *node,
+			const struct schema_object *object)
 {
 	struct cut_part all = { .size = strlen(node->text) };
 
-	become(node, TREE_MAP);
-	derive_key(report, node, all, key);
+	if (become_map(report, node, object))
+		derive_key(report, node, all, object, object->scalar - object->keys);
 }
 
 /* The name of a free key: read like a value, and given once. */
@@ -295,7 +317,7 @@ static void read_one(struct report *report, struct tree_node *node, const struct
 	switch (key->type) {
 	case SCHEMA_OBJECT:
 		if (node->kind == TREE_TEXT && key->object->scalar && !is_empty(node))
-			read_scalar(report, node, key->object->scalar);
+			read_scalar(report, node, key->object);
 		else
 			read_object(report, node, key);
 		break;

@@ -20,8 +20,22 @@ void regions_fini(struct model *model)
 	vec_foreach(region, &model->regions)
 		region_fini(region);
 	vec_free(&model->regions);
+	lookup_fini(&model->regions_by_name);
 	free(model->clients_file);
 	free(model->clients_maxmind);
+}
+
+static uint32_t hash_of(const char *name)
+{
+	return lookup_hash(0, name, strlen(name));
+}
+
+/* What is to be found by name: the model's last region. 0 or -ENOMEM. */
+static int add_name(struct model *model)
+{
+	size_t last = model->regions.count - 1;
+
+	return lookup_add(&model->regions_by_name, hash_of(model->regions.items[last].name), last);
 }
 
 /* ---- text to model ---- */
@@ -96,7 +110,8 @@ int regions_build(const struct tree_node *root, struct model *model)
 		return -ENOMEM;
 	vec_foreach(node, &nodes.nodes)
 		if (vec_push(&model->regions, (struct region){}) < 0 ||
-		    build_region(*node, &model->regions.items[model->regions.count - 1]) < 0)
+		    build_region(*node, &model->regions.items[model->regions.count - 1]) < 0 ||
+		    add_name(model) < 0)
 			return -ENOMEM;
 	if (build_path(clients, CLIENT_REGIONS_FILE, &model->clients_file) < 0 ||
 	    build_path(clients, CLIENT_REGIONS_MAXMIND, &model->clients_maxmind) < 0)
@@ -129,7 +144,8 @@ int regions_copy(const struct model *from, struct model *to)
 {
 	vec_foreach(region, &from->regions)
 		if (vec_push(&to->regions, (struct region){}) < 0 ||
-		    copy_region(region, &to->regions.items[to->regions.count - 1]) < 0)
+		    copy_region(region, &to->regions.items[to->regions.count - 1]) < 0 ||
+		    add_name(to) < 0)
 			return -ENOMEM;
 	if (str_copy(from->clients_file, &to->clients_file) < 0 ||
 	    str_copy(from->clients_maxmind, &to->clients_maxmind) < 0)
@@ -166,9 +182,9 @@ bool regions_equal(const struct model *a, const struct model *b)
 
 const struct region *regions_find(const struct model *model, const char *name)
 {
-	vec_foreach(region, &model->regions)
-		if (!strcmp(region->name, name))
-			return region;
+	lookup_foreach(item, &model->regions_by_name, hash_of(name))
+		if (!strcmp(model->regions.items[item].name, name))
+			return &model->regions.items[item];
 	return NULL;
 }
 

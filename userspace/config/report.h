@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "util/arena.h"
 
 /* A part of the text, in bytes. */
 struct span {
@@ -21,6 +22,7 @@ struct report {
 	const char *text;
 	size_t size;
 	struct findings *findings; /* kept in the order of their place */
+	struct arena *arena;	   /* of the tree that is made of the text */
 	int error;		   /* 0, or -ENOMEM from then on */
 };
 

@@ -407,7 +407,8 @@ static const struct schema_key root_keys[] = {
 		.type = SCHEMA_OBJECT,
 		.object = &client_regions,
 		.absent = "every client counts as near to this balancer",
-		.help = "where clients are, by their addresses",
+		.help = "where clients are, by their addresses: flows, and requests of http and "
+			"https, go to the groups that are near to them",
 	},
 	[ROOT_METRICS] = {
 		.name = "metrics",

@@ -52,6 +52,7 @@ enum schema_flags {
 	SCHEMA_LIST = 2,    /* a list of the type; one scalar stands for a list of one */
 	SCHEMA_SECONDS = 4, /* of a duration: whole seconds only */
 	SCHEMA_EMPTY = 8,   /* of a text: may be "" */
+	SCHEMA_HTTP = 16,   /* only of listeners of protocol http and https, and below them */
 };
 
 struct schema_choice {
@@ -168,7 +169,12 @@ enum schema_listener_keys {
 	LISTENER_FAIL_OPEN,
 	LISTENER_REQUEST_TIMEOUT,
 	LISTENER_UPGRADE_IDLE_TIMEOUT,
+	LISTENER_HEADER_TIMEOUT,
+	LISTENER_CONNECT_TIMEOUT,
+	LISTENER_HEAD_LIMIT,
 	LISTENER_TUNNEL,
+	LISTENER_KERNEL_ROUTING,
+	LISTENER_SYN_COOKIES,
 	LISTENER_X_FORWARDED,
 	LISTENER_TRUSTED_PROXIES,
 	LISTENER_PROXY_PROTOCOL_IN,
@@ -184,6 +190,8 @@ enum schema_group_keys {
 	GROUP_REGION,
 	GROUP_TRAFFIC_PERCENTAGE,
 	GROUP_HEALTH_CHECK,
+	GROUP_PASSIVE_HEALTH,
+	GROUP_SLOW_START,
 	GROUP_BACKEND_PROTOCOL,
 	GROUP_PORT_OVERRIDE,
 	GROUP_ENDPOINTS,
@@ -202,6 +210,12 @@ enum schema_health_check_keys {
 	HEALTH_CHECK_SERVER_NAME,
 };
 
+enum schema_passive_health_keys {
+	PASSIVE_HEALTH_FAILURES,
+	PASSIVE_HEALTH_DURATION,
+	PASSIVE_HEALTH_SERVER_ERRORS,
+};
+
 enum schema_endpoint_keys {
 	ENDPOINT_NAME,
 	ENDPOINT_TYPE,
@@ -210,6 +224,7 @@ enum schema_endpoint_keys {
 	ENDPOINT_WEIGHT,
 	ENDPOINT_MODE,
 	ENDPOINT_PROXY_PROTOCOL,
+	ENDPOINT_MAX_CONNECTIONS,
 };
 
 enum schema_rule_keys {

@@ -97,10 +97,22 @@ static const struct schema_key endpoint_keys[] = {
 	[ENDPOINT_PROXY_PROTOCOL] = {
 		.name = "proxy_protocol",
 		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_HTTP,
 		.choices = proxy_protocols,
 		.absent = "none",
 		.help = "version of the PROXY protocol by which the endpoint of an http or https "
 			"listener learns the client's address",
+	},
+	[ENDPOINT_MAX_CONNECTIONS] = {
+		.name = "max_connections",
+		.type = SCHEMA_NUMBER,
+		.flags = SCHEMA_HTTP,
+		.min = 1,
+		.max = 1000000,
+		.absent = "no limit",
+		.help = "with http and https: requests that the endpoint (of a domain: each address) "
+			"has at a time, over all workers; more go to other endpoints, and where "
+			"all are at their limits clients get 503",
 	},
 };
 static const struct schema_object endpoint = { .name = "endpoint", KEYS(endpoint_keys) };
@@ -191,6 +203,39 @@ static const struct schema_key health_check_keys[] = {
 static const struct schema_object health_check = { .name = "health check",
 						   KEYS(health_check_keys) };
 
+static const struct schema_key passive_health_keys[] = {
+	[PASSIVE_HEALTH_FAILURES] = {
+		.name = "failures",
+		.type = SCHEMA_NUMBER,
+		.min = 1,
+		.max = 1000,
+		.fallback = 5,
+		.absent = "5",
+		.help = "as many requests in a row that an endpoint has failed put it aside: it could "
+			"not be reached, closed the connection before the end of its answer, said "
+			"something else than HTTP, or nothing in time",
+	},
+	[PASSIVE_HEALTH_DURATION] = {
+		.name = "duration",
+		.type = SCHEMA_DURATION,
+		.min = SECONDS(1),
+		.max = SECONDS(3600),
+		.fallback = SECONDS(10),
+		.absent = "10s",
+		.help = "how long it gets no requests, unless all endpoints of the group are put "
+			"aside; afterwards the first failure puts it aside again",
+	},
+	[PASSIVE_HEALTH_SERVER_ERRORS] = {
+		.name = "server_errors",
+		.type = SCHEMA_BOOL,
+		.fallback = false,
+		.absent = "false",
+		.help = "true: an answer with a status of 500 to 599 is a failure, too",
+	},
+};
+static const struct schema_object passive_health = { .name = "passive health",
+						     KEYS(passive_health_keys) };
+
 static const struct schema_key group_keys[] = {
 	[GROUP_NAME] = {
 		.name = "name",
@@ -229,9 +274,29 @@ static const struct schema_key group_keys[] = {
 		.help = "how weir finds out which endpoints can serve; those that cannot get no "
 			"flows",
 	},
+	[GROUP_PASSIVE_HEALTH] = {
+		.name = "passive_health",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_HTTP,
+		.object = &passive_health,
+		.absent = "requests that fail say nothing about their endpoint",
+		.help = "with http and https, beside health_check or without: endpoints that fail "
+			"requests of clients are put aside for a while; {} is enough",
+	},
+	[GROUP_SLOW_START] = {
+		.name = "slow_start",
+		.type = SCHEMA_DURATION,
+		.flags = SCHEMA_HTTP,
+		.min = SECONDS(1),
+		.max = SECONDS(3600),
+		.absent = "an endpoint has its whole share at once",
+		.help = "with http and https: an endpoint that comes, or comes back, among others has "
+			"a tenth of its share first, and all of it so long afterwards",
+	},
 	[GROUP_BACKEND_PROTOCOL] = {
 		.name = "backend_protocol",
 		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_HTTP,
 		.choices = backend_protocols,
 		.fallback = false,
 		.absent = "http",
@@ -385,7 +450,7 @@ static const struct schema_key listener_keys[] = {
 	[LISTENER_REQUEST_TIMEOUT] = {
 		.name = "request_timeout",
 		.type = SCHEMA_DURATION,
-		.flags = SCHEMA_SECONDS,
+		.flags = SCHEMA_SECONDS | SCHEMA_HTTP,
 		.min = SECONDS(1),
 		.max = SECONDS(180),
 		.fallback = SECONDS(60),
@@ -396,7 +461,7 @@ static const struct schema_key listener_keys[] = {
 	[LISTENER_UPGRADE_IDLE_TIMEOUT] = {
 		.name = "upgrade_idle_timeout",
 		.type = SCHEMA_DURATION,
-		.flags = SCHEMA_SECONDS,
+		.flags = SCHEMA_SECONDS | SCHEMA_HTTP,
 		.min = SECONDS(1),
 		.max = SECONDS(SCHEMA_IDLE_MAX),
 		.fallback = SECONDS(3600),
@@ -404,19 +469,72 @@ static const struct schema_key listener_keys[] = {
 		.help = "with http and https: the idle_timeout of connections that have become "
 			"others, like WebSocket",
 	},
+	[LISTENER_HEADER_TIMEOUT] = {
+		.name = "header_timeout",
+		.type = SCHEMA_DURATION,
+		.flags = SCHEMA_SECONDS | SCHEMA_HTTP,
+		.min = SECONDS(1),
+		.max = SECONDS(180),
+		.fallback = SECONDS(10),
+		.absent = "10s",
+		.help = "with http and https: a request whose headers are not whole so long after the "
+			"connection came about, or, if others came before it, after its first byte, "
+			"gets 408",
+	},
+	[LISTENER_CONNECT_TIMEOUT] = {
+		.name = "connect_timeout",
+		.type = SCHEMA_DURATION,
+		.flags = SCHEMA_HTTP,
+		.min = 100,
+		.max = SECONDS(60),
+		.fallback = SECONDS(5),
+		.absent = "5s",
+		.help = "with http and https: an endpoint that no connection comes about with by "
+			"then is given up, and another one is tried",
+	},
+	[LISTENER_HEAD_LIMIT] = {
+		.name = "head_limit",
+		.type = SCHEMA_NUMBER,
+		.flags = SCHEMA_HTTP,
+		.min = 1024,
+		.max = HTTP_HEAD_LIMIT_MAX,
+		.fallback = HTTP_HEAD_LIMIT,
+		.absent = "32768",
+		.help = "with http and https: bytes of a request's line and headers; one with more "
+			"gets 431",
+	},
 	[LISTENER_TUNNEL] = {
 		.name = "tunnel",
 		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_HTTP,
 		.choices = tunnels,
 		.fallback = HTTP_TUNNEL_AUTO,
 		.absent = "auto",
 		.help = "with http and https: how bodies are moved; copy: through the worker's "
 			"memory; splice: within the kernel; auto: large ones within the kernel",
 	},
+	[LISTENER_KERNEL_ROUTING] = {
+		.name = "kernel_routing",
+		.type = SCHEMA_BOOL,
+		.flags = SCHEMA_HTTP,
+		.fallback = false,
+		.absent = "false",
+		.help = "with http and https: true is refused, since this version routes no "
+			"requests in the kernel",
+	},
+	[LISTENER_SYN_COOKIES] = {
+		.name = "syn_cookies",
+		.type = SCHEMA_BOOL,
+		.flags = SCHEMA_HTTP,
+		.fallback = false,
+		.absent = "false",
+		.help = "with http and https: true: the host's SYN cookies are sent by the data "
+			"plane, when net.ipv4.tcp_syncookies says that they are to be sent",
+	},
 	[LISTENER_X_FORWARDED] = {
 		.name = "x_forwarded",
 		.type = SCHEMA_CHOICE,
-		.flags = SCHEMA_LIST,
+		.flags = SCHEMA_LIST | SCHEMA_HTTP,
 		.choices = x_forwarded,
 		.help = "with http and https: besides X-Forwarded-For, endpoints get X-Forwarded-Proto, "
 			"X-Forwarded-Port, X-Real-IP",
@@ -424,13 +542,14 @@ static const struct schema_key listener_keys[] = {
 	[LISTENER_TRUSTED_PROXIES] = {
 		.name = "trusted_proxies",
 		.type = SCHEMA_NETWORK,
-		.flags = SCHEMA_LIST,
+		.flags = SCHEMA_LIST | SCHEMA_HTTP,
 		.absent = "nobody",
 		.help = "with http and https: whose X-Forwarded headers are kept and added to",
 	},
 	[LISTENER_PROXY_PROTOCOL_IN] = {
 		.name = "proxy_protocol_in",
 		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_HTTP,
 		.object = &schema_proxy_protocol_in,
 		.absent = "clients speak HTTP at once",
 		.help = "with http and https: connections begin with the PROXY protocol",
@@ -438,6 +557,7 @@ static const struct schema_key listener_keys[] = {
 	[LISTENER_TLS] = {
 		.name = "tls",
 		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_HTTP,
 		.object = &schema_tls,
 		.help = "with https: certificate and key, and what is spoken",
 	},
@@ -452,6 +572,7 @@ static const struct schema_key listener_keys[] = {
 	[LISTENER_RULE_ORDER] = {
 		.name = "rule_order",
 		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_HTTP,
 		.choices = schema_rule_orders,
 		.absent = "limits.rule_order",
 		.help = "priority: the smallest priority that matches; domain_first: if a rule names "
@@ -460,7 +581,7 @@ static const struct schema_key listener_keys[] = {
 	[LISTENER_RULES] = {
 		.name = "forwarding_rules",
 		.type = SCHEMA_OBJECT,
-		.flags = SCHEMA_LIST,
+		.flags = SCHEMA_LIST | SCHEMA_HTTP,
 		.object = &schema_rule,
 		.help = "with http and https: where requests go that are not for the default group",
 	},

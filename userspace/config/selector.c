@@ -2,6 +2,7 @@
 #include "config/selector.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool matches(const char *pattern, const char *name)
@@ -68,4 +69,27 @@ bool selector_matches(const struct selector *selector, const char *listener, con
 bool selector_matches_listener(const struct selector *selector, const char *listener)
 {
 	return !selector->parts || matches(selector->part[0], listener);
+}
+
+void selector_offer(struct selector_search *search, const char *listener, const char *group,
+		    const char *endpoint)
+{
+	snprintf(search->path, sizeof(search->path), "%s%s%s%s%s", listener, *group ? "/" : "",
+		 group, *endpoint ? "/" : "", endpoint);
+	str_nearest_offer(&search->nearest, search->path);
+	if (search->nearest.best != search->path)
+		return;
+	strcpy(search->best, search->path); /* `path` is overwritten */
+	search->nearest.best = search->best;
+}
+
+int selector_no_match(const struct selector_search *search, const struct selector *selector,
+		      struct err *err)
+{
+	static const char *const objects[] = { "listener", "group", "endpoint" };
+
+	return err_set(err, -ESRCH, "no %s matches '%s'%s%s%s; list them with: weir show endpoints",
+		       objects[selector->parts - 1], search->nearest.word,
+		       search->best[0] ? "; did you mean '" : "", search->best,
+		       search->best[0] ? "'?" : "");
 }

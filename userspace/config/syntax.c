@@ -163,14 +163,30 @@ void syntax_report(struct report *report, const struct syntax_problem *problem)
 /* What YAML allows besides line breaks and tabs. */
 static bool is_printable(unsigned point)
 {
-	return point == '\t' || point == '\n' || point == '\r' ||
-	       (point >= 0x20 && point != 0x7f && (point < 0x80 || point >= 0xa0) &&
-		point != 0xfeff && point != 0xfffe && point != 0xffff);
+	if (point < 0x80)
+		return (point >= 0x20 && point != 0x7f) || point == '\t' || point == '\n' ||
+		       point == '\r';
+	return point >= 0xa0 && point != 0xfeff && point != 0xfffe && point != 0xffff;
+}
+
+/* `length`: 0 if it is no UTF-8. */
+static void refuse_character(struct report *report, size_t at, size_t length, unsigned point)
+{
+	struct span span = { .offset = at, .size = 1 };
+
+	if (!length)
+		report_error(report, span, "byte 0x%02x is not UTF-8; save the file as UTF-8 text",
+			     (unsigned char)report->text[at]);
+	else if (!point)
+		report_error(report, span, "NUL byte; a configuration is plain text");
+	else
+		report_error(report, span, "control character U+%04X is not allowed", point);
 }
 
 int syntax_check_bytes(struct report *report)
 {
-	size_t at = 0;
+	size_t at = 0, length;
+	unsigned point;
 
 	if (report->size > TEXT_MAX) {
 		report_whole(report, "the file has %zu bytes; a configuration has at most %u MiB",
@@ -179,23 +195,12 @@ int syntax_check_bytes(struct report *report)
 	}
 	if (report->size >= 3 && !memcmp(report->text, "\xef\xbb\xbf", 3))
 		at = 3;
-	while (at < report->size) {
-		struct span span = { .offset = at, .size = 1 };
-		unsigned point = 0;
-		size_t length = str_utf8(report->text + at, report->size - at, &point);
-
-		if (!length)
-			report_error(report, span,
-				     "byte 0x%02x is not UTF-8; save the file as UTF-8 text",
-				     (unsigned char)report->text[at]);
-		else if (!point)
-			report_error(report, span, "NUL byte; a configuration is plain text");
-		else if (!is_printable(point))
-			report_error(report, span, "control character U+%04X is not allowed",
-				     point);
-		if (!length || !is_printable(point))
+	for (; at < report->size; at += length) {
+		length = str_utf8(report->text + at, report->size - at, &point);
+		if (!length || !is_printable(point)) {
+			refuse_character(report, at, length, point);
 			return -EINVAL;
-		at += length;
+		}
 	}
 	return 0;
 }

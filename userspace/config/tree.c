@@ -6,16 +6,32 @@
 
 #include "util/str.h"
 
-void tree_free(struct tree_node *node)
+#define ITEMS_MIN 4
+
+void tree_fini(struct tree *tree)
 {
-	if (!node)
-		return;
-	vec_foreach(item, &node->items)
-		tree_free(*item);
-	vec_free(&node->items);
-	tree_free(node->key);
-	free(node->text);
-	free(node);
+	arena_fini(&tree->arena);
+	tree->root = NULL;
+}
+
+int tree_add_item(struct arena *arena, struct tree_node *parent, struct tree_node *item)
+{
+	size_t count = parent->items.count;
+
+	if (count == parent->items.capacity) {
+		size_t capacity = count ? 2 * count : ITEMS_MIN;
+		struct tree_node **items =
+			arena_alloc(arena, capacity * sizeof(struct tree_node *));
+
+		if (!items)
+			return -ENOMEM;
+		if (count)
+			memcpy(items, parent->items.items, count * sizeof(struct tree_node *));
+		parent->items.items = items;
+		parent->items.capacity = capacity;
+	}
+	parent->items.items[parent->items.count++] = item;
+	return 0;
 }
 
 /* A derived node has the path of the node that it was made from. */
@@ -107,11 +123,11 @@ static struct span part_span(const struct report *report, const struct tree_node
 struct tree_node *tree_derive(struct report *report, const struct tree_node *text, size_t from,
 			      size_t size, struct tree_node *parent)
 {
-	_cleanup_(tree_freep) struct tree_node *node = calloc(1, sizeof(*node));
+	struct tree_node *node = arena_alloc(report->arena, sizeof(*node));
 
 	if (node)
-		node->text = strndup(text->text + from, size);
-	if (!node || !node->text || vec_push(&parent->items, node) < 0) {
+		node->text = arena_text(report->arena, text->text + from, size);
+	if (!node || !node->text || tree_add_item(report->arena, parent, node) < 0) {
 		report->error = -ENOMEM;
 		return NULL;
 	}
@@ -121,14 +137,14 @@ struct tree_node *tree_derive(struct report *report, const struct tree_node *tex
 	node->line = text->line;
 	node->index = parent->items.count - 1;
 	node->parent = parent;
-	return take_ptr(node);
+	return node;
 }
 
 struct tree_node *tree_wrap(struct report *report, struct tree_node *node)
 {
-	_cleanup_(tree_freep) struct tree_node *list = calloc(1, sizeof(*list));
+	struct tree_node *list = arena_alloc(report->arena, sizeof(*list));
 
-	if (!list || vec_push(&list->items, node) < 0) {
+	if (!list || tree_add_item(report->arena, list, node) < 0) {
 		report->error = -ENOMEM;
 		return NULL;
 	}
@@ -138,10 +154,11 @@ struct tree_node *tree_wrap(struct report *report, struct tree_node *node)
 	list->line = node->line;
 	list->index = node->index;
 	list->parent = node->parent;
-	list->key = take_ptr(node->key);
+	list->key = node->key;
+	node->key = NULL;
 	list->parent->items.items[list->index] = list;
 	node->flags |= TREE_DERIVED;
 	node->index = 0;
 	node->parent = list;
-	return take_ptr(list);
+	return list;
 }

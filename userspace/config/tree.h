@@ -8,7 +8,8 @@
 
 #include "config/report.h"
 #include "config/value.h"
-#include "util/cleanup.h"
+#include "util/arena.h"
+#include "util/vec.h"
 
 enum tree_kind {
 	TREE_TEXT,
@@ -32,15 +33,29 @@ struct tree_node {
 	unsigned line;
 	unsigned index; /* in the parent's items */
 	struct tree_node *parent;
-	struct tree_node *key;		 /* of a mapping's item; owned */
-	VEC(struct tree_node *) items;	 /* LIST; MAP: the values, with their keys; owned */
-	char *text;			 /* TEXT; owned */
+	struct tree_node *key;		 /* of a mapping's item */
+	VEC(struct tree_node *) items;	 /* LIST; MAP: the values, with their keys */
+	char *text;			 /* TEXT */
 	const struct schema_key *schema; /* the key in the table; set by read.c */
-	union value value;		 /* TEXT with TREE_GOOD; set by read.c */
+	union {
+		union value value;	   /* TEXT with TREE_GOOD; set by read.c */
+		struct tree_node **fields; /* of a mapping with TREE_GOOD that is no SCHEMA_MAP:
+					    * its items by the index of their key in the
+					    * object, NULL for those that are absent; set by
+					    * read.c */
+	};
 };
 
-void tree_free(struct tree_node *node);
-DEFINE_CLEANUP(struct tree_node *, tree_free)
+/* With all that its nodes point to, but for the schema. */
+struct tree {
+	struct tree_node *root; /* NULL: there is nothing in the text */
+	struct arena arena;
+};
+
+void tree_fini(struct tree *tree);
+
+/* Makes a node the last item of another one: 0 or -ENOMEM. */
+int tree_add_item(struct arena *arena, struct tree_node *parent, struct tree_node *item);
 
 /* An error or warning at the node's first character (of a mapping: at its first key; of an empty
  * value: at its key), with the node's path. An error taints the node and those above. */

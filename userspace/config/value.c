@@ -21,10 +21,24 @@
 struct reading {
 	const struct schema_key *key;
 	const char *text;
+	struct err *err;
+	/* Filled for a refusal, by the functions of their names: most values are right. */
 	char quoted[STR_QUOTE_MAX];
 	char allowed[VALUE_ALLOWED_MAX];
-	struct err *err;
 };
+
+static const char *quoted(struct reading *reading)
+{
+	return str_quote(reading->text, strlen(reading->text), reading->quoted);
+}
+
+/* "" of types to which everything is allowed. */
+static const char *allowed(struct reading *reading)
+{
+	const struct schema_key *key = reading->key;
+
+	return key->type == SCHEMA_CHOICE || key->max ? value_allowed(key, reading->allowed) : "";
+}
 
 static bool is_letter(char c)
 {
@@ -59,17 +73,30 @@ static void allow_choices(const struct schema_key *key, char ret[VALUE_ALLOWED_M
 	}
 }
 
+/* In whole days, hours, seconds or ms. Returns `text`. */
+static const char *print_time(long long ms, char text[24])
+{
+	if (ms % 1000)
+		snprintf(text, 24, "%lldms", ms);
+	else if (!ms || ms % 3600000)
+		snprintf(text, 24, "%llds", ms / 1000);
+	else if (ms % 86400000)
+		snprintf(text, 24, "%lldh", ms / 3600000);
+	else
+		snprintf(text, 24, "%lldd", ms / 86400000);
+	return text;
+}
+
 const char *value_allowed(const struct schema_key *key, char ret[VALUE_ALLOWED_MAX])
 {
 	long long min = key->min, max = key->max;
+	char from[24], to[24];
 
 	if (key->type == SCHEMA_CHOICE)
 		allow_choices(key, ret);
-	else if ((key->type == SCHEMA_DURATION || key->type == SCHEMA_SPAN) && min % 1000 == 0 &&
-		 max % 1000 == 0)
-		snprintf(ret, VALUE_ALLOWED_MAX, "%llds to %llds", min / 1000, max / 1000);
-	else if (key->type == SCHEMA_DURATION)
-		snprintf(ret, VALUE_ALLOWED_MAX, "%lldms to %lldms", min, max);
+	else if (key->type == SCHEMA_DURATION || key->type == SCHEMA_SPAN)
+		snprintf(ret, VALUE_ALLOWED_MAX, "%s to %s", print_time(min, from),
+			 print_time(max, to));
 	else if (min == max)
 		snprintf(ret, VALUE_ALLOWED_MAX, "%lld", min);
 	else
@@ -85,7 +112,7 @@ static int read_digits(struct reading *reading, const char *digits, size_t size,
 	if (size > 1 && digits[0] == '0')
 		return err_set(reading->err, -EINVAL,
 			       "%s '%s': write the number without a leading 0; allowed: %s",
-			       reading->key->name, reading->quoted, reading->allowed);
+			       reading->key->name, quoted(reading), allowed(reading));
 	for (size_t i = 0; i < size; i++)
 		number = i < DIGITS_MAX ? number * 10 + (digits[i] - '0') : INT64_MAX;
 	*ret = number;
@@ -95,13 +122,13 @@ static int read_digits(struct reading *reading, const char *digits, size_t size,
 static int out_of_range(struct reading *reading)
 {
 	return err_set(reading->err, -EINVAL, "%s '%s' is out of range; allowed: %s",
-		       reading->key->name, reading->quoted, reading->allowed);
+		       reading->key->name, quoted(reading), allowed(reading));
 }
 
 static int not_a_number(struct reading *reading, const char *what)
 {
 	return err_set(reading->err, -EINVAL, "%s '%s' is not %s; allowed: %s", reading->key->name,
-		       reading->quoted, what, reading->allowed);
+		       quoted(reading), what, allowed(reading));
 }
 
 static int read_number(struct reading *reading, union value *ret)
@@ -153,7 +180,7 @@ static int read_ports(struct reading *reading, union value *ret)
 		return err_set(
 			reading->err, -EINVAL,
 			"port range '%s' ends before it begins; write the smaller port first",
-			reading->quoted);
+			quoted(reading));
 	ret->ports = (struct port_range){ .first = first, .last = last };
 	return 0;
 }
@@ -161,12 +188,13 @@ static int read_ports(struct reading *reading, union value *ret)
 static int64_t unit_in_ms(const char *unit)
 {
 	static const struct {
-		const char *unit;
+		const char *name;
 		int64_t ms;
-	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	} units[] = { { "", 1000 },   { "ms", 1 },	{ "s", 1000 },
+		      { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (!strcmp(unit, units[i].unit))
+		if (!strcmp(unit, units[i].name))
 			return units[i].ms;
 	return 0;
 }
@@ -202,7 +230,7 @@ static int read_time(struct reading *reading, const char *text, size_t size, con
 static int read_duration(struct reading *reading, union value *ret)
 {
 	return read_time(reading, reading->text, strlen(reading->text),
-			 "a duration like 500ms, 2s, 10m or 1h", &ret->number);
+			 "a duration like 500ms, 2s, 10m, 1h or 1d", &ret->number);
 }
 
 static int read_span(struct reading *reading, union value *ret)
@@ -222,7 +250,7 @@ static int read_span(struct reading *reading, union value *ret)
 	if (from > to)
 		return err_set(reading->err, -EINVAL,
 			       "%s '%s' ends before it begins; write the shorter duration first",
-			       reading->key->name, reading->quoted);
+			       reading->key->name, quoted(reading));
 	ret->span.from = from;
 	ret->span.to = to;
 	return 0;
@@ -232,7 +260,7 @@ static int read_bool(struct reading *reading, union value *ret)
 {
 	if (strcmp(reading->text, "true") && strcmp(reading->text, "false"))
 		return err_set(reading->err, -EINVAL, "%s '%s' must be true or false",
-			       reading->key->name, reading->quoted);
+			       reading->key->name, quoted(reading));
 	ret->number = reading->text[0] == 't';
 	return 0;
 }
@@ -251,9 +279,9 @@ static int read_choice(struct reading *reading, union value *ret)
 	if (nearest.best)
 		return err_set(reading->err, -EINVAL,
 			       "unknown %s '%s'; did you mean '%s'? allowed: %s",
-			       reading->key->name, reading->quoted, nearest.best, reading->allowed);
+			       reading->key->name, quoted(reading), nearest.best, allowed(reading));
 	return err_set(reading->err, -EINVAL, "unknown %s '%s'; allowed: %s", reading->key->name,
-		       reading->quoted, reading->allowed);
+		       quoted(reading), allowed(reading));
 }
 
 static int read_name(struct reading *reading, union value *ret)
@@ -270,7 +298,7 @@ static int read_name(struct reading *reading, union value *ret)
 	return err_set(reading->err, -EINVAL,
 		       "%s '%s' must begin with a letter and go on with letters, digits, '.', "
 		       "'_' or '-', at most %u in all",
-		       reading->key->name, reading->quoted, WEIR_NAME_MAX - 1);
+		       reading->key->name, quoted(reading), WEIR_NAME_MAX - 1);
 }
 
 /* What the kernel accepts (dev_valid_name()), and ':' only in what is no alias. */
@@ -288,7 +316,7 @@ static int read_interface(struct reading *reading, union value *ret)
 	return err_set(reading->err, -EINVAL,
 		       "'%s' is not a name of an interface: at most %d characters, without "
 		       "blanks, '/' and ':'",
-		       reading->quoted, IFNAMSIZ - 1);
+		       quoted(reading), IFNAMSIZ - 1);
 }
 
 static int read_path(struct reading *reading, union value *ret)
@@ -304,7 +332,7 @@ static int read_path(struct reading *reading, union value *ret)
 	return err_set(reading->err, -EINVAL,
 		       "%s '%s' is not the path of a file; write it from the root on, as in "
 		       "/etc/weir/FILE",
-		       reading->key->name, reading->quoted);
+		       reading->key->name, quoted(reading));
 }
 
 static int read_country(struct reading *reading, union value *ret)
@@ -316,7 +344,7 @@ static int read_country(struct reading *reading, union value *ret)
 		return 0;
 	return err_set(reading->err, -EINVAL,
 		       "%s '%s' is not a country; write its two capital letters, as in DE",
-		       reading->key->name, reading->quoted);
+		       reading->key->name, quoted(reading));
 }
 
 static bool looks_like_host(const char *text)
@@ -345,7 +373,7 @@ static int not_an_address(struct reading *reading)
 	else if (strchr(reading->text, '.') && strchr(reading->text, ':'))
 		why = "; write a port under 'port:'";
 	return err_set(reading->err, -EINVAL, "%s '%s' is not an IP address%s", reading->key->name,
-		       reading->quoted, why);
+		       quoted(reading), why);
 }
 
 static int read_address(struct reading *reading, union value *ret)
@@ -358,7 +386,7 @@ static int read_address(struct reading *reading, union value *ret)
 		return err_set(reading->err, -EINVAL,
 			       "%s '%s' cannot be used: it is an unspecified, loopback, multicast "
 			       "or broadcast address",
-			       reading->key->name, reading->quoted);
+			       reading->key->name, quoted(reading));
 	ret->addr = addr;
 	return 0;
 }
@@ -372,11 +400,11 @@ static int read_network(struct reading *reading, union value *ret)
 	if (r == -ERANGE)
 		return err_set(reading->err, -EINVAL,
 			       "'%s' has bits beyond the prefix; write %s, or the address alone",
-			       reading->quoted, addr_prefix_print(&prefix, meant));
+			       quoted(reading), addr_prefix_print(&prefix, meant));
 	if (r < 0)
 		return err_set(reading->err, -EINVAL,
 			       "'%s' is neither a prefix like 192.0.2.0/24 nor an IP address",
-			       reading->quoted);
+			       quoted(reading));
 	ret->prefix = prefix;
 	return 0;
 }
@@ -391,7 +419,7 @@ static int read_prefix(struct reading *reading, union value *ret)
 		return err_set(reading->err, -EINVAL,
 			       "%s '%s' cannot be used: it is an unspecified, loopback, multicast "
 			       "or broadcast address",
-			       reading->key->name, reading->quoted);
+			       reading->key->name, quoted(reading));
 	return 0;
 }
 
@@ -401,7 +429,7 @@ static int not_a_rate(struct reading *reading)
 		reading->err, -EINVAL,
 		"%s '%s' is not a rate; write 100/s or 30/m, and perhaps how many may come at "
 		"once: 100/s burst 200",
-		reading->key->name, reading->quoted);
+		reading->key->name, quoted(reading));
 }
 
 /* The number at *at, which moves behind it. */
@@ -470,7 +498,7 @@ static int read_rate(struct reading *reading, union value *ret)
 	if ((uint64_t)rate.burst * rate.seconds > (uint64_t)rate.count * RATE_BURST_SECONDS)
 		return err_set(reading->err, -EINVAL,
 			       "%s '%s': a burst is at most what the rate lets through in an hour",
-			       reading->key->name, reading->quoted);
+			       reading->key->name, quoted(reading));
 	ret->rate = rate;
 	return 0;
 }
@@ -485,16 +513,16 @@ static int read_target(struct reading *reading, union value *ret)
 	(void)ret;
 	if (*text != '/')
 		return err_set(reading->err, -EINVAL, "%s '%s' must begin with '/'",
-			       reading->key->name, reading->quoted);
+			       reading->key->name, quoted(reading));
 	if (strlen(text) > TARGET_MAX)
 		return err_set(reading->err, -EINVAL, "%s '%s' is longer than %d characters",
-			       reading->key->name, reading->quoted, TARGET_MAX);
+			       reading->key->name, quoted(reading), TARGET_MAX);
 	for (; *text; text++)
 		if (*text <= ' ' || *text > '~' || *text == '#')
 			return err_set(reading->err, -EINVAL,
 				       "%s '%s' has a character that a request cannot carry: "
 				       "write blanks and the like as %%20",
-				       reading->key->name, reading->quoted);
+				       reading->key->name, quoted(reading));
 	return 0;
 }
 
@@ -506,7 +534,7 @@ static int read_server(struct reading *reading, union value *ret)
 	if (addr_is_host_name(reading->text) || !addr_parse(reading->text, &address))
 		return 0;
 	return err_set(reading->err, -EINVAL, "%s '%s' is neither a host's name nor an IP address",
-		       reading->key->name, reading->quoted);
+		       reading->key->name, quoted(reading));
 }
 
 /* Without an address: a name. */
@@ -514,15 +542,16 @@ static int read_endpoint_address(struct reading *reading, union value *ret)
 {
 	struct addr addr;
 
-	if (!addr_is_host_name(reading->text) && !strpbrk(reading->text, ":/[]%") &&
-	    addr_parse(reading->text, &addr) < 0)
-		return err_set(reading->err, -EINVAL,
-			       "%s '%s' is neither an IP address nor a name in DNS",
-			       reading->key->name, reading->quoted);
-	if (!addr_is_host_name(reading->text))
-		return read_address(reading, ret);
-	ret->addr = (struct addr){};
-	return 0;
+	if (addr_is_host_name(reading->text)) {
+		ret->addr = (struct addr){};
+		return 0;
+	}
+	if (!read_address(reading, ret))
+		return 0;
+	if (!strpbrk(reading->text, ":/[]%") && addr_parse(reading->text, &addr) < 0)
+		err_set(reading->err, -EINVAL, "%s '%s' is neither an IP address nor a name in DNS",
+			reading->key->name, quoted(reading));
+	return -EINVAL;
 }
 
 static bool is_port(const char *text);
@@ -546,7 +575,7 @@ static int read_listen(struct reading *reading, union value *ret)
 		return err_set(
 			reading->err, -EINVAL,
 			"%s '%s' is not ADDRESS:PORT, as in 127.0.0.1:9700 or \"[::1]:9700\"",
-			reading->key->name, reading->quoted);
+			reading->key->name, quoted(reading));
 	ret->listen.port = strtoul(colon + 1, NULL, 10);
 	return 0;
 }
@@ -595,7 +624,7 @@ static int read_authority(struct reading *reading, union value *ret)
 	return err_set(reading->err, -EINVAL,
 		       "%s '%s' is no host: write a name or an address (IPv6 in [ ]), and perhaps "
 		       ":PORT",
-		       reading->key->name, reading->quoted);
+		       reading->key->name, quoted(reading));
 }
 
 static int read_http(struct reading *reading, union value *ret)
@@ -613,7 +642,7 @@ static int no_value(struct reading *reading)
 		    (reading->key->max && reading->key->type < SCHEMA_TEXT);
 
 	return err_set(reading->err, -EINVAL, "%s has no value%s%s", reading->key->name,
-		       list ? "; allowed: " : "", list ? reading->allowed : "");
+		       list ? "; allowed: " : "", list ? allowed(reading) : "");
 }
 
 int value_read(const struct schema_key *key, const char *text, union value *ret, struct err *err)
@@ -639,11 +668,11 @@ int value_read(const struct schema_key *key, const char *text, union value *ret,
 		[SCHEMA_SERVER] = read_server,
 		[SCHEMA_ENDPOINT_ADDRESS] = read_endpoint_address,
 	};
-	struct reading reading = { .key = key, .text = text, .err = err };
+	struct reading reading;
 
-	str_quote(text, strlen(text), reading.quoted);
-	if (key->type == SCHEMA_CHOICE || key->max)
-		value_allowed(key, reading.allowed);
+	reading.key = key;
+	reading.text = text;
+	reading.err = err;
 	if (!*text && !(key->flags & SCHEMA_EMPTY))
 		return no_value(&reading);
 	return key->type < SCHEMA_MAP ? readers[key->type](&reading, ret)

@@ -27,7 +27,7 @@ union value {
 /* Reads one scalar (NUL-terminated) of the key's type. 0, or -EINVAL with the text in err. */
 int value_read(const struct schema_key *key, const char *text, union value *ret, struct err *err);
 
-/* "1 to 65535", "tcp, udp", "1s to 86400s": what a key of type NUMBER, DURATION, SPAN, PORTS or
+/* "1 to 65535", "tcp, udp", "1s to 1d": what a key of type NUMBER, DURATION, SPAN, PORTS or
  * CHOICE allows. Returns `ret`. */
 #define VALUE_ALLOWED_MAX 256
 const char *value_allowed(const struct schema_key *key, char ret[VALUE_ALLOWED_MAX]);

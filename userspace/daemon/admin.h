@@ -24,4 +24,7 @@
 int admin_start(struct daemon *daemon, struct err *err);
 void admin_stop(struct admin *admin);
 
+/* Calls that have waited for something (-EINPROGRESS) are carried out anew. NULL is fine. */
+void admin_go_on(struct admin *admin);
+
 #endif

@@ -18,6 +18,10 @@ struct call {
 /* Slots, overrides and the report of a change into the answer. */
 void call_add_change(struct call *call, const struct change *change);
 
+/* Whose clients nobody takes new connections of any more, of the listeners that a selector is
+ * about: the operator may not have meant it. */
+void call_add_refusing(struct call *call, const struct selector *selector);
+
 /* The text of the request, or of the daemon's own file. */
 int call_read_text(struct call *call, const char **ret_name, char **ret, size_t *ret_size,
 		   struct err *err);

@@ -9,6 +9,7 @@
 #include "daemon/call.h"
 #include "daemon/confirm.h"
 #include "daemon/interfaces.h"
+#include "plan/plan_shares.h"
 #include "util/log.h"
 #include "util/str.h"
 
@@ -78,47 +79,24 @@ static int change_group(struct call *call, const struct wish *wish, const struct
 	return 0;
 }
 
-/* The nearest of the paths offered, of which only the last one is in memory. */
-struct nearest_path {
-	struct str_nearest nearest;
-	char path[OVERRIDE_PATH_MAX];
-	char best[OVERRIDE_PATH_MAX];
-};
-
-static void offer(struct nearest_path *search, const char *listener, const char *group,
-		  const char *endpoint)
-{
-	snprintf(search->path, sizeof(search->path), "%s%s%s%s%s", listener, *group ? "/" : "",
-		 group, *endpoint ? "/" : "", endpoint);
-	str_nearest_offer(&search->nearest, search->path);
-	if (search->nearest.best != search->path)
-		return;
-	strcpy(search->best, search->path);
-	search->nearest.best = search->best;
-}
-
 int call_no_match(const struct model *model, const struct selector *selector, const char *text,
 		  struct err *err)
 {
-	static const char *const objects[] = { "listener", "group", "endpoint" };
-	struct nearest_path search = { .nearest.word = text };
+	struct selector_search search = { .nearest.word = text };
 
 	vec_foreach(listener, &model->listeners) {
 		if (selector->parts == 1)
-			offer(&search, listener->name, "", "");
+			selector_offer(&search, listener->name, "", "");
 		vec_foreach(group, &listener->groups) {
 			if (selector->parts == 2)
-				offer(&search, listener->name, group->name, "");
+				selector_offer(&search, listener->name, group->name, "");
 			vec_foreach(endpoint, &group->endpoints)
 				if (selector->parts == SELECTOR_PARTS)
-					offer(&search, listener->name, group->name, endpoint->name);
+					selector_offer(&search, listener->name, group->name,
+						       endpoint->name);
 		}
 	}
-	return err_set(err, -ESRCH,
-		       "no %s matches '%s'%s%s%s; list them with: weir show "
-		       "endpoints",
-		       objects[selector->parts - 1], text, search.best[0] ? "; did you mean '" : "",
-		       search.best, search.best[0] ? "'?" : "");
+	return selector_no_match(&search, selector, err);
 }
 
 /* Once, however many of its endpoints change. */
@@ -168,28 +146,27 @@ static int change_in_group(struct call *call, const struct wish *wish,
 }
 
 static int change_matching(struct call *call, const struct wish *wish, const char *text,
-			   struct overrides *overrides, struct change_listeners *touched,
-			   struct err *err)
+			   struct selector *selector, struct overrides *overrides,
+			   struct change_listeners *touched, struct err *err)
 {
 	const struct model *model = call->daemon->model;
-	struct selector selector;
-	int r = selector_parse(text, &selector, err);
+	int r = selector_parse(text, selector, err);
 
-	r = r ?: check_parts(wish, &selector, err);
+	r = r ?: check_parts(wish, selector, err);
 	if (r < 0)
 		return r;
 	vec_foreach(listener, &model->listeners) {
-		if (!selector_matches_listener(&selector, listener->name))
+		if (!selector_matches_listener(selector, listener->name))
 			continue;
 		vec_foreach(group, &listener->groups)
 			r = r
-				    ?: change_in_group(call, wish, &selector, listener, group,
+				    ?: change_in_group(call, wish, selector, listener, group,
 						       overrides, touched);
 	}
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	if (!json_array_size(json_object_get(call->answer, "changed")))
-		return call_no_match(model, &selector, text, err);
+		return call_no_match(model, selector, text, err);
 	return 0;
 }
 
@@ -207,9 +184,32 @@ int call_read_origin(struct call *call, struct override_origin *ret, struct err 
 	if (reason && (!json_is_string(reason) || json_string_length(reason) >= sizeof(ret->why)))
 		return err_set(err, -EINVAL, "'reason' must be a text of at most %zu bytes",
 			       sizeof(ret->why) - 1);
+	if (reason && !str_is_line(json_string_value(reason)))
+		return err_set(err, -EINVAL,
+			       "'reason' must be one line, without control characters");
 	if (reason)
 		strcpy(ret->why, json_string_value(reason));
 	return 0;
+}
+
+void call_add_refusing(struct call *call, const struct selector *selector)
+{
+	static const char *const families[] = { "no", "IPv4", "IPv6", "all" };
+	json_t *list = json_array();
+
+	vec_foreach(listener, &call->daemon->plan->listeners) {
+		unsigned clients = 0;
+
+		if (!selector_matches_listener(selector, listener->name))
+			continue;
+		clients |= plan_shares_nobody(listener, PLAN_IP4) << 0;
+		clients |= plan_shares_nobody(listener, PLAN_IP6) << 1;
+		if (clients)
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s}", "listener", listener->name,
+							"clients", families[clients]));
+	}
+	json_object_set_new(call->answer, "refusing", list);
 }
 
 static int change_endpoints(struct call *call, struct wish *wish, struct err *err)
@@ -218,6 +218,7 @@ static int change_endpoints(struct call *call, struct wish *wish, struct err *er
 	_cleanup_(overrides_fini) struct overrides overrides = {};
 	_cleanup_(change_listeners_fini) struct change_listeners touched = {};
 	_cleanup_(change_fini) struct change change = {};
+	struct selector selector;
 	int r;
 
 	if (!text)
@@ -226,12 +227,13 @@ static int change_endpoints(struct call *call, struct wish *wish, struct err *er
 		return err_set(err, -ENOMEM, "out of memory");
 	json_object_set_new(call->answer, "changed", json_array());
 	r = call_read_origin(call, &wish->origin, err);
-	r = r ?: change_matching(call, wish, text, &overrides, &touched, err);
+	r = r ?: change_matching(call, wish, text, &selector, &overrides, &touched, err);
 	if (r < 0)
 		return r;
 	overrides_prune(&overrides, call->daemon->model);
 	r = change_overrides(call->daemon, &overrides, &touched, &change, err);
 	call_add_change(call, &change);
+	call_add_refusing(call, &selector);
 	if (!r)
 		log_info("%s: %s (by uid %u); %llu of %llu slots moved", text, wish->verb,
 			 call->who, (unsigned long long)change.moved,
@@ -344,10 +346,11 @@ static json_t *text_json(struct err *err)
 	return json_string(err->text);
 }
 
-json_t *calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t who)
+int calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t who, json_t **ret)
 {
 	_cleanup_(json_decrefp) json_t *request = NULL;
-	struct call call = { .daemon = daemon, .who = who, .answer = json_object() };
+	_cleanup_(json_decrefp) json_t *answer = json_object();
+	struct call call = { .daemon = daemon, .who = who, .answer = answer };
 	json_error_t why = {};
 	struct err err = {};
 	int r;
@@ -356,10 +359,13 @@ json_t *calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t
 	call.request = request;
 	r = request ? dispatch(&call, &err)
 		    : err_set(&err, -EINVAL, "not a JSON request: %s", why.text);
-	json_object_set_new(call.answer, "ok", json_boolean(!r));
+	if (r == -EINPROGRESS)
+		return r;
+	json_object_set_new(answer, "ok", json_boolean(!r));
 	if (r < 0) {
-		json_object_set_new(call.answer, "error", text_json(&err));
-		json_object_set_new(call.answer, "code", json_integer(-r));
+		json_object_set_new(answer, "error", text_json(&err));
+		json_object_set_new(answer, "code", json_integer(-r));
 	}
-	return call.answer;
+	*ret = take_ptr(answer);
+	return *ret ? 0 : -ENOMEM;
 }

@@ -8,7 +8,8 @@
 
 #include "daemon/daemon.h"
 
-/* Carries out a request and returns its answer, never NULL but without memory. */
-json_t *calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t who);
+/* Carries out a request: 0 with its answer, or -ENOMEM. -EINPROGRESS: it has changed nothing, and
+ * is to be called again after daemon_go_on(). */
+int calls_answer(struct daemon *daemon, const char *line, size_t size, uid_t who, json_t **ret);
 
 #endif

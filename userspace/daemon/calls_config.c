@@ -67,8 +67,10 @@ static int put_in_force(struct call *call, struct model **model, char **text, co
 {
 	const struct change_origin origin = { .who = call->who, .how = how };
 	struct daemon *daemon = call->daemon;
-	int r = 0;
+	int r = change_ready(daemon, *model, err);
 
+	if (r < 0)
+		return r;
 	if (seconds)
 		r = confirm_prepare(daemon, *text, *model, err);
 	r = r ?: change_configuration(daemon, model, text, false, &origin, change, err);
@@ -118,6 +120,8 @@ int call_apply(struct call *call, struct err *err)
 		print_how(name, how);
 		r = put_in_force(call, &model, &text, how, seconds, &change, err);
 	}
+	if (r == -EINPROGRESS)
+		return r;
 	if (!r || !json_object_get(call->request, "text"))
 		call->daemon->file_refused = r < 0;
 	call_add_change(call, &change);

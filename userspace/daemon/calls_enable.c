@@ -124,6 +124,7 @@ static int carry_out(struct wish *wish, const char *text, struct err *err)
 	overrides_prune(&wish->overrides, call->daemon->model);
 	r = change_overrides(call->daemon, &wish->overrides, &none, &change, err);
 	call_add_change(call, &change);
+	call_add_refusing(call, &wish->selector);
 	if (!r)
 		log_info("%s: %s (by uid %u); %llu of %llu slots moved", text,
 			 wish->disable ? "disabled" : "enabled", call->who,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What a configuration would change: plan. */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "daemon/call.h"
 #include "daemon/confirm.h"
 #include "daemon/preview.h"
+#include "plan/plan_requests.h"
 
 static json_t *changes_json(const struct diff *diff)
 {
@@ -98,6 +100,76 @@ static void add_tables(struct call *call, const struct plan *next)
 	json_object_set_new(call->answer, "moved", json_integer(sums[1]));
 }
 
+/* Have its clients of the region a table that is not all others'? */
+static bool has_table(const struct plan_listener *listener, size_t region)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		if (listener->clients[family].tables.count &&
+		    listener->clients[family].table_of[region])
+			return true;
+	return false;
+}
+
+/* Of the items from `first` on, that of regions of which as many requests move; a new one where
+ * there is none, and for clients of no region ("") always. */
+static json_t *item_of(json_t *list, size_t first, const char *listener, const char *region,
+		       double percent)
+{
+	json_t *item;
+
+	for (size_t i = first; *region && i < json_array_size(list); i++) {
+		item = json_array_get(list, i);
+		if (json_array_size(json_object_get(item, "regions")) &&
+		    json_real_value(json_object_get(item, "percent")) == percent)
+			return item;
+	}
+	item = json_pack("{s:s, s:[], s:f}", "listener", listener, "regions", "percent", percent);
+	json_array_append_new(list, item);
+	return item;
+}
+
+/* Requests of a listener's clients: of no region first, and then of those that have tables. */
+static int add_requests_of(json_t *list, const struct plan *next,
+			   const struct plan_listener *before, const struct plan_listener *now)
+{
+	size_t first = json_array_size(list);
+
+	for (size_t i = 0; i < next->regions.count; i++) {
+		const char *region = next->regions.items[i].name;
+		json_t *item;
+		double moved;
+
+		if (i && !has_table(before, i) && !has_table(now, i))
+			continue;
+		if (plan_requests_moved(before, now, i, &moved) < 0)
+			return -ENOMEM;
+		moved = round(1000 * moved) / 10;
+		if (moved == 0)
+			continue;
+		item = item_of(list, first, now->name, region, moved);
+		if (*region)
+			json_array_append_new(json_object_get(item, "regions"),
+					      json_string(region));
+	}
+	return 0;
+}
+
+/* What of requests is to slots of flows. */
+static int add_requests(struct call *call, const struct plan *next, struct err *err)
+{
+	json_t *list = json_array();
+	int r = 0;
+
+	json_object_set_new(call->answer, "requests", list);
+	vec_foreach(listener, &call->daemon->plan->listeners) {
+		const struct plan_listener *now = plan_find_id(next, listener->id);
+
+		if (now && listener->mode == WEIR_MODE_PROXY && now->mode == WEIR_MODE_PROXY)
+			r = r ?: add_requests_of(list, next, listener, now);
+	}
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
 /* Of an endpoint that goes, or of a listener's clients who are shut out. */
 static json_t *flows_json(const struct preview *preview)
 {
@@ -161,15 +233,21 @@ int call_plan(struct call *call, struct err *err)
 
 	r = call_read_text(call, &name, &text, &size, err);
 	r = r ?: change_parse(name, text, size, &model, &change, err);
+	r = r ?: change_ready(call->daemon, model, err);
 	r = r ?: preview_make(call->daemon, model, &preview, err);
 	if (change.report)
 		json_object_set_new(answer, "report", json_string(change.report));
 	if (r < 0)
 		return r;
 	json_object_set_new(answer, "file", json_string(name));
-	json_object_set_new(answer, "differs", json_boolean(preview_differs(&preview)));
 	json_object_set_new(answer, "changes", changes_json(&preview.diff));
 	add_tables(call, preview.plan);
+	r = add_requests(call, preview.plan, err);
+	if (r < 0)
+		return r;
+	json_object_set_new(answer, "differs",
+			    json_boolean(preview_differs(&preview) ||
+					 json_array_size(json_object_get(answer, "requests"))));
 	json_object_set_new(answer, "flows", flows_json(&preview));
 	json_object_set_new(answer, "cleared", overrides_json(&preview.cleared));
 	json_object_set_new(answer, "drift", call_drift_json(&preview.drift));

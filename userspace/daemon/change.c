@@ -13,6 +13,7 @@
 #include "daemon/locating.h"
 #include "daemon/metrics.h"
 #include "daemon/naming.h"
+#include "daemon/privileges.h"
 #include "daemon/repair.h"
 #include "daemon/workers.h"
 #include "daemon/world.h"
@@ -27,6 +28,7 @@
 void change_fini(struct change *change)
 {
 	free(change->report);
+	free(change->name);
 	drift_fini(&change->repaired);
 	*change = (struct change){};
 }
@@ -73,6 +75,9 @@ int change_parse(const char *name, const char *text, size_t size, struct model *
 	FILE *report;
 	int r;
 
+	change->name = strdup(name);
+	if (!change->name)
+		return err_set(err, -ENOMEM, "out of memory");
 	r = config_parse(text, size, ret, &findings);
 	if (findings.list.count) {
 		report = open_memstream(&change->report, &length);
@@ -88,6 +93,18 @@ int change_parse(const char *name, const char *text, size_t size, struct model *
 			    findings.errors, findings.errors == 1 ? "" : "s");
 	findings_fini(&findings);
 	return r < 0 ? r : check_served(name, ret, err);
+}
+
+/* Both at once, since each has a thread. */
+int change_ready(struct daemon *daemon, const struct model *model, struct err *err)
+{
+	int clients = locating_ready(daemon->locating, model, err);
+	int names;
+
+	if (clients < 0 && clients != -EINPROGRESS)
+		return clients;
+	names = naming_ready(daemon->naming, model, err);
+	return names ?: clients;
 }
 
 static void sleep_ms(unsigned ms)
@@ -295,6 +312,26 @@ static int put_overrides_in_force(struct daemon *daemon, const struct overrides 
 	return 0;
 }
 
+/* Is it what the daemon's own file says, or does it hold only until that is read again? */
+static void note_file(const struct daemon *daemon, const struct change_origin *origin)
+{
+	const char *instance = daemon->options->instance, *file = daemon->options->config;
+	_cleanup_(json_decrefp) json_t *elsewhere = NULL;
+	_cleanup_(freep) char *text = NULL;
+	struct err err = {};
+	size_t size;
+	int r;
+
+	if (!privileges_read(file, &text, &size, NULL) && !strcmp(text, daemon->text)) {
+		r = state_remove(instance, STATE_ELSEWHERE, &err);
+	} else {
+		elsewhere = json_pack("{s:s, s:s}", "how", origin->how, "file", file);
+		r = state_write_object(instance, STATE_ELSEWHERE, elsewhere, &err);
+	}
+	if (r < 0)
+		log_warning("%s", err.text);
+}
+
 /* What is in force shall be so after a restart, too. */
 static void remember(struct daemon *daemon, const struct change_origin *origin)
 {
@@ -306,27 +343,34 @@ static void remember(struct daemon *daemon, const struct change_origin *origin)
 		log_warning("in force, but not remembered over a restart: %s", err.text);
 	else if (history_add(instance, daemon->text, origin->who, origin->how, &err) < 0)
 		log_warning("in force, but not in the history: %s", err.text);
+	note_file(daemon, origin);
 }
 
 /* Behind what the text itself has given rise to. */
-static void report_names(struct daemon *daemon, const struct model *model, struct change *change)
+static void report_names(struct daemon *daemon, const struct model *model, const char *text,
+			 struct change *change)
 {
-	_cleanup_(str_fini) struct str report = {};
-	const struct locations *locations;
-	char *text;
+	_cleanup_(remarks_fini) struct remarks remarks = {};
+	_cleanup_(findings_fini) struct findings findings = {};
+	_cleanup_(freep) char *before = NULL;
+	size_t length;
+	FILE *report;
 
-	if (!model->inventory.files.count && !model->clients_file && !model->clients_maxmind)
+	naming_report(daemon->naming, model, &remarks);
+	locating_report(daemon->locating, model, &remarks);
+	if (remarks_place(&remarks, text, strlen(text), &findings) < 0) {
+		log_error("out of memory: some warnings are missing");
 		return;
-	str_add(&report, "%s", change->report ?: "");
-	if (model->inventory.files.count)
-		naming_report(daemon->naming, model, &report);
-	if (!locating_find(daemon->locating, model, LOCATING_ANY, &locations, NULL))
-		locating_report(daemon->locating, model, &report);
-	text = report.size ? str_take(&report) : NULL;
-	if (!text)
+	}
+	if (!findings.list.count)
 		return;
-	free(change->report);
-	change->report = text;
+	before = take_ptr(change->report);
+	report = open_memstream(&change->report, &length);
+	if (!report)
+		return;
+	fputs(before ?: "", report);
+	findings_print(&findings, change->name, text, strlen(text), false, report);
+	fclose(report);
 }
 
 int change_configuration(struct daemon *daemon, struct model **model, char **text, bool accepted,
@@ -343,7 +387,7 @@ int change_configuration(struct daemon *daemon, struct model **model, char **tex
 	if (daemon->model && repair_all(daemon, &change->repaired, &change->unrepaired) < 0)
 		log_error("%s", change->unrepaired.text);
 	if (!accepted)
-		report_names(daemon, *model, change);
+		report_names(daemon, *model, *text, change);
 	r = interfaces_attach(daemon, *model, !accepted, err);
 	r = r ?: metrics_prepare(daemon->metrics, *model, accepted, err);
 	r = r ?: put_in_force(daemon, *model, &overrides, accepted, change, err);

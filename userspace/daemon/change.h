@@ -14,6 +14,7 @@ struct change {
 	unsigned cleared;      /* overrides that the file has overtaken */
 	uint64_t slots;	       /* of the tables that changed */
 	uint64_t moved;	       /* of these, now with another endpoint */
+	char *name;	       /* of the text, owned; "weir.yaml" */
 	char *report;	       /* of warnings or errors, owned; NULL: none */
 	struct drift repaired; /* what someone else had changed */
 	struct err unrepaired; /* why it has not been repaired after all */
@@ -30,6 +31,13 @@ struct change_origin {
 /* Parses a text; `name` is for its report. -EBADMSG: the report is in change->report. */
 int change_parse(const char *name, const char *text, size_t size, struct model **ret,
 		 struct change *change, struct err *err);
+
+/*
+ * Have the files that a model names been read, those of the inventory and where clients are? 0,
+ * also if they could not be. -EINPROGRESS: they are being read, and daemon_go_on() is called
+ * afterwards. -ENOMEM, -EAGAIN, with a text.
+ */
+int change_ready(struct daemon *daemon, const struct model *model, struct err *err);
 
 /*
  * A new configuration, after what someone else has changed is repaired; takes model and text on

@@ -18,6 +18,7 @@ struct confirm {
 	struct daemon *daemon;
 	struct loop_source *timer;
 	uint64_t deadline; /* s, CLOCK_BOOTTIME; 0: it does not run yet */
+	bool over;	   /* nobody has confirmed in time */
 };
 
 static uint64_t now(void)
@@ -69,11 +70,21 @@ static void on_timeout(void *user, uint32_t expirations)
 	struct confirm *confirm = user;
 	_cleanup_(change_fini) struct change change = {};
 	struct err err = {};
+	int r;
 
 	(void)expirations;
-	log_warning("nobody has confirmed the change: it is taken back");
-	if (confirm_take_back(confirm->daemon, &origin, &change, &err) < 0)
+	if (!confirm->over)
+		log_warning("nobody has confirmed the change: it is taken back");
+	confirm->over = true;
+	r = confirm_take_back(confirm->daemon, &origin, &change, &err);
+	if (r < 0 && r != -EINPROGRESS)
 		log_error("cannot take the change back yet: %s", err.text);
+}
+
+void confirm_go_on(struct daemon *daemon)
+{
+	if (daemon->confirm && daemon->confirm->over)
+		on_timeout(daemon->confirm, 0);
 }
 
 /* Everything that can fail, before the change is in force. */
@@ -211,6 +222,7 @@ static int take_back(struct daemon *daemon, const struct change_origin *origin,
 
 	r = state_read_text(instance, BEFORE_FILE, &text, err);
 	r = r ?: change_parse("the configuration before", text, strlen(text), &model, change, err);
+	r = r ?: change_ready(daemon, model, err);
 	r = r ?: restore_overrides(instance, &daemon->state.overrides, err);
 	r = r ?: change_configuration(daemon, &model, &text, true, origin, change, err);
 	return r ?: confirm_settle(instance, err);
@@ -224,6 +236,8 @@ int confirm_take_back(struct daemon *daemon, const struct change_origin *origin,
 	if (!daemon->confirm)
 		return none_waits(err);
 	r = take_back(daemon, origin, change, err);
+	if (r == -EINPROGRESS)
+		return r;
 	if (r < 0) {
 		loop_set_timer(daemon->confirm->timer, RETRY_MS, 0);
 		return r;

@@ -36,10 +36,13 @@ int confirm_check(const struct daemon *daemon, struct err *err);
 /* The change stays. -ESRCH: none waits. */
 int confirm_accept(struct daemon *daemon, struct err *err);
 
-/* The configuration before, and the overrides that the change had cleared. -ESRCH: none waits. What
- * cannot be taken back now is tried again. */
+/* The configuration before, and the overrides that the change had cleared. -ESRCH: none waits.
+ * -EINPROGRESS: files are to be read first. What cannot be taken back now is tried again. */
 int confirm_take_back(struct daemon *daemon, const struct change_origin *origin,
 		      struct change *change, struct err *err);
+
+/* Of daemon_go_on(): what could not be taken back before. */
+void confirm_go_on(struct daemon *daemon);
 
 /* What is in force without --confirm is meant, even if it was taken back once. */
 void confirm_forget(struct daemon *daemon);

@@ -170,6 +170,10 @@ static void reload(struct daemon *daemon)
 	r = confirm_check(daemon, &err);
 	r = r ?: privileges_read(config, &text, &size, &err);
 	r = r ?: change_parse(config, text, size, &model, &change, &err);
+	r = r ?: change_ready(daemon, model, &err);
+	daemon->reload_waits = r == -EINPROGRESS;
+	if (daemon->reload_waits)
+		return;
 	r = r ?: change_configuration(daemon, &model, &text, false, &origin, &change, &err);
 	if (change.report)
 		fputs(change.report, stderr);
@@ -183,6 +187,14 @@ static void reload(struct daemon *daemon)
 	log_info("reload: %s is in force; %llu of %llu slots moved, %u override%s cleared", config,
 		 (unsigned long long)change.moved, (unsigned long long)change.slots, change.cleared,
 		 change.cleared == 1 ? "" : "s");
+}
+
+void daemon_go_on(struct daemon *daemon)
+{
+	if (daemon->reload_waits)
+		reload(daemon);
+	confirm_go_on(daemon);
+	admin_go_on(daemon->admin);
 }
 
 static void on_signal(void *user, uint32_t number)

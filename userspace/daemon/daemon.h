@@ -8,12 +8,13 @@
  *   admin.c   brings the CLI's calls  calls.c       answers them
  *   upkeep.c  follows the network     interfaces.c  attaches and detaches
  *   world.c   asks the host           state.c       remembers overrides
- *   checkup.c follows health checks   naming.c      follows DNS; stock.c the inventory
- *   locating.c follows where clients are
+ *   checkup.c follows health checks   naming.c      follows DNS; stock.c the inventory,
+ *   stock_files.c its files           locating.c    follows where clients are, reading.c reads it,
+ *                                                   in a thread
  *   history.c what was in force       confirm.c     takes back what nobody confirms
  *   privileges.c whom it runs as      service.c     tells the service manager
  *   preview.c what would change       repair.c      undoes what someone else changed
- *   metrics.c answers Prometheus
+ *   metrics.c answers Prometheus   guest.c       whom sockets let in
  *   workers.c has http served         spawner.c     starts workers, in a sandbox.c
  */
 #ifndef WEIR_DAEMON_DAEMON_H
@@ -66,10 +67,14 @@ struct daemon {
 	struct upkeep *upkeep;
 	struct metrics *metrics;
 	struct service *service; /* NULL: no service manager listens */
+	bool reload_waits;	 /* for files to be read */
 	bool file_refused;	 /* what is in force is older than the daemon's own file */
 	struct workers *workers; /* of http listeners */
 	struct spawner spawner;	 /* that starts them */
 };
+
+/* What has waited for files to be read (-EINPROGRESS) is done: a reload, calls of the CLI. */
+void daemon_go_on(struct daemon *daemon);
 
 /*
  * Runs until SIGTERM, SIGINT or `weir down`. Returns 0, or -errno with a text: -EBADMSG for a bad

@@ -76,6 +76,25 @@ static int attach_one(struct daemon *daemon, const struct attachments *attachmen
 	return 0;
 }
 
+/* Whoever takes off the last interface that packets come by, and has no other, takes down all. */
+static int check_left(struct daemon *daemon, const struct model *model,
+		      const struct attachments *before, struct err *err)
+{
+	struct attachments left = {};
+	int r = 0;
+
+	if (!before->list.count || !interfaces_any(daemon, model))
+		return 0;
+	r = interfaces_list(daemon, model, &left, err);
+	if (!r && !left.list.count)
+		r = err_set(err, -ENODEV,
+			    "none of the interfaces that are named can be attached, and %s, which "
+			    "is, is none of them; it stays as it is",
+			    before->list.items[0].name);
+	vec_free(&left.list);
+	return r;
+}
+
 int interfaces_attach(struct daemon *daemon, const struct model *model, bool strict,
 		      struct err *err)
 {
@@ -92,6 +111,7 @@ int interfaces_attach(struct daemon *daemon, const struct model *model, bool str
 	vec_foreach(interface, &daemon->state.interfaces)
 		if (interface->attached)
 			r = r ?: attach_one(daemon, &attachments, interface->name, false, err);
+	r = r ?: check_left(daemon, model, &attachments, err);
 	vec_free(&attachments.list);
 	return r;
 }
@@ -189,12 +209,16 @@ static int check_behind(const struct daemon *daemon, const struct state_interfac
 	uint32_t ifindex = wanted->attached ? 0 : if_nametoindex(wanted->name);
 	char text[ADDR_TEXT_MAX];
 
-	vec_foreach(target, &daemon->facts.targets)
-		if (ifindex && target->ifindex == ifindex)
+	vec_foreach(target, &daemon->facts.targets) {
+		const struct facts_interface *way =
+			facts_interface(&daemon->facts, target->ifindex);
+
+		if (ifindex && way && way->attached == ifindex)
 			return err_set(err, -EBUSY,
 				       "%s: is the way to endpoint %s; take that out of the "
 				       "configuration first",
 				       wanted->name, addr_print(&target->address, text));
+	}
 	return 0;
 }
 

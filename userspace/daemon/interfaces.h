@@ -13,7 +13,8 @@
 /* Is there any that should be attached? */
 bool interfaces_any(const struct daemon *daemon, const struct model *model);
 
-/* Attaches what should be and is not. A missing interface is an error only with `strict`. */
+/* Attaches what should be and is not. A missing interface is an error only with `strict`, but for
+ * this one (-ENODEV): others are attached now, and none of those that should be could. */
 int interfaces_attach(struct daemon *daemon, const struct model *model, bool strict,
 		      struct err *err);
 

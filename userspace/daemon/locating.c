@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/clients.h"
 #include "config/regions.h"
 #include "daemon/change.h"
-#include "net/countries.h"
-#include "util/file.h"
+#include "daemon/privileges.h"
+#include "daemon/reading.h"
+#include "util/aside.h"
 #include "util/log.h"
 
 #define LOOK_MS	    1000
@@ -29,10 +29,12 @@ struct source {
 struct locating {
 	struct daemon *daemon;
 	struct loop_source *timer;
-	struct source file;
-	struct source maxmind;
-	struct model *asked; /* the regions by which the database was read; NULL: of nobody */
+	struct source sources[READING_KINDS];
+	struct model *asked;	     /* the regions by which they were read; NULL: of nobody */
 	struct locations *locations; /* of both; NULL: not known */
+	struct aside *aside;	     /* reads; NULL: nobody does */
+	struct reading reading;	     /* what is being read */
+	bool fresh;		     /* nothing has been done since with what was read last */
 };
 
 static void source_fini(struct source *source)
@@ -51,144 +53,164 @@ static void forget_asked(struct locating *locating)
 	locating->asked = NULL;
 }
 
+static const char *path_of(const struct model *model, enum reading_kind kind)
+{
+	return kind == READING_FILE ? model->clients_file : model->clients_maxmind;
+}
+
+static bool names_any(const struct model *model)
+{
+	return model->clients_file || model->clients_maxmind;
+}
+
 /* ---- reading ---- */
 
-static void say_findings(const struct source *source, const struct findings *findings)
+static void say_findings(const struct reading_source *source)
 {
 	size_t said = 0;
 
-	vec_foreach(finding, &findings->list)
+	vec_foreach(finding, &source->findings.list)
 		if (said++ < ERRORS_SAID)
 			log_error("client_regions: %s:%u:%u: %s", source->path, finding->line,
 				  finding->column, finding->message);
 }
 
-static int read_file(struct source *source, struct clients *ret, struct err *err)
+/* Whatever has become of it, it is not read again before it changes. */
+static void take_source(struct source *source, struct reading_source *read)
 {
-	_cleanup_(findings_fini) struct findings findings = {};
-	_cleanup_(freep) char *text = NULL;
-	size_t size = 0;
-	int r = file_read(source->path, FILE_MAX, &text, &size);
-
-	if (r == -EFBIG)
-		return err_set(err, r, "is larger than %u MiB", FILE_MAX >> 20);
-	if (r < 0)
-		return err_set(err, r, "%s", file_error(r));
-	r = clients_parse(text, size, ret, &findings);
-	if (r != -EINVAL)
-		return r < 0 ? err_set(err, r, "out of memory") : 0;
-	say_findings(source, &findings);
-	return err_set(err, r, "%zu error%s, the first in line %u: %s", findings.errors,
-		       findings.errors == 1 ? "" : "s", findings.list.items[0].line,
-		       findings.list.items[0].message);
-}
-
-/* Prefixes of a database, of the regions that a model gives its countries. */
-struct countries {
-	const struct model *model;
-	struct clients *clients;
-};
-
-static int add_country(const struct addr_prefix *prefix, const struct country *country, void *user)
-{
-	struct countries *countries = user;
-	const struct region *region =
-		regions_of_country(countries->model, country->country, country->continent);
-
-	return region ? clients_add(countries->clients, prefix, region->name, 0) : 0;
-}
-
-static int read_maxmind(struct source *source, const struct model *model, struct clients *ret,
-			struct err *err)
-{
-	struct countries countries = { .model = model, .clients = ret };
-
-	return countries_each(source->path, add_country, &countries, err);
-}
-
-/* Whatever becomes of it, it is not read again before it changes. `model`: of a database, whose
- * regions its countries are in; NULL: it is the file. */
-static void read_source(struct source *source, const struct model *model)
-{
-	struct clients clients = {};
-	struct err err = {};
-	int r;
-
-	source->read = source->seen = file_look(source->path);
-	r = model ? read_maxmind(source, model, &clients, &err) : read_file(source, &clients, &err);
+	if (!str_equal(source->path, read->path)) {
+		source_fini(source);
+		source->path = take_ptr(read->path);
+	}
+	if (!read->wanted)
+		return;
+	source->read = source->seen = read->state;
 	free(source->trouble);
 	source->trouble = NULL;
-	if (r < 0) {
-		clients_fini(&clients);
-		source->trouble = strdup(err.text);
-		log_error("client_regions: %s: %s; %s", source->path, err.text,
+	if (read->result < 0) {
+		privileges_explain(source->path, read->result, &read->err);
+		source->trouble = strdup(read->err.text);
+		read->path = read->path ?: strdup(source->path);
+		say_findings(read);
+		log_error("client_regions: %s: %s; %s", source->path, read->err.text,
 			  source->good ? "what was last read of it stays"
 				       : "where its clients are is not known");
 		return;
 	}
 	clients_fini(&source->clients);
-	source->clients = clients;
+	source->clients = read->clients;
+	read->clients = (struct clients){};
 	source->good = true;
 	log_info("client_regions: %s: %zu prefix%s, %zu region%s", source->path,
-		 clients.prefixes.count, clients.prefixes.count == 1 ? "" : "es",
-		 clients.regions.count, clients.regions.count == 1 ? "" : "s");
+		 source->clients.prefixes.count, source->clients.prefixes.count == 1 ? "" : "es",
+		 source->clients.regions.count, source->clients.regions.count == 1 ? "" : "s");
 }
 
-/* Another path is another file, of which nothing is known. Returns whether it is to be read. */
-static bool open_source(struct source *source, const char *path)
+static void take_reading(struct locating *locating)
 {
-	struct file_state now;
+	struct reading *reading = &locating->reading;
 
-	if (!str_equal(source->path, path)) {
-		source_fini(source);
-		if (str_copy(path, &source->path) < 0 || !source->path)
-			return false;
-		return true;
-	}
-	if (!path)
-		return false;
-	now = file_look(path);
-	return !file_same(&now, &source->read);
-}
-
-/* The same countries in the same regions? */
-static int ask_for(struct locating *locating, const struct model *model, bool *ret_same)
-{
-	struct model *asked;
-
-	*ret_same = locating->asked && regions_equal(locating->asked, model);
-	if (*ret_same)
-		return 0;
-	asked = calloc(1, sizeof(*asked));
-	if (!asked)
-		return -ENOMEM;
+	for (int kind = 0; kind < READING_KINDS; kind++)
+		take_source(&locating->sources[kind], &reading->sources[kind]);
 	forget_asked(locating);
-	locating->asked = asked;
-	return regions_copy(model, asked);
+	locating->asked = take_ptr(reading->regions);
+	locations_free(locating->locations);
+	locating->locations = take_ptr(reading->locations);
+	reading_fini(reading);
 }
 
-static int combine(struct locating *locating)
+/* Is what is known that of this model, whatever has become of the files since? */
+static bool is_of(const struct locating *locating, const struct model *model)
 {
-	const struct clients *layers[] = { &locating->file.clients, &locating->maxmind.clients };
-
-	locations_free(take_ptr(locating->locations));
-	return locations_build(layers, 2, &locating->locations);
+	for (int kind = 0; kind < READING_KINDS; kind++)
+		if (!str_equal(locating->sources[kind].path, path_of(model, kind)))
+			return false;
+	return locating->locations && locating->asked && regions_equal(locating->asked, model);
 }
 
-/* 0 or -ENOMEM. */
-static int refresh(struct locating *locating, const struct model *model)
+/* What of it is to be read for a model. 0 or -ENOMEM. */
+static int prepare(struct locating *locating, const struct model *model, bool *ret_any)
 {
-	bool same, file = open_source(&locating->file, model->clients_file);
-	bool maxmind = open_source(&locating->maxmind, model->clients_maxmind);
-	int r = ask_for(locating, model, &same);
+	bool same = locating->asked && regions_equal(locating->asked, model);
+	struct reading *reading = &locating->reading;
+	int r = reading_init(reading, model);
 
-	if (r < 0)
+	*ret_any = !is_of(locating, model);
+	for (int kind = 0; !r && kind < READING_KINDS; kind++) {
+		struct reading_source *read = &reading->sources[kind];
+		struct source *source = &locating->sources[kind];
+		struct file_state now;
+
+		if (!read->path)
+			continue;
+		now = file_look(read->path);
+		read->wanted = !str_equal(source->path, read->path) ||
+			       !file_same(&now, &source->read) ||
+			       (kind == READING_MAXMIND && !same);
+		if (str_equal(source->path, read->path))
+			read->before = &source->clients;
+		*ret_any |= read->wanted;
+	}
+	if (r < 0 || !*ret_any)
+		reading_fini(reading);
+	return r;
+}
+
+static void take_up(struct locating *locating)
+{
+	struct err err = {};
+
+	if (is_of(locating, locating->daemon->model) && change_world(locating->daemon, &err) < 0)
+		log_error("client_regions: what was read is not in force: %s", err.text);
+}
+
+/* What has waited goes on; if that has not put it in force, it is so for the model that is. */
+static void on_read(void *user)
+{
+	struct locating *locating = user;
+	struct daemon *daemon = locating->daemon;
+	uint64_t generation = daemon->generation;
+
+	aside_free(take_ptr(locating->aside));
+	take_reading(locating);
+	locating->fresh = true;
+	daemon_go_on(daemon);
+	locating->fresh = false;
+	if (daemon->generation == generation)
+		take_up(locating);
+}
+
+static void run(void *user)
+{
+	struct locating *locating = user;
+
+	reading_run(&locating->reading);
+}
+
+/* -EINPROGRESS, or 0: it has been read. `beside`: in a thread. */
+static int read_for(struct locating *locating, const struct model *model, bool beside)
+{
+	const struct aside_work work = { run, on_read, locating };
+	bool any;
+	int r = prepare(locating, model, &any);
+
+	if (r < 0 || !any)
 		return r;
-	if (file)
-		read_source(&locating->file, NULL);
-	if (locating->maxmind.path && (maxmind || !same))
-		read_source(&locating->maxmind, model);
-	return file || maxmind || !same || !locating->locations ? combine(locating) : 0;
+	if (beside && !aside_start(locating->daemon->loop, &work, &locating->aside))
+		return -EINPROGRESS;
+	run(locating);
+	take_reading(locating);
+	return 0;
+}
+
+int locating_ready(struct locating *locating, const struct model *model, struct err *err)
+{
+	int r;
+
+	if (!names_any(model) || (locating->fresh && is_of(locating, model)))
+		return 0;
+	r = locating->aside ? -EINPROGRESS : read_for(locating, model, true);
+	return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
 }
 
 static int check_source(const struct source *source, enum locating_demand demand, bool *known,
@@ -207,15 +229,20 @@ int locating_find(struct locating *locating, const struct model *model, enum loc
 		  const struct locations **ret, struct err *err)
 {
 	bool known = true;
-	int r;
+	int r = 0;
 
 	*ret = NULL;
-	if (!model->clients_file && !model->clients_maxmind)
+	if (!names_any(model))
 		return 0;
-	if (refresh(locating, model) < 0)
+	/* Nobody waits for a daemon that starts. */
+	if (!locating->daemon->model && read_for(locating, model, false) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = check_source(&locating->file, demand, &known, err);
-	r = r ?: check_source(&locating->maxmind, demand, &known, err);
+	if (!is_of(locating, model))
+		return demand == LOCATING_ANY
+			       ? 0
+			       : err_set(err, -EAGAIN, "client_regions: is being read; try again");
+	for (int kind = 0; !r && kind < READING_KINDS; kind++)
+		r = check_source(&locating->sources[kind], demand, &known, err);
 	if (!r && known)
 		*ret = locating->locations;
 	return r;
@@ -224,34 +251,41 @@ int locating_find(struct locating *locating, const struct model *model, enum loc
 /* ---- reports ---- */
 
 void locating_report_names(const char *path, const struct clients *clients,
-			   const struct model *model, struct str *out)
+			   const struct model *model, struct remarks *remarks)
 {
+	static const struct remark_place place = { .kind = REMARK_CLIENTS_FILE };
 	size_t unknown = 0;
 
 	vec_foreach(region, &clients->regions) {
 		if (regions_known(model, region->name) || unknown++ >= NAMES_SAID)
 			continue;
-		str_add(out,
-			"warning: client_regions: %s: region '%s' is neither under 'regions:' nor "
-			"a group's; its clients count as near to this balancer\n",
-			path, region->name);
+		remarks_add(remarks, &place,
+			    "client_regions: %s: region '%s' is neither under 'regions:' nor a "
+			    "group's; its clients count as near to this balancer",
+			    path, region->name);
 	}
 	if (unknown > NAMES_SAID)
-		str_add(out, "warning: client_regions: %s: %zu more regions are not known\n", path,
-			unknown - NAMES_SAID);
+		remarks_add(remarks, &place, "client_regions: %s: %zu more regions are not known",
+			    path, unknown - NAMES_SAID);
 }
 
-void locating_report(const struct locating *locating, const struct model *model, struct str *out)
+void locating_report(const struct locating *locating, const struct model *model,
+		     struct remarks *remarks)
 {
-	const struct source *sources[] = { &locating->file, &locating->maxmind };
+	static const struct remark_place places[READING_KINDS] = {
+		[READING_FILE] = { .kind = REMARK_CLIENTS_FILE },
+		[READING_MAXMIND] = { .kind = REMARK_CLIENTS_MAXMIND },
+	};
+	const struct source *file = &locating->sources[READING_FILE];
 
-	if (!model->clients_file && !model->clients_maxmind)
+	if (!names_any(model) || !is_of(locating, model))
 		return;
-	for (int i = 0; i < 2; i++)
-		if (sources[i]->trouble)
-			str_add(out, "warning: client_regions: %s: %s; what was known stays\n",
-				sources[i]->path, sources[i]->trouble);
-	locating_report_names(locating->file.path, &locating->file.clients, model, out);
+	for (int kind = 0; kind < READING_KINDS; kind++)
+		if (locating->sources[kind].trouble)
+			remarks_add(remarks, &places[kind],
+				    "client_regions: %s: %s; what was known stays",
+				    locating->sources[kind].path, locating->sources[kind].trouble);
+	locating_report_names(file->path, &file->clients, model, remarks);
 }
 
 /* ---- following ---- */
@@ -271,28 +305,20 @@ static bool has_settled(struct source *source)
 }
 
 /* Of the configuration in force alone: what was only tried is not followed. */
-static bool is_of(const struct source *source, const char *path)
-{
-	return str_equal(source->path, path);
-}
-
 static void on_time(void *user, uint32_t expirations)
 {
 	struct locating *locating = user;
-	struct daemon *daemon = locating->daemon;
-	const struct model *model = daemon->model;
-	struct err err = {};
+	const struct model *model = locating->daemon->model;
 	bool changed;
 
 	(void)expirations;
-	if (!model || (!model->clients_file && !model->clients_maxmind))
+	if (!model || !names_any(model) || locating->aside)
 		return;
-	changed = !is_of(&locating->file, model->clients_file) ||
-		  !is_of(&locating->maxmind, model->clients_maxmind);
-	changed |= has_settled(&locating->file);
-	changed |= has_settled(&locating->maxmind);
-	if (changed && change_world(daemon, &err) < 0)
-		log_error("client_regions: what was read is not in force: %s", err.text);
+	changed = !is_of(locating, model);
+	for (int kind = 0; kind < READING_KINDS; kind++)
+		changed |= has_settled(&locating->sources[kind]);
+	if (changed && !read_for(locating, model, true))
+		take_up(locating);
 }
 
 int locating_start(struct daemon *daemon, struct err *err)
@@ -317,9 +343,11 @@ void locating_stop(struct locating *locating)
 {
 	if (!locating)
 		return;
+	aside_free(locating->aside);
+	reading_fini(&locating->reading);
 	loop_remove(locating->timer);
-	source_fini(&locating->file);
-	source_fini(&locating->maxmind);
+	for (int kind = 0; kind < READING_KINDS; kind++)
+		source_fini(&locating->sources[kind]);
 	forget_asked(locating);
 	locations_free(locating->locations);
 	free(locating);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "daemon/guest.h"
 #include "daemon/history.h"
 #include "daemon/metrics_table.h"
 #include "daemon/metrics_take.h"
@@ -46,10 +47,8 @@ enum connection_state {
 };
 
 struct connection {
+	struct guest guest;
 	struct metrics *metrics;
-	struct loop_source *source;
-	struct loop_source *deadline;
-	int fd; /* -1: free */
 	enum connection_state state;
 	char request[HEAD_MAX];
 	size_t size;
@@ -70,6 +69,7 @@ struct metrics {
 	struct loop_source *source, *retry;
 	int fd, prepared_fd; /* -1: none */
 	struct moment moments[MOMENTS_MAX];
+	struct guests guests;
 	struct connection connections[CONNECTIONS_MAX];
 };
 
@@ -119,20 +119,16 @@ static struct moment *moment_join(struct metrics *metrics)
 
 static void hang_up(struct connection *connection)
 {
-	loop_remove(connection->source);
-	loop_remove(connection->deadline);
-	moment_leave(connection->moment);
+	moment_leave(take_ptr(connection->moment));
 	str_fini(&connection->out);
-	close(take_fd(&connection->fd));
-	connection->source = connection->deadline = NULL;
-	connection->moment = NULL;
+	guest_leave(&connection->guest);
 }
 
 static void begin_answer(struct connection *connection)
 {
 	connection->state = STATE_ANSWER;
-	loop_set_timer(connection->deadline, ANSWER_MS, 0);
-	loop_set_events(connection->source, EPOLLOUT);
+	loop_set_timer(connection->guest.deadline, ANSWER_MS, 0);
+	loop_set_events(connection->guest.source, EPOLLOUT);
 }
 
 static const char *phrase_of(int status)
@@ -200,8 +196,8 @@ static void serve_request(struct connection *connection, const struct request *r
 		return;
 	}
 	connection->state = STATE_WAITING;
-	loop_set_timer(connection->deadline, ANSWER_MS, 0);
-	loop_set_events(connection->source, 0);
+	loop_set_timer(connection->guest.deadline, ANSWER_MS, 0);
+	loop_set_events(connection->guest.source, 0);
 	if (connection->moment->ready)
 		answer_metrics(connection);
 }
@@ -210,7 +206,7 @@ static void serve_request(struct connection *connection, const struct request *r
 static int read_request(struct connection *connection)
 {
 	const struct head_limits limits = { HEAD_MAX, FIELDS_MAX };
-	ssize_t got = recv(connection->fd, connection->request + connection->size,
+	ssize_t got = recv(connection->guest.fd, connection->request + connection->size,
 			   HEAD_MAX - connection->size, MSG_DONTWAIT);
 	struct request request;
 	int r;
@@ -260,25 +256,25 @@ static int write_answer(struct connection *connection)
 		fill(connection);
 	if (out->failed)
 		return -ENOMEM;
-	sent = send(connection->fd, out->text + connection->sent, out->size - connection->sent,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	sent = send(connection->guest.fd, out->text + connection->sent,
+		    out->size - connection->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	connection->sent += sent;
 	if (connection->sent < out->size || !connection->last)
 		return 0;
 	/* Closed with bytes unread, the connection would be reset, and the answer with it. */
-	shutdown(connection->fd, SHUT_WR);
+	shutdown(connection->guest.fd, SHUT_WR);
 	connection->state = STATE_LINGER;
-	loop_set_timer(connection->deadline, LINGER_MS, 0);
-	loop_set_events(connection->source, EPOLLIN);
+	loop_set_timer(connection->guest.deadline, LINGER_MS, 0);
+	loop_set_events(connection->guest.source, EPOLLIN);
 	return 0;
 }
 
 static int discard(struct connection *connection)
 {
 	char bytes[4096];
-	ssize_t got = recv(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	ssize_t got = recv(connection->guest.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -324,7 +320,7 @@ static void on_moment(void *user, uint32_t expirations)
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
 		struct connection *connection = &metrics->connections[i];
 
-		if (connection->fd < 0 || connection->moment != moment)
+		if (connection->guest.fd < 0 || connection->moment != moment)
 			continue;
 		if (!r) {
 			answer_metrics(connection);
@@ -338,30 +334,11 @@ static void on_moment(void *user, uint32_t expirations)
 static void on_accept(void *user, uint32_t events)
 {
 	struct metrics *metrics = user;
-	struct loop *loop = metrics->daemon->loop;
-	struct connection *connection = NULL;
-	int fd = sock_accept(metrics->fd), r;
+	struct connection *connection = guest_accept(&metrics->guests, metrics->fd);
 
 	(void)events;
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < CONNECTIONS_MAX && !connection; i++)
-		if (metrics->connections[i].fd < 0)
-			connection = &metrics->connections[i];
-	if (!connection) {
-		close(fd);
-		return;
-	}
-	*connection = (struct connection){ .metrics = metrics, .fd = fd };
-	r = loop_add_timer(loop, (struct loop_call){ on_deadline, connection },
-			   &connection->deadline);
-	r = r ?: loop_set_timer(connection->deadline, REQUEST_MS, 0);
-	r = r
-		    ?: loop_add_fd(loop, fd, EPOLLIN,
-				   (struct loop_call){ on_connection, connection },
-				   &connection->source);
-	if (r < 0)
-		hang_up(connection);
+	if (connection)
+		connection->metrics = metrics;
 }
 
 /* ---- where it listens ---- */
@@ -510,8 +487,16 @@ int metrics_start(struct daemon *daemon, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	metrics->daemon = daemon;
 	metrics->fd = metrics->prepared_fd = -1;
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-		metrics->connections[i].fd = -1;
+	metrics->guests = (struct guests){
+		.loop = daemon->loop,
+		.seats = metrics->connections,
+		.count = CONNECTIONS_MAX,
+		.size = sizeof(metrics->connections[0]),
+		.patience = REQUEST_MS,
+		.on_event = on_connection,
+		.on_deadline = on_deadline,
+	};
+	guest_seats(&metrics->guests);
 	clock_gettime(CLOCK_REALTIME, &now);
 	metrics->known.start = now.tv_sec + now.tv_nsec / 1000000 / 1e3;
 	daemon->metrics = metrics;
@@ -524,7 +509,7 @@ void metrics_stop(struct metrics *metrics)
 	if (!metrics)
 		return;
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-		if (metrics->connections[i].fd >= 0)
+		if (metrics->connections[i].guest.fd >= 0)
 			hang_up(&metrics->connections[i]);
 	for (size_t i = 0; i < MOMENTS_MAX; i++)
 		loop_remove(metrics->moments[i].timer);

@@ -12,9 +12,12 @@
  *              no listener all, of a listener those that have happened
  *   LISTENER   for each listener; with a second label, for each direction
  *   LATENCY    a histogram for each listener of mode nat or proxy
- *   REQUESTS   for each http listener, one for each class of status
+ *   REQUESTS   for each http listener, one for each class of status, or way to end
+ *   RULE       for each rule of http listeners
+ *   HTTP       one for each http listener, or a histogram
  *   ENDPOINT   for each endpoint; with a fifth label, for each direction: METRICS_ENDPOINT_MAX in
- * all
+ *              all
+ *   CHOSEN     for each endpoint with a limit or passive health
  */
 #ifndef WEIR_DAEMON_METRICS_TABLE_H
 #define WEIR_DAEMON_METRICS_TABLE_H
@@ -52,6 +55,19 @@
 	X(LISTENER_REQUESTS, "http_requests_total", COUNTER, REQUESTS, "listener, class",           \
 	  "Requests of an http listener by the class of their answer's status, weir's own "        \
 	  "answers included (1xx: upgrades); none: they got no answer")                             \
+	X(LISTENER_ENDS, "http_requests_ended_total", COUNTER, REQUESTS, "listener, end",           \
+	  "The same by how they ended, as the access log's \"end\" has it: done, or why not")      \
+	X(LISTENER_TOOK, "http_request_seconds", HISTOGRAM, HTTP, "listener",                       \
+	  "Time from the first byte of a request to the last of its answer")                        \
+	X(LISTENER_REQUESTS_OPEN, "http_requests_in_flight", GAUGE, HTTP, "listener",               \
+	  "Requests whose header has been read, and whose answer is not over")                      \
+	X(LISTENER_CONNECTIONS, "http_connections", GAUGE, HTTP, "listener",                        \
+	  "Open connections of clients to an http listener")                                        \
+	X(RULE_REQUESTS, "http_rule_requests_total", COUNTER, RULE, "listener, rule",               \
+	  "Requests that a rule took; rule is its name, or #N for the listener's Nth, which has "   \
+	  "none")                                                                                   \
+	X(LINES_LOST, "access_log_lines_lost_total", COUNTER, ONE, "",                              \
+	  "Lines that the access log's file took too slowly, or not at all")                        \
 	X(ENDPOINT_PACKETS, "endpoint_packets_total", COUNTER, ENDPOINT, METRICS_OF_ENDPOINT,      \
 	  "Packets from clients, forwarded to the endpoint")                                       \
 	X(ENDPOINT_BYTES, "endpoint_bytes_total", COUNTER, ENDPOINT,                               \
@@ -67,6 +83,12 @@
 	  "1: health checks have not found it abnormal; 0: they have")                             \
 	X(ENDPOINT_CHANGES, "endpoint_health_changes_total", COUNTER, ENDPOINT,                    \
 	  METRICS_OF_ENDPOINT, "How often health checks have changed its state")                   \
+	X(ENDPOINT_IN_FLIGHT, "endpoint_requests_in_flight", GAUGE, CHOSEN, METRICS_OF_ENDPOINT,   \
+	  "Requests that an endpoint with max_connections has")                                    \
+	X(ENDPOINT_ASIDE, "endpoint_aside_seconds", GAUGE, CHOSEN, METRICS_OF_ENDPOINT,            \
+	  "How long passive health will keep it from requests; 0: it does not")                    \
+	X(ENDPOINT_TIMES_ASIDE, "endpoint_put_aside_total", COUNTER, CHOSEN, METRICS_OF_ENDPOINT,  \
+	  "How often passive health has put it aside")                                             \
 	X(ENDPOINT_PROBE, "endpoint_health_probe_seconds", GAUGE, ENDPOINT, METRICS_OF_ENDPOINT,   \
 	  "How long the last health probe took that passed; 0: none has")
 /* clang-format on */
@@ -88,7 +110,10 @@ enum metrics_scope {
 	METRICS_LISTENER,
 	METRICS_LATENCY,
 	METRICS_REQUESTS,
+	METRICS_RULE,
+	METRICS_HTTP,
 	METRICS_ENDPOINT,
+	METRICS_CHOSEN,
 };
 
 enum metrics_id {

@@ -7,6 +7,7 @@
 #include "daemon/confirm.h"
 #include "daemon/interfaces.h"
 #include "daemon/upkeep.h"
+#include "daemon/workers.h"
 #include "dataplane/counters.h"
 
 #define ROWS_AT_ONCE 256
@@ -38,6 +39,12 @@ static int begin(struct daemon *daemon, const struct metrics_daemon *known,
 	snapshot->configuration_time = known->configuration_time;
 	snapshot->unconfirmed = confirm_left(daemon);
 	snapshot->overrides = daemon->state.overrides.list.count;
+	if (workers_tally(daemon)) {
+		r = tally_refresh(workers_tally(daemon));
+		if (r < 0)
+			return r;
+		snapshot->lines_lost = tally_lines_lost(workers_tally(daemon));
+	}
 	r = counters_reasons(daemon->object, 0, &stats);
 	if (r < 0)
 		return r;
@@ -120,6 +127,38 @@ static int add_row(const struct daemon *daemon, struct metrics_taking *taking,
 	return 0;
 }
 
+/* What workers count beside the maps. */
+static int add_tally(const struct daemon *daemon, struct metrics_listener *listener)
+{
+	const struct listener *model = model_find_listener(daemon_model(daemon), listener->name);
+	struct tally *tally = workers_tally(daemon);
+	int r = 0;
+
+	if (!listener->is_http || !tally || !model || !model->http)
+		return 0;
+	tally_sum_listener(tally, tally_find_listener(tally, listener->name), &listener->tally);
+	vec_foreach(endpoint, &listener->endpoints) {
+		const struct tally_name name = { listener->name, endpoint->group, endpoint->name,
+						 &endpoint->address, endpoint->port };
+
+		tally_look(tally, &name, &endpoint->sight);
+	}
+	vec_foreach(rule, &model->http->rules) {
+		struct metrics_rule entry = {
+			.requests =
+				tally_sum_rule(tally, tally_find_rule(tally, listener->name, rule)),
+		};
+
+		if (*rule->name)
+			strcpy(entry.name, rule->name);
+		else
+			snprintf(entry.name, sizeof(entry.name), "#%zu",
+				 rule - model->http->rules.items + 1);
+		r = r ?: vec_push(&listener->rules, entry);
+	}
+	return r;
+}
+
 static int add_listener(const struct daemon *daemon, struct metrics_taking *taking,
 			const struct plan_listener *plan)
 {
@@ -137,6 +176,7 @@ static int add_listener(const struct daemon *daemon, struct metrics_taking *taki
 	listener.traffic = daemon->object->listener_info[plan->id].retired;
 	vec_foreach(endpoint, &plan->endpoints)
 		r = r ?: add_row(daemon, taking, plan, endpoint, moving, &listener);
+	r = r ?: add_tally(daemon, &listener);
 	listener.reasons[WEIR_R_FORWARDED] = listener.traffic.packets;
 	listener.reasons[WEIR_R_REPLIED] = listener.traffic.reply_packets;
 	vec_foreach(endpoint, &listener.endpoints)
@@ -145,7 +185,7 @@ static int add_listener(const struct daemon *daemon, struct metrics_taking *taki
 	if (!r && plan->addresses.count)
 		r = vec_push(&taking->snapshot->listeners, listener);
 	else
-		vec_free(&listener.endpoints);
+		metrics_text_fini(&listener);
 	return r;
 }
 

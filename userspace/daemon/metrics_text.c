@@ -21,12 +21,18 @@ static const struct {
 #undef X
 };
 
+void metrics_text_fini(struct metrics_listener *listener)
+{
+	vec_free(&listener->rules);
+	vec_free(&listener->endpoints);
+}
+
 void metrics_text_free(struct metrics_snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
 	vec_foreach(listener, &snapshot->listeners)
-		vec_free(&listener->endpoints);
+		metrics_text_fini(listener);
 	vec_free(&snapshot->listeners);
 	vec_free(&snapshot->maps);
 	vec_free(&snapshot->attachments.list);
@@ -83,6 +89,9 @@ static void write_one(const struct metrics_snapshot *snapshot, uint32_t metric, 
 		break;
 	case METRICS_ID_OVERRIDES:
 		add_one(out, metric, snapshot->overrides);
+		break;
+	case METRICS_ID_LINES_LOST:
+		add_one(out, metric, snapshot->lines_lost);
 		break;
 	}
 }
@@ -150,14 +159,13 @@ static void write_listener(const struct metrics_listener *listener, uint32_t met
 }
 
 /* Entry i of the data plane's is what was below FIRST << i microseconds; the last has no end. */
-static void write_latency(const struct metrics_listener *listener, uint32_t metric, struct str *out)
+static void write_histogram(const struct metrics_listener *listener, uint32_t metric,
+			    const uint64_t entries[WEIR_LATENCY_ENTRIES], struct str *out)
 {
 	uint64_t sum = 0;
 
-	if (!listener->has_latency)
-		return;
 	for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++) {
-		sum += listener->latency[i];
+		sum += entries[i];
 		add_listener(out, metric, "_bucket", listener->name);
 		if (i + 1 < WEIR_LATENCY_ENTRIES)
 			str_add(out, ",le=\"%.9g\"} %llu\n",
@@ -169,20 +177,59 @@ static void write_latency(const struct metrics_listener *listener, uint32_t metr
 	str_add(out, "} %llu\n", (unsigned long long)sum);
 }
 
+static void write_latency(const struct metrics_listener *listener, uint32_t metric, struct str *out)
+{
+	if (listener->has_latency)
+		write_histogram(listener, metric, listener->latency, out);
+}
+
+static void write_ends(const struct metrics_listener *listener, uint32_t metric, struct str *out)
+{
+	for (int end = 0; end < ACCESSLOG_ENDS; end++) {
+		add_listener(out, metric, "", listener->name);
+		str_add(out, ",end=\"%s\"} %llu\n", accesslog_end_name(end),
+			(unsigned long long)listener->tally.ends[end]);
+	}
+}
+
+static void write_rules(const struct metrics_listener *listener, uint32_t metric, struct str *out)
+{
+	vec_foreach(rule, &listener->rules) {
+		add_listener(out, metric, "", listener->name);
+		str_add(out, ",");
+		add_label(out, "rule", rule->name);
+		str_add(out, "} %llu\n", (unsigned long long)rule->requests);
+	}
+}
+
+static void write_http(const struct metrics_listener *listener, uint32_t metric, struct str *out)
+{
+	const struct tally_listener *tally = &listener->tally;
+
+	if (metric == METRICS_ID_LISTENER_TOOK) {
+		write_histogram(listener, metric, tally->took, out);
+		add_listener(out, metric, "_sum", listener->name);
+		str_add(out, "} %.15g\n", tally->took_us / 1e6);
+		return;
+	}
+	add_listener(out, metric, "", listener->name);
+	str_add(out, "} %llu\n",
+		(unsigned long long)(metric == METRICS_ID_LISTENER_CONNECTIONS ? tally->connections
+									       : tally->requests));
+}
+
 static void write_requests(const struct metrics_listener *listener, uint32_t metric,
 			   struct str *out)
 {
 	static const char *const classes[] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
 	uint64_t answers, rest = listener->http.requests;
 
-	for (size_t i = 0; listener->is_http && i < sizeof(classes) / sizeof(classes[0]); i++) {
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		answers = listener->http.answers[i];
 		rest = rest > answers ? rest - answers : 0;
 		add_listener(out, metric, "", listener->name);
 		str_add(out, ",class=\"%s\"} %llu\n", classes[i], (unsigned long long)answers);
 	}
-	if (!listener->is_http)
-		return;
 	add_listener(out, metric, "", listener->name);
 	str_add(out, ",class=\"none\"} %llu\n", (unsigned long long)rest);
 }
@@ -237,6 +284,21 @@ static void write_endpoint(const char *listener, const struct metrics_endpoint *
 	}
 }
 
+static void write_chosen(const char *listener, const struct metrics_endpoint *endpoint,
+			 uint32_t metric, struct str *out)
+{
+	const struct tally_sight *sight = &endpoint->sight;
+
+	if (!sight->known)
+		return;
+	add_endpoint(out, metric, listener, endpoint);
+	if (metric == METRICS_ID_ENDPOINT_ASIDE)
+		str_add(out, "} %.9g\n", sight->aside / 1e3);
+	else
+		str_add(out, "} %u\n",
+			metric == METRICS_ID_ENDPOINT_IN_FLIGHT ? sight->busy : sight->times);
+}
+
 /* A metric's part that is of one listener. */
 static void write_of_listener(const struct metrics_listener *listener, uint32_t metric,
 			      struct str *out)
@@ -249,11 +311,25 @@ static void write_of_listener(const struct metrics_listener *listener, uint32_t 
 		write_latency(listener, metric, out);
 		break;
 	case METRICS_REQUESTS:
-		write_requests(listener, metric, out);
+		if (listener->is_http && metric == METRICS_ID_LISTENER_REQUESTS)
+			write_requests(listener, metric, out);
+		else if (listener->is_http)
+			write_ends(listener, metric, out);
+		break;
+	case METRICS_RULE:
+		write_rules(listener, metric, out);
+		break;
+	case METRICS_HTTP:
+		if (listener->is_http)
+			write_http(listener, metric, out);
 		break;
 	case METRICS_ENDPOINT:
 		vec_foreach(endpoint, &listener->endpoints)
 			write_endpoint(listener->name, endpoint, metric, out);
+		break;
+	case METRICS_CHOSEN:
+		vec_foreach(endpoint, &listener->endpoints)
+			write_chosen(listener->name, endpoint, metric, out);
 		break;
 	default:
 		write_listener(listener, metric, out);

@@ -15,6 +15,7 @@
 
 #include "dataplane/attach.h"
 #include "net/addr.h"
+#include "proxy/tally.h"
 #include "util/cleanup.h"
 #include "util/str.h"
 #include "util/vec.h"
@@ -31,6 +32,12 @@ struct metrics_endpoint {
 	uint32_t changes;
 	uint32_t probe; /* us */
 	struct weir_traffic traffic;
+	struct tally_sight sight;
+};
+
+struct metrics_rule {
+	char name[WEIR_NAME_MAX]; /* "#3": it has none */
+	uint64_t requests;
 };
 
 struct metrics_listener {
@@ -42,6 +49,8 @@ struct metrics_listener {
 	uint64_t reasons[WEIR_R_COUNT];
 	uint64_t latency[WEIR_LATENCY_ENTRIES];
 	struct weir_http http;
+	struct tally_listener tally; /* of http, too */
+	VEC(struct metrics_rule) rules;
 	VEC(struct metrics_endpoint) endpoints;
 };
 
@@ -55,12 +64,15 @@ struct metrics_snapshot {
 	uint32_t configuration;
 	uint32_t unconfirmed; /* s */
 	uint32_t overrides;
+	uint64_t lines_lost;
 	uint64_t nowhere[WEIR_R_COUNT]; /* packets of no listener */
 	VEC(struct metrics_map) maps;
 	struct attachments attachments;
 	VEC(struct metrics_listener) listeners;
 };
 
+/* Frees what a listener owns. */
+void metrics_text_fini(struct metrics_listener *listener);
 void metrics_text_free(struct metrics_snapshot *snapshot);
 DEFINE_CLEANUP(struct metrics_snapshot *, metrics_text_free)
 

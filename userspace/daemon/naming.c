@@ -201,6 +201,13 @@ static void on_stock(void *user)
 	loop_set_timer(naming->timer, 0, 0);
 }
 
+static void on_stock_read(void *user)
+{
+	struct naming *naming = user;
+
+	daemon_go_on(naming->daemon);
+}
+
 /* The answers come into force, and are remembered. */
 static void on_time(void *user, uint32_t expirations)
 {
@@ -221,7 +228,7 @@ static void on_time(void *user, uint32_t expirations)
 static int start(struct naming *naming, struct err *err)
 {
 	struct resolver_calls calls = { on_changed, on_troubled, naming };
-	struct stock_calls stock_calls = { on_stock, naming };
+	struct stock_calls stock_calls = { on_stock, on_stock_read, naming };
 	struct daemon *daemon = naming->daemon;
 	struct names domains = {}, instances = {};
 	int r;
@@ -268,6 +275,13 @@ void naming_stop(struct naming *naming)
 	free(naming);
 }
 
+int naming_ready(struct naming *naming, const struct model *model, struct err *err)
+{
+	int r = stock_ready(naming->stock, model);
+
+	return r < 0 && r != -EINPROGRESS ? err_set(err, r, "inventory: %s", strerror(-r)) : r;
+}
+
 int naming_expand(struct naming *naming, const struct model *model, struct model **ret,
 		  struct err *err)
 {
@@ -281,9 +295,9 @@ int naming_expand(struct naming *naming, const struct model *model, struct model
 	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-void naming_report(struct naming *naming, const struct model *model, struct str *out)
+void naming_report(struct naming *naming, const struct model *model, struct remarks *remarks)
 {
-	stock_report(naming->stock, model, out);
+	stock_report(naming->stock, model, remarks);
 }
 
 void naming_follow(struct naming *naming)

@@ -9,11 +9,14 @@
 #define WEIR_DAEMON_NAMING_H
 
 #include "daemon/daemon.h"
-#include "util/str.h"
+#include "config/remarks.h"
 
 /* Sets daemon->naming, with the answers that the last daemon had. */
 int naming_start(struct daemon *daemon, struct err *err);
 void naming_stop(struct naming *naming);
+
+/* Has the inventory that a model names been read? As locating_ready(). */
+int naming_ready(struct naming *naming, const struct model *model, struct err *err);
 
 /* The model with addresses for domains; *ret is NULL where it has none, else the caller's. */
 int naming_expand(struct naming *naming, const struct model *model, struct model **ret,
@@ -21,7 +24,7 @@ int naming_expand(struct naming *naming, const struct model *model, struct model
 
 /* What whoever puts the model in force should know: bad files of the inventory, and instances that
  * get no traffic. */
-void naming_report(struct naming *naming, const struct model *model, struct str *out);
+void naming_report(struct naming *naming, const struct model *model, struct remarks *remarks);
 
 /* The daemon has a new model: its domains are followed. */
 void naming_follow(struct naming *naming);

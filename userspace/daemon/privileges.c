@@ -237,17 +237,28 @@ int privileges_settle(const char *instance, const char *name, struct err *err)
 	return r;
 }
 
+void privileges_explain(const char *path, int code, struct err *err)
+{
+	const struct group *group = code == -EACCES ? getgrgid(getegid()) : NULL;
+	char user[64];
+
+	if (code != -EACCES)
+		return;
+	own_name(user);
+	err_set(err, code,
+		"user '%s', whom the daemon runs as, may not read it; let him: chgrp %s %s && "
+		"chmod g+r %s (and chmod o+x the folders on the way)",
+		user, group ? group->gr_name : user, path, path);
+}
+
 int privileges_read(const char *path, char **ret, size_t *ret_size, struct err *err)
 {
-	const struct group *group;
-	char user[64];
 	int r = file_read(path, FILE_MAX, ret, ret_size);
+	struct err why;
 
-	if (r != -EACCES)
-		return r < 0 ? err_set(err, r, "%s: %s", path, file_error(r)) : 0;
-	group = getgrgid(getegid());
-	return err_set(err, r,
-		       "%s: user '%s', whom the daemon runs as, may not read it; let him: chgrp %s "
-		       "%s && chmod g+r %s (and chmod o+x the folders on the way)",
-		       path, own_name(user), group ? group->gr_name : user, path, path);
+	if (!r)
+		return 0;
+	err_set(&why, r, "%s", file_error(r));
+	privileges_explain(path, r, &why);
+	return err_set(err, r, "%s: %s", path, why.text);
 }

@@ -32,6 +32,10 @@ int privileges_prepare(const char *instance, const char *user, struct err *err);
  */
 int privileges_settle(const char *instance, const char *user, struct err *err);
 
+/* Why a file of the operator's cannot be read: where this user may not (`code` is -EACCES), the
+ * text becomes what would let him. Not for a thread beside another. */
+void privileges_explain(const char *path, int code, struct err *err);
+
 /* file_read() of what the operator wrote: where this user may not, the text says what would let
  * him. */
 int privileges_read(const char *path, char **ret, size_t *ret_size, struct err *err);

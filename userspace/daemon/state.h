@@ -64,6 +64,10 @@ int state_write_object(const char *instance, const char *file, json_t *object, s
 int state_write_text(const char *instance, const char *file, const char *text, struct err *err);
 int state_remove(const char *instance, const char *file, struct err *err);
 
+/* There while what is in force is not what the daemon's own file said then: {"how": "apply x.yaml",
+ * "file": the daemon's own}. */
+#define STATE_ELSEWHERE "elsewhere.json"
+
 /* The text, NUL-terminated, owned by the caller. -ENOENT if there is none. */
 int state_load_config(const char *instance, char **ret, struct err *err);
 int state_save_config(const char *instance, const char *text, struct err *err);

@@ -7,9 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "config/instances.h"
-#include "daemon/privileges.h"
-#include "util/file.h"
+#include "daemon/stock_files.h"
 #include "util/log.h"
 
 #define LOOK_MS	     1000
@@ -17,152 +15,16 @@
 #define LEAVING	     3600 /* s that flows may stay with an address that is gone */
 #define REPORTED     20	  /* instances, by name */
 
-struct source {
-	char *path;		/* owned */
-	struct file_state read; /* what was read, or could not be */
-	struct file_state seen; /* at the last look */
-	bool good;		/* has it been read, ever? */
-	char *trouble;		/* owned, why it could not be last; NULL: it could */
-	struct instances instances;
-};
-
 struct stock {
 	struct stock_calls calls;
 	struct loop_source *timer;
 	unsigned looks;
 	struct model *model; /* copy of the one that is followed, or NULL */
 	struct names names;  /* of its instances */
-	VEC(struct source *) sources;
+	struct stock_files *files;
 };
 
-static void source_free(struct source *source)
-{
-	if (!source)
-		return;
-	instances_fini(&source->instances);
-	free(source->trouble);
-	free(source->path);
-	free(source);
-}
-
-/* ---- files ---- */
-
-static void say(const struct source *source)
-{
-	const struct instances *instances = &source->instances;
-
-	if (source->trouble) {
-		log_error("inventory: %s: %s; what was known of its instances stays", source->path,
-			  source->trouble);
-		return;
-	}
-	log_info("inventory: %s: %zu instance%s", source->path, instances->list.count,
-		 instances->list.count == 1 ? "" : "s");
-	if (instances->missing)
-		log_warning(
-			"inventory: %s: is one page of several, %zu more are not in it; add the "
-			"other pages, one behind the other",
-			source->path, instances->missing);
-}
-
-/* Whatever becomes of it, the file is not read again before it changes. */
-static void read_source(struct source *source)
-{
-	_cleanup_(freep) char *text = NULL;
-	size_t size = 0, named = strlen(source->path) + strlen(": ");
-	struct instances instances = {};
-	struct err err = {};
-	int r;
-
-	source->read = source->seen = file_look(source->path);
-	r = privileges_read(source->path, &text, &size, &err);
-	if (!r) {
-		named = 0;
-		r = instances_parse(text, size, &instances, &err);
-	}
-	free(source->trouble);
-	source->trouble = NULL;
-	if (r < 0) {
-		source->trouble = strdup(err.text + named); /* whoever shows it names the file */
-		return;
-	}
-	instances_fini(&source->instances);
-	source->instances = instances;
-	source->good = true;
-}
-
-static struct source *find_source(const struct stock *stock, const char *path)
-{
-	vec_foreach(source, &stock->sources)
-		if (!strcmp((*source)->path, path))
-			return *source;
-	return NULL;
-}
-
-/* Those of the model that have not been read. 0 or -ENOMEM. */
-static int open_sources(struct stock *stock, const struct model *model)
-{
-	vec_foreach(path, &model->inventory.files) {
-		struct source *source = find_source(stock, *path);
-
-		if (source)
-			continue;
-		source = calloc(1, sizeof(*source));
-		if (source)
-			source->path = strdup(*path);
-		if (!source || !source->path || vec_push(&stock->sources, source)) {
-			source_free(source);
-			return -ENOMEM;
-		}
-		read_source(source);
-		if (stock->timer)
-			say(source);
-	}
-	return 0;
-}
-
-static bool is_named(const struct model *model, const char *path)
-{
-	vec_foreach(file, &model->inventory.files)
-		if (!strcmp(*file, path))
-			return true;
-	return false;
-}
-
-static void close_others(struct stock *stock, const struct model *model)
-{
-	size_t kept = 0;
-
-	vec_foreach(source, &stock->sources) {
-		if (is_named(model, (*source)->path))
-			stock->sources.items[kept++] = *source;
-		else
-			source_free(*source);
-	}
-	stock->sources.count = kept;
-}
-
 /* ---- instances ---- */
-
-/* In the order of the files: the first that has it. *ret_sure: no file that could have it has never
- * been read. */
-static const struct instance *find_instance(const struct stock *stock, const struct model *model,
-					    const struct endpoint *endpoint, bool *ret_sure)
-{
-	*ret_sure = true;
-	vec_foreach(path, &model->inventory.files) {
-		const struct source *source = find_source(stock, *path);
-		const struct instance *instance =
-			source ? instances_find(&source->instances, endpoint->type,
-						endpoint->domain)
-			       : NULL;
-
-		if (instance)
-			return instance;
-		*ret_sure &= source && source->good;
-	}
-	return NULL;
-}
 
 /* It has these addresses now, if it serves. True if anything has changed. */
 static bool set_addresses(struct names_domain *domain, const struct instance *instance,
@@ -217,7 +79,7 @@ static int add_group(const struct stock *stock, const struct model *model,
 		domain = enter(stock, endpoint, ret, &fresh);
 		if (!domain)
 			return -ENOMEM;
-		instance = find_instance(stock, model, endpoint, &sure);
+		instance = stock_files_find(stock->files, model, endpoint, &sure);
 		if (fresh && (instance || sure))
 			set_addresses(domain, instance, model->inventory.prefer_public);
 	}
@@ -237,9 +99,14 @@ static int collect(const struct stock *stock, const struct model *model, struct 
 	return 0;
 }
 
+int stock_ready(struct stock *stock, const struct model *model)
+{
+	return stock_files_ready(stock->files, model);
+}
+
 int stock_names(struct stock *stock, const struct model *model, struct names *ret)
 {
-	return open_sources(stock, model) ?: collect(stock, model, ret);
+	return stock_files_open(stock->files, model) ?: collect(stock, model, ret);
 }
 
 /* Those that new flows go to: "10.0.0.1, fd00::1". */
@@ -309,23 +176,19 @@ static void refresh(struct stock *stock)
 static void on_look(void *user, uint32_t expirations)
 {
 	struct stock *stock = user;
-	bool changed = false;
 
 	(void)expirations;
-	vec_foreach(item, &stock->sources) {
-		struct source *source = *item;
-		struct file_state now = file_look(source->path);
-		bool settled = file_same(&now, &source->seen);
-
-		source->seen = now;
-		if (file_same(&now, &source->read) || !settled)
-			continue;
-		read_source(source);
-		say(source);
-		changed = true;
-	}
-	if (changed || ++stock->looks % EXPIRE_EVERY == 0)
+	stock_files_look(stock->files, stock->model);
+	if (++stock->looks % EXPIRE_EVERY == 0)
 		refresh(stock);
+}
+
+static void on_read(void *user)
+{
+	struct stock *stock = user;
+
+	stock->calls.read(stock->calls.user);
+	refresh(stock);
 }
 
 /* ---- lifetime ---- */
@@ -333,11 +196,13 @@ static void on_look(void *user, uint32_t expirations)
 int stock_new(struct loop *loop, const struct stock_calls *calls, struct stock **ret)
 {
 	_cleanup_(stock_freep) struct stock *stock = calloc(1, sizeof(*stock));
-	int r = 0;
+	const struct stock_files_calls files_calls = { on_read, stock };
+	int r;
 
 	if (!stock)
 		return -ENOMEM;
-	if (loop) {
+	r = stock_files_new(loop, &files_calls, &stock->files);
+	if (!r && loop) {
 		stock->calls = *calls;
 		r = loop_add_timer(loop, (struct loop_call){ on_look, stock }, &stock->timer);
 	}
@@ -351,9 +216,7 @@ void stock_free(struct stock *stock)
 {
 	if (!stock)
 		return;
-	vec_foreach(source, &stock->sources)
-		source_free(*source);
-	vec_free(&stock->sources);
+	stock_files_free(stock->files);
 	names_fini(&stock->names);
 	model_free(stock->model);
 	loop_remove(stock->timer);
@@ -378,7 +241,7 @@ int stock_follow(struct stock *stock, const struct model *model)
 		model_free(copy);
 		return -ENOMEM;
 	}
-	close_others(stock, model);
+	stock_files_keep(stock->files, model);
 	stock->names = names;
 	model_free(stock->model);
 	stock->model = copy;
@@ -402,7 +265,7 @@ const char *stock_trouble(const struct stock *stock, const struct model *model,
 			  const struct endpoint *endpoint, char text[STOCK_TROUBLE_MAX])
 {
 	bool sure;
-	const struct instance *instance = find_instance(stock, model, endpoint, &sure);
+	const struct instance *instance = stock_files_find(stock->files, model, endpoint, &sure);
 
 	if (!instance)
 		snprintf(text, STOCK_TROUBLE_MAX, "%s",
@@ -417,38 +280,42 @@ const char *stock_trouble(const struct stock *stock, const struct model *model,
 	return text;
 }
 
-static void report_files(const struct stock *stock, const struct model *model, struct str *out)
+/* Those that get no traffic, the first of them; returns how many there are. */
+static size_t report_group(const struct stock *stock, const struct model *model, const size_t at[2],
+			   size_t count, struct remarks *remarks)
 {
-	vec_foreach(path, &model->inventory.files) {
-		const struct source *source = find_source(stock, *path);
+	const struct listener *listener = &model->listeners.items[at[0]];
+	const struct endpoint_group *group = &listener->groups.items[at[1]];
+	char text[STOCK_TROUBLE_MAX];
 
-		if (source && source->trouble)
-			str_add(out, "warning: inventory: %s: %s\n", *path, source->trouble);
-		else if (source && source->instances.missing)
-			str_add(out,
-				"warning: inventory: %s: is one page of several, %zu more are not "
-				"in it; add the other pages, one behind the other\n",
-				*path, source->instances.missing);
+	for (size_t i = 0; i < group->endpoints.count; i++) {
+		const struct remark_place place = { REMARK_ENDPOINT, { at[0], at[1], i } };
+		const struct endpoint *endpoint = &group->endpoints.items[i];
+
+		if (!model_is_instance(endpoint) || !stock_trouble(stock, model, endpoint, text))
+			continue;
+		if (++count <= REPORTED)
+			remarks_add(remarks, &place, "%s/%s/%s: %s", listener->name, group->name,
+				    endpoint->name, text);
 	}
+	return count;
 }
 
-void stock_report(struct stock *stock, const struct model *model, struct str *out)
+void stock_report(struct stock *stock, const struct model *model, struct remarks *remarks)
 {
-	char text[STOCK_TROUBLE_MAX];
+	static const struct remark_place whole = { .kind = REMARK_INVENTORY };
 	size_t count = 0;
 
-	if (open_sources(stock, model) < 0)
+	if (stock_files_open(stock->files, model) < 0) {
+		remarks->failed = true;
 		return;
-	report_files(stock, model, out);
-	vec_foreach(listener, &model->listeners)
-		vec_foreach(group, &listener->groups)
-			vec_foreach(endpoint, &group->endpoints)
-				if (model_is_instance(endpoint) &&
-				    stock_trouble(stock, model, endpoint, text) &&
-				    ++count <= REPORTED)
-					str_add(out, "warning: %s/%s/%s: %s\n", listener->name,
-						group->name, endpoint->name, text);
+	}
+	stock_files_report(stock->files, model, remarks);
+	for (size_t i = 0; i < model->listeners.count; i++)
+		for (size_t j = 0; j < model->listeners.items[i].groups.count; j++)
+			count = report_group(stock, model, (const size_t[]){ i, j }, count,
+					     remarks);
 	if (count > REPORTED)
-		str_add(out, "warning: and %zu more instances that get no traffic\n",
-			count - REPORTED);
+		remarks_add(remarks, &whole, "and %zu more instances that get no traffic",
+			    count - REPORTED);
 }

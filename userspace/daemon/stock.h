@@ -16,13 +16,15 @@
 #include "util/cleanup.h"
 #include "util/err.h"
 #include "util/loop.h"
-#include "util/str.h"
+#include "config/remarks.h"
 
 struct stock;
 
 struct stock_calls {
 	/* What the inventory says of the model's instances may not be what it said before. */
 	void (*changed)(void *user);
+	/* Files that stock_ready() waited for have been read. */
+	void (*read)(void *user);
 	void *user;
 };
 
@@ -34,8 +36,13 @@ DEFINE_CLEANUP(struct stock *, stock_free)
 /* What was known when the last daemon ended; taken, and replaced by nothing. */
 void stock_adopt(struct stock *stock, struct names *names);
 
+/* Have the files of a model, which need not be in force, been read as they are now? 0, also if they
+ * could not be. -EINPROGRESS: a thread reads them, and calls.read is called afterwards. -ENOMEM,
+ * -EAGAIN. */
+int stock_ready(struct stock *stock, const struct model *model);
+
 /* What is known of the model's instances, which need not be in force: files that it names are read
- * if they have not been. The caller frees it. 0 or -ENOMEM. */
+ * if they never have been. The caller frees it. 0 or -ENOMEM. */
 int stock_names(struct stock *stock, const struct model *model, struct names *ret);
 
 /* From now on the files of this model are followed, and no others. 0 or -ENOMEM. */
@@ -50,8 +57,8 @@ const struct names *stock_known(const struct stock *stock);
 const char *stock_trouble(const struct stock *stock, const struct model *model,
 			  const struct endpoint *endpoint, char text[STOCK_TROUBLE_MAX]);
 
-/* A line for each file of the model that is bad, and each instance that gets no new flows, of many
- * only the first: "warning: web/main/i-a: is not in the inventory". */
-void stock_report(struct stock *stock, const struct model *model, struct str *out);
+/* Each file of the model that is bad, and each instance that gets no new flows, of many only the
+ * first: "web/main/i-a: is not in the inventory". */
+void stock_report(struct stock *stock, const struct model *model, struct remarks *remarks);
 
 #endif

@@ -264,6 +264,7 @@ static void on_tick(void *user, uint32_t expirations)
 		upkeep->next_scan += SCAN_REST * (now_ms() - begun);
 	}
 	pin_tables(upkeep, now);
+	object_settle(upkeep->daemon->object);
 	expire_overrides(upkeep->daemon);
 	if (upkeep->stale || !world_is_resolved(&upkeep->daemon->facts))
 		follow_world(upkeep, true);

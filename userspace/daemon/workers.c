@@ -24,6 +24,8 @@
 #include "dataplane/steer.h"
 #include "net/passing.h"
 #include "proxy/snapshot.h"
+#include "proxy/tally.h"
+#include "proxy/whereabouts.h"
 #include "proxy/worker.h"
 #include "util/log.h"
 
@@ -60,7 +62,10 @@ struct workers {
 	uint32_t serial; /* of control sockets */
 	uint64_t number; /* of the last snapshot */
 	int snapshot;
-	int log;					 /* the access log; -1: none */
+	int whereabouts;		     /* of clients, beside it; -1: it does not ask */
+	struct bounds *trees[PLAN_FAMILIES]; /* that they are of: references */
+	struct tally *tally;		     /* NULL: none yet */
+	int log;			     /* the access log; -1: none */
 	char complaint[sizeof(((struct err *)0)->text)]; /* said once */
 };
 
@@ -209,7 +214,10 @@ static void tell_others(const char *instance, uint32_t order, pid_t own, int fil
 
 void workers_end(const char *instance)
 {
+	char path[TALLY_PATH_MAX];
+
 	tell_others(instance, WORKER_END, 0, -1);
+	unlink(tally_path(instance, path));
 }
 
 /* ---- one worker ---- */
@@ -232,20 +240,44 @@ static int send_snapshot(struct worker *worker)
 		.order = WORKER_SNAPSHOT,
 		.listeners = capacity->of[CAPACITY_LISTENERS],
 		.endpoints = capacity->of[CAPACITY_ROWS],
+		.regions = workers->whereabouts >= 0,
 		.number = workers->number,
 	};
-	int counters[STEER_COUNTERS], fds[1 + STEER_COUNTERS + 1];
+	int counters[STEER_COUNTERS], fds[PASSING_MAX], count = 0;
 	int r = steer_open_counters(workers->daemon->object, counters, NULL);
 
 	if (r < 0)
 		return r;
-	fds[0] = workers->snapshot;
-	memcpy(fds + 1, counters, sizeof(counters));
-	fds[1 + STEER_COUNTERS] = workers->log;
-	r = passing_send(worker->control, &message, sizeof(message), fds,
-			 1 + STEER_COUNTERS + (workers->log >= 0));
+	fds[count++] = workers->snapshot;
+	for (int i = 0; i < STEER_COUNTERS; i++)
+		fds[count++] = counters[i];
+	if (message.regions)
+		fds[count++] = workers->whereabouts;
+	if (workers->log >= 0)
+		fds[count++] = workers->log;
+	r = passing_send(worker->control, &message, sizeof(message), fds, count);
 	steer_close_counters(counters);
 	return r;
+}
+
+/* Where there is none it serves all the same. */
+static int send_tally(struct worker *worker)
+{
+	struct tally *tally = worker->workers->tally;
+	struct worker_message message = { .order = WORKER_TALLY };
+	_cleanup_(closep) int fd = -1;
+	uint32_t block;
+
+	if (!tally)
+		return 0;
+	fd = tally_lend(tally, &block);
+	if (fd < 0) {
+		log_error("worker %u: cannot count rules and refusals: %s", worker->place,
+			  strerror(-fd));
+		return 0;
+	}
+	message.number = block;
+	return passing_send(worker->control, &message, sizeof(message), &fd, 1);
 }
 
 static int put_in_place(struct worker *worker, struct err *err)
@@ -316,6 +348,7 @@ static int start(struct worker *worker, struct err *err)
 	r = worker->control < 0 ? worker->control
 				: passing_send(worker->control, &message, sizeof(message),
 					       &worker->listening, 1);
+	r = r ?: send_tally(worker);
 	r = r ?: send_snapshot(worker);
 	r = r
 		    ?: loop_add_fd(workers->daemon->loop, worker->control, EPOLLIN,
@@ -384,11 +417,22 @@ int workers_start(struct daemon *daemon, const struct spawner *spawner, struct e
 		.daemon = daemon,
 		.spawner = spawner,
 		.snapshot = -1,
+		.whereabouts = -1,
 		.log = -1,
 		.left = true,
 	};
 	r = loop_add_timer(daemon->loop, (struct loop_call){ on_again, workers }, &workers->again);
 	return r < 0 ? err_set(err, r, "event loop: %s", strerror(-r)) : 0;
+}
+
+static void forget_whereabouts(struct workers *workers)
+{
+	closep(&workers->whereabouts);
+	workers->whereabouts = -1;
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		bounds_unref(workers->trees[family]);
+		workers->trees[family] = NULL;
+	}
 }
 
 /* They go on without the daemon. */
@@ -402,7 +446,9 @@ void workers_stop(struct daemon *daemon)
 		forget(&workers->list[i]);
 	loop_remove(workers->again);
 	closep(&workers->snapshot);
+	forget_whereabouts(workers);
 	closep(&workers->log);
+	tally_free(workers->tally);
 	free(workers->list);
 	free(workers);
 	daemon->workers = NULL;
@@ -442,6 +488,83 @@ void workers_reopen(struct daemon *daemon)
 		tell_others(daemon->options->instance, WORKER_LOG, 0, workers->log);
 }
 
+static int name_endpoint(struct tally *tally, const struct listener *listener,
+			 const struct endpoint_group *group, const struct endpoint *endpoint)
+{
+	const struct tally_name name = {
+		.listener = listener->name,
+		.group = group->name,
+		.endpoint = endpoint->name,
+		.address = &endpoint->address,
+		.port = endpoint->port ?: listener->ports.items[0].first,
+	};
+
+	if (!endpoint->max_connections && !group->passive_health.failures)
+		return 0;
+	return tally_name_endpoint(tally, &name);
+}
+
+static int name_rows_of(struct tally *tally, const struct listener *listener)
+{
+	int r = tally_name_listener(tally, listener->name);
+
+	vec_foreach(rule, &listener->http->rules)
+		r = r < 0 ? r : tally_name_rule(tally, listener->name, rule);
+	vec_foreach(group, &listener->groups)
+		vec_foreach(endpoint, &group->endpoints)
+			r = r < 0 ? r : name_endpoint(tally, listener, group, endpoint);
+	return r;
+}
+
+/* Rows for all that a snapshot may count, before workers have it. */
+static int name_rows(struct workers *workers, struct err *err)
+{
+	const struct daemon *daemon = workers->daemon;
+	char path[TALLY_PATH_MAX];
+	int r = 0;
+
+	if (!workers->tally)
+		r = tally_make(tally_path(daemon->options->instance, path), &workers->tally, err);
+	if (r < 0)
+		return r;
+	vec_foreach(listener, &daemon_model(daemon)->listeners) {
+		if (!listener->http)
+			continue;
+		r = name_rows_of(workers->tally, listener);
+		if (r < 0)
+			return err_set(err, r,
+				       "listener %s: its rules and refusals are not counted, and "
+				       "max_connections and passive_health do nothing: %s",
+				       listener->name, strerror(-r));
+	}
+	return 0;
+}
+
+struct tally *workers_tally(const struct daemon *daemon)
+{
+	return daemon->workers ? daemon->workers->tally : NULL;
+}
+
+/* Those that there are stay while the plan's trees are the same: they can be large. */
+static int take_whereabouts(struct workers *workers, const struct snapshot *snapshot,
+			    struct err *err)
+{
+	struct bounds *const *trees = workers->daemon->plan->clients;
+	int r;
+
+	if (!snapshot_asks_regions(snapshot)) {
+		forget_whereabouts(workers);
+		return 0;
+	}
+	if (workers->whereabouts >= 0 && !memcmp(workers->trees, trees, sizeof(workers->trees)))
+		return 0;
+	forget_whereabouts(workers);
+	r = whereabouts_seal(trees, &workers->whereabouts, err);
+	for (int family = 0; !r && family < PLAN_FAMILIES; family++)
+		workers->trees[family] = bounds_ref(trees[family]);
+	return r;
+}
+
 static int take_snapshot(struct workers *workers, struct err *err)
 {
 	struct daemon *daemon = workers->daemon;
@@ -451,7 +574,8 @@ static int take_snapshot(struct workers *workers, struct err *err)
 
 	if (!snapshot)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = snapshot_seal(snapshot, &fd, err);
+	r = take_whereabouts(workers, snapshot, err);
+	r = r ?: snapshot_seal(snapshot, &fd, err);
 	if (r < 0)
 		return r;
 	closep(&workers->snapshot);
@@ -523,7 +647,7 @@ static void dismiss(struct workers *workers)
 static int serve(struct workers *workers, bool wait, struct err *err)
 {
 	struct object *object = workers->daemon->object;
-	struct err unlogged = {};
+	struct err unlogged = {}, uncounted = {};
 	int r = make_list(workers);
 
 	if (r < 0)
@@ -533,12 +657,15 @@ static int serve(struct workers *workers, bool wait, struct err *err)
 		return r;
 	if (open_log(workers, &unlogged) < 0)
 		log_error("%s", unlogged.text);
+	if (name_rows(workers, &uncounted) < 0)
+		log_error("%s", uncounted.text);
 	for (uint32_t i = 0; i < workers->count; i++)
 		if (workers->list[i].pid)
 			send_snapshot(&workers->list[i]);
 	start_missing(workers);
 	if (wait)
 		await(workers);
+	object_settle(object);
 	steer_count(object, workers->count);
 	return steer_attach(object, err);
 }

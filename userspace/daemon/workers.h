@@ -15,6 +15,7 @@
 
 struct daemon;
 struct model;
+struct tally;
 
 #define WORKERS_USER "weir-http"
 
@@ -30,6 +31,9 @@ int workers_check(const struct daemon *daemon, const struct model *model, struct
  * cannot be done is logged, and tried again.
  */
 void workers_follow(struct daemon *daemon, bool wait);
+
+/* What workers count beside the maps; NULL: there is none. It stays theirs. */
+struct tally *workers_tally(const struct daemon *daemon);
 
 /* Opens the access log anew: it has been moved away. */
 void workers_reopen(struct daemon *daemon);

@@ -5,26 +5,23 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "daemon/ways.h"
+#include "net/cookies.h"
 #include "net/ports.h"
 #include "util/log.h"
 
 static int gather_interfaces(struct nl *nl, const struct attachments *attachments,
 			     struct facts *facts, struct err *err)
 {
-	vec_foreach(attachment, &attachments->list) {
-		struct facts_interface interface = { .ifindex = attachment->ifindex };
-		struct nl_link link;
+	VEC(uint32_t) attached = {};
+	int r = 0;
 
-		if (!attachment->ifindex ||
-		    nl_link_get(nl, NULL, attachment->ifindex, &link, NULL) < 0)
-			continue;
-		memcpy(interface.name, link.name, sizeof(interface.name));
-		memcpy(interface.mac, link.mac, sizeof(interface.mac));
-		interface.mtu = link.mtu < UINT16_MAX ? link.mtu : UINT16_MAX;
-		if (vec_push(&facts->interfaces, interface))
-			return err_set(err, -ENOMEM, "out of memory");
-	}
-	return 0;
+	vec_foreach(attachment, &attachments->list)
+		if (attachment->ifindex && vec_push(&attached, attachment->ifindex))
+			r = err_set(err, -ENOMEM, "out of memory");
+	r = r ?: ways_add(nl, attached.items, attached.count, facts, err);
+	vec_free(&attached);
+	return r;
 }
 
 /* No way there is a fact; a netlink that does not answer is not. */
@@ -217,6 +214,14 @@ static int gather_snat(const struct model *model, const struct addr_list *own, s
 	return r;
 }
 
+static struct facts_cookies gather_cookies(void)
+{
+	return (struct facts_cookies){
+		.kind = cookies_have_times() ? WEIR_COOKIES_TIMES : WEIR_COOKIES_MSS,
+		.wscale = cookies_wscale(),
+	};
+}
+
 int world_gather(struct nl *nl, const struct model *model, const struct attachments *attachments,
 		 bool manage, struct facts *ret, struct err *err)
 {
@@ -231,6 +236,7 @@ int world_gather(struct nl *nl, const struct model *model, const struct attachme
 	vec_free(&own.list);
 	if (r < 0)
 		return r;
+	facts.cookies = gather_cookies();
 	*ret = facts;
 	facts = (struct facts){};
 	return 0;
@@ -362,9 +368,10 @@ void world_answer(struct nl *nl, const struct plan *plan)
 	uint32_t ifindexes[WEIR_MAX_EGRESS];
 	size_t count = 0;
 
-	for (size_t i = 1; i < plan->egress.count; i++)
-		if (plan->egress.items[i].ifindex)
-			ifindexes[count++] = plan->egress.items[i].ifindex;
+	for (size_t i = 1; i < plan->egress.count; i++) {
+		ifindexes[count] = plan->egress.items[i].device;
+		count += ifindexes[count] != 0;
+	}
 	vec_foreach(listener, &plan->listeners)
 		if (listener->vip_route)
 			vec_foreach(address, &listener->addresses)
@@ -382,9 +389,9 @@ void world_unanswered(struct nl *nl, const struct plan *plan,
 			bool ip4 = addr_family(address) == AF_INET;
 
 			vec_foreach(egress, &plan->egress) {
-				if (!egress->ifindex)
+				if (!egress->device)
 					continue;
-				if (nl_vip_find(nl, egress->ifindex, address, NULL) > 0)
+				if (nl_vip_find(nl, egress->device, address, NULL) > 0)
 					each(user, address, ip4 ? NULL : egress->name);
 				if (ip4)
 					break;

@@ -176,6 +176,22 @@ static int read_client_table(const struct object *object, struct plan_listener *
 	return r;
 }
 
+/* The same of a listener of http, whose tables have nothing but numbers. */
+static int read_order(struct plan_listener *listener, enum plan_family family,
+		      const struct weir_clients *row, uint8_t *ret)
+{
+	struct plan_clients *clients = &listener->clients[family];
+	uint32_t number = row->of.table.slot_mask;
+
+	if (number >= WEIR_MAX_REGIONS)
+		return -EPROTO;
+	while (clients->tables.count < number)
+		if (vec_push(&clients->tables, (struct plan_table){ .line = PLAN_NO_LINE }))
+			return -ENOMEM;
+	*ret = number;
+	return 0;
+}
+
 /* A table that there is not has no line: WEIR_NO_TABLE is PLAN_NO_LINE. */
 static int read_tables(const struct object *object, struct plan_listener *listener,
 		       enum plan_family family, const struct weir_clients *rows)
@@ -191,7 +207,9 @@ static int read_tables(const struct object *object, struct plan_listener *listen
 	if (first->line != WEIR_NO_TABLE)
 		r = read_table(object, first->line, rows[0].of.table.slot_mask, first);
 	for (uint32_t i = 1; !r && i < listener->clients[family].regions; i++)
-		r = read_client_table(object, listener, family, &rows[i], &table_of[i]);
+		r = listener->mode == WEIR_MODE_PROXY
+			    ? read_order(listener, family, &rows[i], &table_of[i])
+			    : read_client_table(object, listener, family, &rows[i], &table_of[i]);
 	return r;
 }
 
@@ -255,6 +273,7 @@ static int read_guard(const struct object *object, const struct plan *plan,
 		.seconds = guard->limit_seconds,
 		.burst = guard->limit_burst,
 	};
+	listener->cookies = (struct facts_cookies){ guard->cookies, guard->cookie_wscale };
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
 		int r = guard->ranges[family].levels
 				? read_bounds(object, plan, &guard->ranges[family], family, false,
@@ -423,6 +442,8 @@ static int read_rows(const struct object *object, struct plan *plan)
 			.snat_rows = row->snat_rows,
 			.weight = info->weight,
 			.file_weight = info->file_weight,
+			.undrained_weight = info->undrained_weight,
+			.sharers = info->sharers,
 			.group_place = info->group_place,
 			.reachable = row->nexthop.egress || row->mode == WEIR_MODE_PROXY,
 			.health = info->health,

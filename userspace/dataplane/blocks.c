@@ -24,6 +24,8 @@ static uint32_t fill(const struct plan_listener *listener, enum plan_family fami
 
 		row->of.table.slot_line = table->slots ? table->line : WEIR_NO_TABLE;
 		row->of.table.slot_mask = table->slots ? table->size - 1 : 0;
+		if (listener->mode == WEIR_MODE_PROXY)
+			row->of.table.slot_mask = clients->table_of[region];
 	}
 	return 1 + clients->regions;
 }

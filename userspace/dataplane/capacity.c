@@ -12,9 +12,10 @@
 
 /*
  * Between the least that is worth its while and what the plan's indices can name. `spare` is how
- * much is added to what is needed, in halves of it: slots need room for all tables of the next
- * configuration beside those in force, rows come in blocks that are roomy themselves, and so do
- * cells. Flow tables are as large as they are configured.
+ * much is added to what is needed, in quarters of it: slots need room for all tables of the next
+ * configuration beside those in force; rows come in blocks that are roomy themselves, and so do
+ * cells, and counters for each CPU are what most of the time goes to when maps grow. Flow tables
+ * are as large as they are configured.
  */
 static const struct {
 	uint32_t least;
@@ -24,9 +25,9 @@ static const struct {
 	[CAPACITY_LISTENERS] = { 64, WEIR_MAX_LISTENERS, 2 },
 	[CAPACITY_CELLS] = { 256, 2 * WEIR_MAX_CELLS, 0 },
 	[CAPACITY_ROWS] = { 256, WEIR_MAX_ENDPOINTS, 1 },
-	[CAPACITY_LINES] = { 1024, WEIR_MAX_SLOT_LINES, 2 },
-	[CAPACITY_BOUND_LINES] = { 64, WEIR_MAX_BOUND_LINES, 2 },
-	[CAPACITY_CLIENT_ROWS] = { 64, WEIR_MAX_CLIENT_ROWS, 2 },
+	[CAPACITY_LINES] = { 1024, WEIR_MAX_SLOT_LINES, 4 },
+	[CAPACITY_BOUND_LINES] = { 64, WEIR_MAX_BOUND_LINES, 4 },
+	[CAPACITY_CLIENT_ROWS] = { 64, WEIR_MAX_CLIENT_ROWS, 4 },
 	[CAPACITY_EXCEPTIONS] = { 1, WEIR_MAX_EXCEPTIONS, 0 },
 	[CAPACITY_NAT_FLOWS] = { WEIR_NAT_FLOWS_PER_BUCKET, WEIR_MAX_NAT_FLOWS, 0 },
 	[CAPACITY_SOURCES] = { 1, WEIR_SOURCE_LINES, 0 },
@@ -49,7 +50,6 @@ static const struct {
 	{ "endpoint_info", CAPACITY_ROWS, 1, 1 },
 	{ "endpoint_stats", CAPACITY_ROWS, 1, 1 },
 	{ "endpoint_http", CAPACITY_ROWS, 1, 1 },
-	{ "nat_cursor", CAPACITY_ROWS, 1, 1 },
 	{ "nat_latency", CAPACITY_ROWS, 1, 1 },
 	{ "guards", CAPACITY_LISTENERS, 2, 1 },
 	{ "sources", CAPACITY_SOURCES, 1, 1 },
@@ -67,7 +67,7 @@ static const struct {
 /* Room for `need` and what comes after it. */
 static uint32_t roomy(enum capacity_of of, uint64_t need)
 {
-	uint64_t room = need + need * bounds[of].spare / 2;
+	uint64_t room = need + need * bounds[of].spare / 4;
 
 	if (room < bounds[of].least)
 		return bounds[of].least;

@@ -86,6 +86,7 @@ LAYOUT(endpoints, PART(weir_endpoint, addr), PART(weir_endpoint, nexthop),
        PART(weir_endpoint, source));
 LAYOUT(endpoint_info, PART(weir_endpoint_info, name), PART(weir_endpoint_info, group),
        PART(weir_endpoint_info, weight), PART(weir_endpoint_info, file_weight),
+       PART(weir_endpoint_info, undrained_weight), PART(weir_endpoint_info, sharers),
        PART(weir_endpoint_info, traffic_percentage), PART(weir_endpoint_info, region),
        PART(weir_endpoint_info, want), PART(weir_endpoint_info, group_place),
        PART(weir_endpoint_info, route_mtu));
@@ -96,9 +97,10 @@ LAYOUT(listener_info, PART(weir_listener_info, name), PART(weir_listener_info, p
        PART(weir_listener_info, deadline), PART(weir_listener_info, lists));
 LAYOUT(guards, PART(weir_guard, ranges), PART(weir_guard, access), PART(weir_guard, limit_count),
        PART(weir_guard, limit_seconds), PART(weir_guard, limit_burst),
-       PART(weir_guard, limit_interval));
+       PART(weir_guard, limit_interval), PART(weir_guard, cookies),
+       PART(weir_guard, cookie_wscale));
 LAYOUT(egress, PART(weir_egress, ifindex), PART(weir_egress, mac), PART(weir_egress, mtu),
-       PART(weir_egress, name));
+       PART(weir_egress, vlan), PART(weir_egress, name), PART(weir_egress, device));
 LAYOUT(snat, PART(weir_snat, addr), PART(weir_snat, ports), PART(weir_snat, ranges),
        PART(weir_snat, range));
 LAYOUT(region_info, PART(weir_region_info, name));
@@ -318,6 +320,8 @@ static void check_endpoint_info(struct search *search, const struct plan_listene
 	struct weir_endpoint_info should = {
 		.weight = endpoint->weight,
 		.file_weight = endpoint->file_weight,
+		.undrained_weight = endpoint->undrained_weight,
+		.sharers = endpoint->sharers,
 		.route_mtu = endpoint->tunnel.mtu,
 		/* what is gone has no group any more: these are as they were */
 		.traffic_percentage = is->traffic_percentage,

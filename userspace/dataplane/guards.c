@@ -11,6 +11,8 @@ struct weir_guard guards_row(const struct plan_listener *listener)
 		.limit_count = limit->count,
 		.limit_seconds = limit->seconds,
 		.limit_burst = limit->burst,
+		.cookies = listener->cookies.kind,
+		.cookie_wscale = listener->cookies.wscale,
 	};
 
 	for (int family = 0; family < PLAN_FAMILIES; family++) {
@@ -29,7 +31,7 @@ void guards_place(const struct object *object, struct plan *next)
 	vec_foreach(listener, &next->listeners) {
 		struct weir_guard guard = guards_row(listener);
 
-		if (listener->access == WEIR_ACCESS_ALL && !guard.limit_count)
+		if (listener->access == WEIR_ACCESS_ALL && !guard.limit_count && !guard.cookies)
 			listener->guard = 0;
 		else if (!listener->guard)
 			listener->guard = 2 * listener->id;

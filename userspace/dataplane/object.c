@@ -21,6 +21,7 @@
 #include <weir/clock.h>
 #include <weir/names.h>
 
+#include "dataplane/remains.h"
 #include "dataplane/sets.h"
 #include "dataplane/tables.h"
 #include "util/file.h"
@@ -34,12 +35,18 @@ struct map_place {
 	size_t value_size; /* of a map to be mapped, else 0 */
 	uint32_t entries;  /* of a map whose size is always the same, else 0 */
 	bool flows;	   /* never copied: a record's place depends on the size */
+	uint8_t counters;  /* their width, where workers count; else 0 */
 };
 
 #define MAPPED(field, count)                                                                       \
 	{                                                                                          \
 #field, offsetof(struct object, field), sizeof(*((struct object *)0)->field),      \
 			count                                                                      \
+	}
+#define MAPPED_COUNTERS(field, width)                                                              \
+	{                                                                                          \
+		.name = #field, .offset = offsetof(struct object, field),                          \
+		.value_size = sizeof(*((struct object *)0)->field), .counters = (width)            \
 	}
 #define MAPPED_FLOWS(field)                                                                        \
 	{                                                                                          \
@@ -66,10 +73,10 @@ static const struct map_place map_places[] = {
 	MAPPED(listener_info, 0),
 	MAPPED(endpoint_info, 0),
 	MAPPED(region_info, WEIR_MAX_REGIONS),
-	MAPPED(listener_http, 0),
-	MAPPED(endpoint_http, 0),
+	MAPPED_COUNTERS(listener_http, 8),
+	MAPPED_COUNTERS(endpoint_http, 8),
 	MAPPED(steering, 1),
-	MAPPED(nat_latency, 0),
+	MAPPED_COUNTERS(nat_latency, 4),
 	MAPPED_FLOWS(sources),
 	MAPPED_FLOWS(cookies_sent),
 	MAPPED_FLOWS(nat_records),
@@ -157,6 +164,7 @@ void object_close(struct object *object)
 	closep(&object->steer);
 	vec_free(&object->idle_differs.list);
 	tables_forget(object);
+	remains_free(object->remains);
 	free(object);
 }
 
@@ -400,14 +408,33 @@ int object_open_writable(const char *instance, struct object **ret, struct err *
 	return open_instance(instance, OBJECT_WRITE, ret, err);
 }
 
+static void copy_map(const struct object *from, struct object *to, size_t i)
+{
+	const struct map_place *place = &map_places[i];
+	const struct remains_map counted = { .fd = from->maps[i].fd,
+					     .bytes = from->maps[i].bytes,
+					     .width = place->counters,
+					     .field = place->offset };
+	const void *source = *(void *const *)((const char *)from + place->offset);
+	void *target = *(void **)((char *)to + place->offset);
+
+	if (place->counters)
+		remains_copy(&to->remains, &counted, source, target);
+	else
+		memcpy(target, source, from->maps[i].bytes);
+}
+
 void object_copy_contents(const struct object *from, struct object *to)
 {
 	for (size_t i = 0; i < MAP_PLACES; i++)
 		if (map_places[i].value_size && !map_places[i].flows &&
 		    to->maps[i].id != from->maps[i].id)
-			memcpy(*(void **)((char *)to + map_places[i].offset),
-			       *(void *const *)((const char *)from + map_places[i].offset),
-			       from->maps[i].bytes);
+			copy_map(from, to, i);
+}
+
+void object_settle(struct object *object)
+{
+	remains_settle(object->remains, object);
 }
 
 uint32_t object_map_id(const struct object *object, const char *name)
@@ -529,6 +556,7 @@ static int go_over(struct object *object, const struct capacity *capacity, struc
 	r = r ?: sets_go_over(object, next, err);
 	if (r < 0)
 		return r;
+	remains_join(&next->remains, take_ptr(object->remains));
 	before = *object;
 	*object = *next;
 	*next = before;

@@ -77,6 +77,9 @@ struct object {
 	 * it waits for after that concerns only what is no longer in force. */
 	uint64_t in_force_since;
 
+	/* Maps that these have replaced, in which workers may still count; see object_settle(). */
+	struct remains *remains;
+
 	/* For tables.c: which lines of slots are taken; NULL: it is to be found out. */
 	struct tables_lines *lines;
 
@@ -125,6 +128,9 @@ int object_grow(struct object *object, const struct capacity *need, struct err *
  * object_grow(). */
 int object_reload(struct object *object, struct err *err);
 
+/* Adds to the counters what workers have counted since in maps that were replaced. */
+void object_settle(struct object *object);
+
 void object_close(struct object *object);
 DEFINE_CLEANUP(struct object *, object_close)
 
@@ -160,7 +166,11 @@ uint32_t object_map_id(const struct object *object, const char *name);
 /* The data plane's clock (s): what bpf/clock.h reads. */
 uint32_t object_now(const struct object *object);
 
-/* Waits until no CPU runs a program that began before the call (an RCU grace period). */
+/*
+ * Waits until no CPU runs a program that began before the call: an RCU grace period, which nothing
+ * can hurry. On two busy CPUs it took 11 ms, at most 21 of 400 times; so long a change keeps the
+ * daemon's loop, but what it is for has been in force since before.
+ */
 void object_wait(void);
 
 /* Pins a map, a program or a link at a path, for the owner and the group of the folder: 0 or

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -15,16 +16,34 @@
 #include "util/log.h"
 #include "weir.skel.h"
 
+#define KERNEL_MAJOR 6 /* the first that weir is made for: its major and its minor number */
+#define KERNEL_MINOR 1
+
+/* Distributions give an older one what it lacks, so this says only why something did not work. */
+static bool is_old(const char *release)
+{
+	unsigned major, minor;
+
+	return sscanf(release, "%u.%u", &major, &minor) == 2 &&
+	       (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR));
+}
+
 int program_load_error(int code, struct err *err)
 {
 	const char *reason = object_kernel_message();
 	struct utsname host = {};
+	bool old;
 
 	uname(&host);
-	if (code == -EPERM)
+	old = is_old(host.release);
+	if (code == -EPERM && !old)
 		return err_set(err, code,
 			       "the kernel refuses to load BPF programs: run as root, or give the "
 			       "process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+	if (code == -EPERM) { /* no capability would help: there, memory is limited, too */
+		code = -EOPNOTSUPP;
+		reason = "";
+	}
 	return err_set(err, code,
 		       "the kernel (%s; weir needs 6.1 or newer) refuses the data plane: %s%s%s",
 		       host.release, strerror(-code), reason[0] ? ": " : "", reason);

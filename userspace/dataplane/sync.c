@@ -127,7 +127,7 @@ static void write_group(const struct plan *plan, const struct plan_listener *lis
 	const struct plan_group *group;
 
 	if (endpoint->group_place >= listener->groups.count) {
-		if (listener->mode == WEIR_MODE_PROXY)
+		if (listener->mode == WEIR_MODE_PROXY && endpoint->state != WEIR_ENDPOINT_GONE)
 			info->group_place = WEIR_NO_GROUP;
 		return;
 	}
@@ -149,6 +149,8 @@ static void write_endpoint_info(struct object *object, const struct plan *plan,
 	memcpy(info->group, endpoint->group, sizeof(info->group));
 	info->weight = endpoint->weight;
 	info->file_weight = endpoint->file_weight;
+	info->undrained_weight = endpoint->undrained_weight;
+	info->sharers = endpoint->sharers;
 	memcpy(info->want, endpoint->want, sizeof(info->want));
 	write_health(info, &endpoint->health);
 }
@@ -515,7 +517,8 @@ int sync_egress(struct object *object, const struct weir_egress *egress, struct 
 	uint32_t free = 0;
 
 	for (uint32_t i = 1; i < WEIR_MAX_EGRESS; i++) {
-		if (object->egress[i].ifindex == egress->ifindex)
+		if (object->egress[i].ifindex == egress->ifindex &&
+		    !memcmp(object->egress[i].vlan, egress->vlan, sizeof(egress->vlan)))
 			return 0;
 		if (!free && !object->egress[i].ifindex && !object->egress[i].name[0])
 			free = i;

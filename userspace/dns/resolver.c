@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "dns/resolver.h"
 
-#include <ares.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -11,8 +10,9 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define TRY_MS	      1000 /* a server's time for an answer */
-#define TRIES	      3
+#include "dns/channel.h"
+
+#define STREAMS_MAX   64   /* names that are asked by channels of their own, at once */
 #define RETRY_MS      1000 /* after a failure, twice as long after the next, up to: */
 #define RETRY_MAX_MS  30000
 #define ADDRESSES_MAX 64 /* of a family; what is beyond them is left out */
@@ -30,11 +30,13 @@ struct question;
 struct task {
 	LIST_ENTRY(task) entry;
 	struct resolver *resolver;
-	char *name;    /* owned */
-	uint64_t due;  /* ms: of the next round */
-	unsigned open; /* questions of this round without an answer */
-	bool dropped;  /* nobody wants it any more: it goes with its last question */
-	bool kept;     /* while the model is read */
+	char *name;		 /* owned */
+	uint64_t due;		 /* ms: of the next round */
+	unsigned open;		 /* questions of this round without an answer */
+	bool apart;		 /* its answers need a stream, and it a channel of its own */
+	struct channel *channel; /* its own, in a round; or NULL */
+	bool dropped;		 /* nobody wants it any more: it goes with its last question */
+	bool kept;		 /* while the model is read */
 	bool troubled;
 	unsigned failures; /* rounds in a row */
 	uint32_t ttl;	   /* s, the smallest of the round */
@@ -44,24 +46,20 @@ struct task {
 struct question {
 	struct task *task;
 	enum family family;
-};
-
-struct watched {
-	LIST_ENTRY(watched) entry;
-	struct resolver *resolver;
-	struct loop_source *source;
-	int fd;
+	struct channel *channel; /* by which it is asked */
+	unsigned refused;	 /* streams, before it was asked */
 };
 
 LIST_HEAD(task_list, task);
-LIST_HEAD(watched_list, watched);
+LIST_HEAD(channel_list, channel);
 
 struct resolver {
 	struct loop *loop;
 	struct resolver_calls calls;
 	struct loop_source *timer;
-	ares_channel channel;
-	struct watched_list watched;
+	struct channel *shared; /* has no streams */
+	struct channel_list channels;
+	unsigned apart; /* channels but for the shared one */
 	struct task_list tasks;
 	struct names names;
 	struct ares_addr_port_node *own; /* nameservers of the host */
@@ -83,20 +81,28 @@ uint32_t resolver_clamp(int ttl)
 	return ttl > RESOLVER_TTL_MAX ? RESOLVER_TTL_MAX : ttl;
 }
 
+/* A name that needs a channel of its own waits while there are too many. */
+static bool may_begin(const struct task *task)
+{
+	return !task->open && (!task->apart || task->resolver->apart < STREAMS_MAX);
+}
+
 /* Until the next round is due, or until c-ares wants to be asked. */
 static void set_timer(struct resolver *resolver)
 {
 	uint64_t now = now_ms(), first = UINT64_MAX;
-	struct timeval wait;
+	struct channel *channel;
 	struct task *task;
 
 	LIST_FOREACH(task, &resolver->tasks, entry)
-	if (!task->open && task->due < first)
+	if (may_begin(task) && task->due < first)
 		first = task->due;
-	if (ares_timeout(resolver->channel, NULL, &wait)) {
-		uint64_t then = now + wait.tv_sec * 1000ull + wait.tv_usec / 1000 + 1;
+	LIST_FOREACH(channel, &resolver->channels, entry)
+	{
+		uint64_t wait = channel->over ? 0 : channel_wait(channel);
 
-		first = then < first ? then : first;
+		if (wait != UINT64_MAX && now + wait < first)
+			first = now + wait;
 	}
 	if (first == UINT64_MAX)
 		loop_stop_timer(resolver->timer);
@@ -104,60 +110,41 @@ static void set_timer(struct resolver *resolver)
 		loop_set_timer(resolver->timer, first > now ? first - now : 0, 0);
 }
 
-static void on_socket(void *user, uint32_t events)
+static void on_served(void *user)
 {
-	struct watched *watched = user;
-	struct resolver *resolver = watched->resolver;
-	int fd = watched->fd; /* what watches it may go while it is served */
-
-	ares_process_fd(resolver->channel,
-			events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? fd : ARES_SOCKET_BAD,
-			events & EPOLLOUT ? fd : ARES_SOCKET_BAD);
-	set_timer(resolver);
+	set_timer(user);
 }
 
-static struct watched *find_watched(const struct resolver *resolver, int fd)
+static void set_servers_of(const struct resolver *resolver, const struct channel *channel)
 {
-	struct watched *watched;
-
-	LIST_FOREACH(watched, &resolver->watched, entry)
-	if (watched->fd == fd)
-		return watched;
-	return NULL;
+	if (*resolver->servers)
+		ares_set_servers_ports_csv(channel->ares, resolver->servers);
+	else
+		ares_set_servers_ports(channel->ares, resolver->own);
 }
 
-static void unwatch(struct watched *watched)
+static int open_channel(struct resolver *resolver, bool streams, struct channel **ret)
 {
-	loop_remove(watched->source);
-	LIST_REMOVE(watched, entry);
-	free(watched);
+	const struct channel_calls calls = { on_served, resolver };
+	int status = channel_new(resolver->loop, streams, &calls, ret);
+
+	if (status == ARES_SUCCESS)
+		LIST_INSERT_HEAD(&resolver->channels, *ret, entry);
+	return status;
 }
 
-/* c-ares says what it wants to know of a socket; one that cannot be watched times out. */
-static void on_interest(void *user, ares_socket_t fd, int readable, int writable)
+/* Those whose round has ended. */
+static void close_channels(struct resolver *resolver)
 {
-	struct resolver *resolver = user;
-	struct watched *watched = find_watched(resolver, fd);
-	uint32_t events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
+	struct channel *channel, *next;
 
-	if (!events) {
-		if (watched)
-			unwatch(watched);
-		return;
-	}
-	if (watched) {
-		loop_set_events(watched->source, events);
-		return;
-	}
-	watched = calloc(1, sizeof(*watched));
-	if (!watched)
-		return;
-	*watched = (struct watched){ .resolver = resolver, .fd = fd };
-	LIST_INSERT_HEAD(&resolver->watched, watched, entry);
-	if (loop_add_fd(resolver->loop, fd, events, (struct loop_call){ on_socket, watched },
-			&watched->source) < 0) {
-		LIST_REMOVE(watched, entry);
-		free(watched);
+	for (channel = LIST_FIRST(&resolver->channels); channel; channel = next) {
+		next = LIST_NEXT(channel, entry);
+		if (!channel->over)
+			continue;
+		LIST_REMOVE(channel, entry);
+		channel_free(channel);
+		resolver->apart--;
 	}
 }
 
@@ -181,7 +168,7 @@ static bool read_address(const struct ares_addrinfo_node *node, struct addr *ret
 
 		memcpy(ret->bytes, &from->sin6_addr, 16);
 	}
-	return !addr_is_martian(ret);
+	return !addr_is_martian(ret) && !addr_is_link_local(ret);
 }
 
 /* The addresses of an answer that can serve; the answer holds as long as its shortest record. */
@@ -243,12 +230,23 @@ static void compare_families(struct task *task)
 		resolver->calls.changed(resolver->calls.user, domain);
 }
 
+/* Whoever could do without a stream shares the channel of all again. */
+static void leave_channel(struct task *task)
+{
+	if (!task->channel)
+		return;
+	task->apart = task->channel->streamed;
+	task->channel->over = true;
+	task->channel = NULL;
+}
+
 static void end_round(struct task *task)
 {
 	const int *status = task->status;
 	bool empty = is_empty(status[FAMILY_IP4]) && is_empty(status[FAMILY_IP6]);
 	int bad = status[FAMILY_IP4];
 
+	leave_channel(task);
 	if (bad == ARES_ECANCELLED || status[FAMILY_IP6] == ARES_ECANCELLED) {
 		task->due = now_ms();
 		return;
@@ -269,6 +267,16 @@ static void end_round(struct task *task)
 	say_trouble(task, ares_strerror(bad));
 }
 
+static void ask(struct task *task, enum family family);
+
+/* Has it failed since it was refused a stream? It may have been another one's. */
+static bool needs_stream(const struct question *question, int status)
+{
+	return question->channel->refused != question->refused && status != ARES_SUCCESS &&
+	       status != ARES_ECANCELLED && status != ARES_EDESTRUCTION && !is_empty(status) &&
+	       !question->task->dropped;
+}
+
 static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo *info)
 {
 	_cleanup_(freep) struct question *question = user;
@@ -281,6 +289,11 @@ static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo
 	size_t count;
 
 	(void)timeouts;
+	if (needs_stream(question, status)) {
+		task->apart = true;
+		ask(task, question->family);
+		return;
+	}
 	if (status == ARES_SUCCESS && !task->dropped) {
 		count = read_answer(info, family, &task->ttl, addresses);
 		domain = count ? names_get(&resolver->names, task->name) : NULL;
@@ -294,13 +307,41 @@ static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo
 	task->status[question->family] = status;
 	task->open--;
 	if (task->dropped || status == ARES_EDESTRUCTION) {
-		if (!task->open && task->dropped)
+		if (!task->open && task->dropped) {
+			leave_channel(task);
 			task_free(task);
+		}
 		return;
 	}
 	if (changed)
 		resolver->calls.changed(resolver->calls.user, domain);
 	if (!task->open)
+		end_round(task);
+}
+
+/* ARES_ECANCELLED: there are too many at the moment. */
+static int choose_channel(struct task *task, struct channel **ret)
+{
+	struct resolver *resolver = task->resolver;
+	int status;
+
+	if (task->apart && !task->channel) {
+		if (resolver->apart == STREAMS_MAX)
+			return ARES_ECANCELLED;
+		status = open_channel(resolver, true, &task->channel);
+		if (status != ARES_SUCCESS)
+			return status;
+		resolver->apart++;
+		set_servers_of(resolver, task->channel);
+	}
+	*ret = task->channel ?: resolver->shared;
+	return ARES_SUCCESS;
+}
+
+static void not_asked(struct task *task, enum family family, int status)
+{
+	task->status[family] = status;
+	if (!--task->open)
 		end_round(task);
 }
 
@@ -312,15 +353,21 @@ static void ask(struct task *task, enum family family)
 		.ai_socktype = SOCK_STREAM,
 		.ai_flags = ARES_AI_NOSORT,
 	};
-	struct question *question = malloc(sizeof(*question));
+	struct channel *channel;
+	struct question *question;
+	int status = choose_channel(task, &channel);
 
-	if (!question) {
-		task->status[family] = ARES_ENOMEM;
-		task->open--;
+	if (status != ARES_SUCCESS) {
+		not_asked(task, family, status);
 		return;
 	}
-	*question = (struct question){ task, family };
-	ares_getaddrinfo(task->resolver->channel, task->name, NULL, &hints, on_answer, question);
+	question = malloc(sizeof(*question));
+	if (!question) {
+		not_asked(task, family, ARES_ENOMEM);
+		return;
+	}
+	*question = (struct question){ task, family, channel, channel->refused };
+	ares_getaddrinfo(channel->ares, task->name, NULL, &hints, on_answer, question);
 }
 
 static void begin_round(struct task *task)
@@ -338,34 +385,30 @@ static void on_timer(void *user, uint32_t expirations)
 {
 	struct resolver *resolver = user;
 	uint64_t now = now_ms();
+	struct channel *channel;
 	struct task *task, *next;
 
 	(void)expirations;
-	ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	LIST_FOREACH(channel, &resolver->channels, entry)
+	channel_on_time(channel);
+	close_channels(resolver);
 	for (task = LIST_FIRST(&resolver->tasks); task; task = next) {
 		next = LIST_NEXT(task, entry);
-		if (!task->open && task->due <= now)
+		if (may_begin(task) && task->due <= now)
 			begin_round(task);
 	}
 	set_timer(resolver);
 }
 
-static int open_channel(struct resolver *resolver, struct err *err)
+static int open_shared(struct resolver *resolver, struct err *err)
 {
-	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH,
-		.timeout = TRY_MS,
-		.tries = TRIES,
-		.sock_state_cb = on_interest,
-		.sock_state_cb_data = resolver,
-	};
-	int r = ares_init_options(&resolver->channel, &options,
-				  ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-					  ARES_OPT_SOCK_STATE_CB);
+	int status = open_channel(resolver, false, &resolver->shared);
 
-	if (r == ARES_SUCCESS)
-		r = ares_get_servers_ports(resolver->channel, &resolver->own);
-	return r == ARES_SUCCESS ? 0 : err_set(err, -ENOMEM, "the resolver: %s", ares_strerror(r));
+	if (status == ARES_SUCCESS)
+		status = ares_get_servers_ports(resolver->shared->ares, &resolver->own);
+	if (status == ARES_SUCCESS)
+		return 0;
+	return err_set(err, -ENOMEM, "the resolver: %s", ares_strerror(status));
 }
 
 int resolver_new(struct loop *loop, const struct resolver_calls *calls, struct resolver **ret,
@@ -377,12 +420,12 @@ int resolver_new(struct loop *loop, const struct resolver_calls *calls, struct r
 	if (!resolver)
 		return err_set(err, -ENOMEM, "out of memory");
 	*resolver = (struct resolver){ .loop = loop, .calls = *calls };
-	LIST_INIT(&resolver->watched);
+	LIST_INIT(&resolver->channels);
 	LIST_INIT(&resolver->tasks);
 	r = loop_add_timer(loop, (struct loop_call){ on_timer, resolver }, &resolver->timer);
 	if (r < 0)
 		return err_set(err, r, "event loop: %s", strerror(-r));
-	r = open_channel(resolver, err);
+	r = open_shared(resolver, err);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(resolver);
@@ -391,14 +434,16 @@ int resolver_new(struct loop *loop, const struct resolver_calls *calls, struct r
 
 void resolver_free(struct resolver *resolver)
 {
+	struct channel *channel;
+
 	if (!resolver)
 		return;
-	if (resolver->channel)
-		ares_destroy(resolver->channel); /* answers what is open, and closes its sockets */
+	while ((channel = LIST_FIRST(&resolver->channels))) {
+		LIST_REMOVE(channel, entry);
+		channel_free(channel);
+	}
 	while (!LIST_EMPTY(&resolver->tasks))
 		task_free(LIST_FIRST(&resolver->tasks));
-	while (!LIST_EMPTY(&resolver->watched))
-		unwatch(LIST_FIRST(&resolver->watched));
 	names_fini(&resolver->names);
 	ares_free_data(resolver->own);
 	loop_remove(resolver->timer);
@@ -467,6 +512,7 @@ static void drop_others(struct resolver *resolver)
 static void set_servers(struct resolver *resolver, const struct model *model)
 {
 	char servers[SERVERS_TEXT] = "", one[ADDR_PORT_TEXT_MAX];
+	struct channel *channel;
 	size_t size = 0;
 
 	vec_foreach(address, &model->nameservers)
@@ -476,11 +522,10 @@ static void set_servers(struct resolver *resolver, const struct model *model)
 	if (!strcmp(servers, resolver->servers))
 		return;
 	memcpy(resolver->servers, servers, sizeof(servers));
-	ares_cancel(resolver->channel); /* servers change only while nothing is asked */
-	if (size)
-		ares_set_servers_ports_csv(resolver->channel, servers);
-	else
-		ares_set_servers_ports(resolver->channel, resolver->own);
+	/* They change only while nothing is asked. */
+	LIST_FOREACH(channel, &resolver->channels, entry)
+	ares_cancel(channel->ares);
+	set_servers_of(resolver, resolver->shared);
 }
 
 int resolver_follow(struct resolver *resolver, const struct model *model)

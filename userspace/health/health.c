@@ -15,6 +15,7 @@
 
 #define NOT_BEFORE  SIZE_MAX
 #define HINDERED_MS 60000 /* between two words about it */
+#define TICK_MS	    10	  /* what is due within one is done at one wakeup */
 
 struct check {
 	struct health *health;
@@ -59,17 +60,20 @@ static uint32_t random_number(struct health *health)
 	return health->random >> 32;
 }
 
-/* To the moment that is due first, or before it. */
+/* To the tick at which the first is due, or before it. */
 static void set_timer(struct health *health)
 {
 	const struct schedule_entry *first = schedule_first(&health->schedule);
-	uint64_t now;
+	uint64_t now, tick;
 
-	if (!first || (health->armed && health->armed <= first->due))
+	if (!first)
+		return;
+	tick = (first->due + TICK_MS - 1) / TICK_MS * TICK_MS;
+	if (health->armed && health->armed <= tick)
 		return;
 	now = now_ms();
-	health->armed = first->due;
-	loop_set_timer(health->timer, first->due > now ? first->due - now : 0, 0);
+	health->armed = tick;
+	loop_set_timer(health->timer, tick > now ? tick - now : 0, 0);
 }
 
 static void end_probe(struct check *check)

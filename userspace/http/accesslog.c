@@ -14,11 +14,11 @@ static const char *const ends[ACCESSLOG_ENDS] = {
 	[ACCESSLOG_CLIENT_CLOSED] = "client_closed",
 	[ACCESSLOG_CLIENT_TIMEOUT] = "client_timeout",
 	[ACCESSLOG_NO_ENDPOINT] = "no_endpoint",
+	[ACCESSLOG_ENDPOINTS_FULL] = "endpoints_full",
 	[ACCESSLOG_CONNECT_FAILED] = "connect_failed",
 	[ACCESSLOG_ENDPOINT_REFUSED] = "endpoint_refused",
 	[ACCESSLOG_ENDPOINT_CLOSED] = "endpoint_closed",
 	[ACCESSLOG_ENDPOINT_TIMEOUT] = "endpoint_timeout",
-	[ACCESSLOG_SHUTDOWN] = "shutdown",
 };
 
 const char *accesslog_end_name(enum accesslog_end end)

@@ -23,11 +23,11 @@ enum accesslog_end {
 	ACCESSLOG_CLIENT_CLOSED,    /* it left before the end */
 	ACCESSLOG_CLIENT_TIMEOUT,   /* it sent, or took, nothing any more */
 	ACCESSLOG_NO_ENDPOINT,	    /* no group is usable */
+	ACCESSLOG_ENDPOINTS_FULL,   /* all endpoints are at their limits */
 	ACCESSLOG_CONNECT_FAILED,   /* to the endpoint */
 	ACCESSLOG_ENDPOINT_REFUSED, /* it sent no right response: see "why" */
 	ACCESSLOG_ENDPOINT_CLOSED,  /* it left before the end */
 	ACCESSLOG_ENDPOINT_TIMEOUT,
-	ACCESSLOG_SHUTDOWN, /* weir ended */
 	ACCESSLOG_ENDS,
 };
 

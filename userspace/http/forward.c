@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "http/forward.h"
 
-#include <strings.h>
-
 #include "http/writer.h"
 
 /* What has been seen of the fields that say something of the client. */
@@ -11,16 +9,11 @@ struct seen {
 	bool proto, port, real_ip;
 };
 
-static bool has_name(struct slice name, const char *text)
-{
-	return !strncasecmp(name.at, text, name.size) && !text[name.size];
-}
-
 static bool adds(const struct http_rule *rule, struct slice name)
 {
 	if (rule)
 		vec_foreach(header, &rule->add_headers)
-			if (has_name(name, header->name))
+			if (message_is_alike(name, header->name))
 				return true;
 	return false;
 }
@@ -31,19 +24,23 @@ static bool removes(const struct http_rule *rule, struct slice name)
 	if (!rule)
 		return false;
 	vec_foreach(header, &rule->remove_headers)
-		if (has_name(name, *header))
+		if (message_is_alike(name, *header))
 			return true;
 	return adds(rule, name);
 }
 
-/* Is it one that says something of the client? Then only from a trusted proxy does it go on;
- * X-Forwarded-For is written anew. */
+bool forward_is_hearsay(const struct field *field, const struct forward_client *client)
+{
+	return field->id >= FIELD_FORWARDED && field->id <= FIELD_X_REAL_IP &&
+	       (!client->trusted || field->imitated);
+}
+
+/* Is it one that says something of the client? Of those that go on X-Forwarded-For is written
+ * anew. */
 static bool drops_forwarded(const struct forward_request *what, const struct field *field,
 			    struct seen *seen)
 {
-	if (field->id < FIELD_FORWARDED || field->id > FIELD_X_REAL_IP)
-		return false;
-	if (!what->client->trusted || field->imitated)
+	if (forward_is_hearsay(field, what->client))
 		return true;
 	seen->proto |= field->id == FIELD_X_FORWARDED_PROTO;
 	seen->port |= field->id == FIELD_X_FORWARDED_PORT;

@@ -25,6 +25,10 @@ struct forward_rewrite {
 	struct slice host, path, query;
 };
 
+/* A field that says something of the client, of somebody who is not believed: it does not go on,
+ * and rules do not see it. */
+bool forward_is_hearsay(const struct field *field, const struct forward_client *client);
+
 struct forward_request {
 	const struct request *request;
 	const struct forward_client *client;

@@ -7,7 +7,7 @@
 
 #include "http/message.h"
 
-#define HEAD_SIZE_DEFAULT 32768
+#define HEAD_SIZE_DEFAULT 32768 /* of an answer, which nobody configures */
 
 struct head_limits {
 	uint32_t size;	 /* bytes of a head, its last empty line included */

@@ -61,6 +61,19 @@ bool message_next(struct slice *list, struct slice *ret)
 	return true;
 }
 
+static char fold(char c)
+{
+	return c == '_' ? '-' : chars_lower(c);
+}
+
+bool message_is_alike(struct slice name, const char *other)
+{
+	for (size_t i = 0; i < name.size; i++)
+		if (!other[i] || fold(name.at[i]) != fold(other[i]))
+			return false;
+	return !other[name.size];
+}
+
 /* A '_' is as good as a '-': what hands fields to scripts as variables confuses the two. */
 static bool is_like(struct slice name, const char *lower, size_t size, bool *ret_imitated)
 {

@@ -62,6 +62,9 @@ struct field {
 	bool imitated;	    /* with '_' in place of '-', which some take for the same */
 };
 
+/* The same name of a field, whatever the case, and whether it has '-' or '_'? */
+bool message_is_alike(struct slice name, const char *other);
+
 /* Sets all of a field by its name but the slices. */
 void message_identify(struct field *field);
 

@@ -23,6 +23,16 @@ static enum method method_of(struct slice text)
 	return METHOD_OTHER;
 }
 
+/* "get" is no GET, but an endpoint that is not strict may take it for one, past the rules. */
+static bool is_disguised(struct slice text)
+{
+	for (enum method method = 0; method < METHOD_OTHER; method++)
+		if (text.size == strlen(methods[method]) &&
+		    !strncasecmp(text.at, methods[method], text.size))
+			return true;
+	return false;
+}
+
 /* A name, an IPv4 address, or an IPv6 address in brackets; no empty label but the root's. */
 static bool is_host(struct slice host)
 {
@@ -76,6 +86,22 @@ static bool read_authority(struct slice authority, struct slice *ret_host, uint1
 	return true;
 }
 
+bool request_is_authority(struct slice text)
+{
+	struct slice host;
+	uint16_t port;
+
+	return read_authority(text, &host, &port);
+}
+
+/* OPTIONS of a whole server. */
+static void set_asterisk(struct request *ret)
+{
+	ret->form = TARGET_ASTERISK;
+	ret->path = SLICE("*");
+	ret->path_plain = true;
+}
+
 static int read_path(struct head *head, struct slice text, struct request *ret)
 {
 	const char *mark = memchr(text.at, '?', text.size);
@@ -117,6 +143,10 @@ static int read_absolute(struct head *head, struct request *ret)
 		ret->authority = (struct slice){ at, stop - at };
 		if (!read_authority(ret->authority, &ret->host, &ret->port))
 			return head_refuse(head, 400, "the request's target has no valid host");
+		if (ret->method == METHOD_OPTIONS && stop == end) { /* RFC 9112, 3.2.4 */
+			set_asterisk(ret);
+			return 0;
+		}
 		return read_path(head, (struct slice){ stop, end - stop }, ret);
 	}
 	return head_refuse(head, 400, "the request's target is neither a path nor an http URL");
@@ -132,9 +162,7 @@ static int read_target(struct head *head, struct request *ret)
 		return read_absolute(head, ret);
 	if (ret->method != METHOD_OPTIONS)
 		return head_refuse(head, 400, "only OPTIONS has the target *");
-	ret->form = TARGET_ASTERISK;
-	ret->path = ret->target;
-	ret->path_plain = true;
+	set_asterisk(ret);
 	return 0;
 }
 
@@ -170,6 +198,8 @@ static int read_line(struct head *head, const char **ret_next, struct request *r
 		return head_refuse(head, 400, "the request line is malformed");
 	ret->method_text = (struct slice){ at, size };
 	ret->method = method_of(ret->method_text);
+	if (ret->method == METHOD_OTHER && is_disguised(ret->method_text))
+		return head_refuse(head, 400, "the method is not in capital letters");
 	at += size + 1;
 	/* Whatever is no visible character ends the target; the parts of it are stricter. */
 	for (blank = at; *blank > ' ' && *blank < 0x7f;)
@@ -187,7 +217,7 @@ static int read_line(struct head *head, const char **ret_next, struct request *r
 	return read_target(head, ret);
 }
 
-/* The target of a request in absolute form counts, and the field must agree. */
+/* What a target has of a host counts, and the field must agree. */
 static int read_host(struct head *head, struct slice value, struct request *ret)
 {
 	struct slice host;
@@ -195,7 +225,7 @@ static int read_host(struct head *head, struct slice value, struct request *ret)
 
 	if (!read_authority(value, &host, &port))
 		return head_refuse(head, 400, "Host is not valid");
-	if (ret->form != TARGET_ABSOLUTE) {
+	if (!ret->authority.size) {
 		ret->authority = value;
 		ret->host = host;
 		ret->port = port;
@@ -261,10 +291,14 @@ static int read_field(struct head *head, const struct field *field, struct seen 
 	return 0;
 }
 
-/* An upgrade is passed on but for that to HTTP/2, whose requests no rule would see. */
+/* An upgrade is passed on but for that to HTTP/2, whose requests no rule would see, and one with a
+ * body: two could think differently of where the other protocol begins. */
 static void read_upgrade(const struct field *field, struct request *ret)
 {
 	struct slice list = field->value, protocol;
+
+	if (ret->framing != FRAMING_NONE)
+		return;
 
 	while (message_next(&list, &protocol))
 		if ((protocol.size >= 2 && !strncasecmp(protocol.at, "h2", 2)) ||
@@ -291,6 +325,13 @@ static void read_options(const struct head_connection *connection, struct reques
 	}
 }
 
+/* Do all agree that there may be a body? RFC 1945 has none for these. */
+static bool may_have_body(const struct request *request)
+{
+	return request->minor || (request->method != METHOD_GET && request->method != METHOD_HEAD &&
+				  request->method != METHOD_DELETE);
+}
+
 static int read_fields(struct head *head, const char *at, const struct head_limits *limits,
 		       struct request *ret)
 {
@@ -310,6 +351,8 @@ static int read_fields(struct head *head, const char *at, const struct head_limi
 		return head_refuse(head, 400, "there are Content-Length and Transfer-Encoding");
 	if (ret->content_length)
 		ret->framing = FRAMING_LENGTH;
+	if (ret->framing != FRAMING_NONE && !may_have_body(ret))
+		return head_refuse(head, 400, "in HTTP/1.0 this method has no body");
 	r = head_read_connection(head, &fields, &connection);
 	if (r < 0)
 		return r;

@@ -18,4 +18,7 @@
  */
 int request_parse(struct head *head, const struct head_limits *limits, struct request *ret);
 
+/* May Host say so? "example.com", "10.0.0.1:80", "[2001:db8::1]:80". */
+bool request_is_authority(struct slice text);
+
 #endif

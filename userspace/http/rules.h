@@ -51,9 +51,9 @@ void rules_free(struct rules *rules);
 DEFINE_CLEANUP(struct rules *, rules_free)
 
 /* What becomes of the request. 0; or minus a status to answer with, with ret->why: 400 where a
- * regular expression takes too long, so that nobody knows whether it matches, 414 where a text
- * becomes too long, 503 without memory. Texts in *ret end with the next call, and with the
- * request. */
+ * regular expression takes too long, so that nobody knows whether it matches, or a rewritten host
+ * is none, 414 where a text becomes too long, 503 without memory. Texts in *ret end with the next
+ * call, and with the request. */
 int rules_match(struct rules *rules, const struct request *request,
 		const struct forward_client *client, struct rules_verdict *ret);
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "http/chars.h"
+#include "http/request.h"
 #include "http/target.h"
 
 /* A request on its way through the rules. */
@@ -50,7 +51,8 @@ static int match_header(const struct search *search, const struct rules_conditio
 		const struct field *field = &request->fields[i];
 		int r;
 
-		if (strncasecmp(field->name.at, key, field->name.size) || key[field->name.size])
+		if (strncasecmp(field->name.at, key, field->name.size) || key[field->name.size] ||
+		    forward_is_hearsay(field, search->client))
 			continue;
 		r = match_values(condition, field->value);
 		if (r)
@@ -353,6 +355,8 @@ static int write_texts(const struct search *search, const struct rules_rule *rul
 		ret->url = expand(&rule->url, &texts, &out);
 	if (rule->rule->host)
 		ret->rewrite.host = expand(&rule->host, &texts, &out);
+	if (rule->rule->host && writer_size(&out) >= 0 && !request_is_authority(ret->rewrite.host))
+		return -EBADMSG;
 	if (rule->rule->path)
 		ret->rewrite.path = expand(&rule->path, &texts, &out);
 	if (rule->rule->query)
@@ -387,7 +391,8 @@ static int refuse(int error, struct rules_verdict *ret)
 		ret->why = "what the rule makes of the request is too long";
 		return -414;
 	}
-	ret->why = "a regular expression takes too long";
+	ret->why = error == -EBADMSG ? "what the rule makes of Host is no host"
+				     : "a regular expression takes too long";
 	return -400;
 }
 

@@ -193,6 +193,17 @@ bool addr_prefix_between(const struct addr *first, const struct addr *last, stru
 	return true;
 }
 
+const char *addr_range_print(const struct addr *first, const struct addr *last, char *text)
+{
+	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
+	struct addr_prefix prefix;
+
+	if (addr_prefix_between(first, last, &prefix))
+		return addr_prefix_print(&prefix, text);
+	snprintf(text, ADDR_RANGE_MAX, "%s to %s", addr_print(first, from), addr_print(last, to));
+	return text;
+}
+
 bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *addr)
 {
 	struct addr copy = *addr;
@@ -237,6 +248,11 @@ bool addr_is_martian(const struct addr *addr)
 	memcpy(&v6, addr->bytes, sizeof(v6));
 	return IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LOOPBACK(&v6) ||
 	       IN6_IS_ADDR_MULTICAST(&v6);
+}
+
+bool addr_is_link_local(const struct addr *addr)
+{
+	return addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
 }
 
 const void *addr_raw(const struct addr *addr, size_t *size)

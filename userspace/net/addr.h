@@ -13,6 +13,7 @@
 #define ADDR_TEXT_MAX	   46 /* INET6_ADDRSTRLEN */
 #define ADDR_PORT_TEXT_MAX 54 /* "[v6]:65535" */
 #define ADDR_PREFIX_MAX	   50 /* "v6/128" */
+#define ADDR_RANGE_MAX	   96 /* "v6 to v6" */
 
 struct addr {
 	uint8_t bytes[16];
@@ -60,6 +61,10 @@ const char *addr_prefix_print(const struct addr_prefix *prefix, char *text);
 bool addr_prefix_between(const struct addr *first, const struct addr *last,
 			 struct addr_prefix *ret);
 
+/* All addresses from the first to the last, as a prefix if they are one: "198.51.100.0/24", or
+ * "198.51.100.0 to 198.51.101.127". Returns `text`, with room for ADDR_RANGE_MAX. */
+const char *addr_range_print(const struct addr *first, const struct addr *last, char *text);
+
 /* Is the address one of the prefix's? */
 bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *addr);
 bool addr_prefix_equal(const struct addr_prefix *a, const struct addr_prefix *b);
@@ -70,6 +75,9 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 
 /* Nothing can be sent to or from it as a host: unspecified, loopback, multicast, broadcast. */
 bool addr_is_martian(const struct addr *addr);
+
+/* Of IPv6: it is somewhere on one of the host's links, and does not say on which. */
+bool addr_is_link_local(const struct addr *addr);
 
 /* The 4 or 16 bytes as netlink wants them; sets *size. Points into addr. */
 const void *addr_raw(const struct addr *addr, size_t *size);

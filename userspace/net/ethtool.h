@@ -16,4 +16,10 @@ int ethtool_driver(const char *interface, char ret[ETHTOOL_DRIVER_MAX]);
 /* Is a feature on: 1, 0 or -errno. */
 int ethtool_feature(const char *interface, enum ethtool_feature feature);
 
+/* Are VLAN tags, of either kind, kept beside frames instead of in them: by the device when it
+ * receives, by the stack when it sends, for the device to put them in. Who looks at the bytes of a
+ * frame alone, as XDP does, sees none then. 1, 0 or -errno. */
+int ethtool_tags_beside_received(const char *interface);
+int ethtool_tags_beside_sent(const char *interface);
+
 #endif

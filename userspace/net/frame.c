@@ -105,17 +105,33 @@ static void put_layer4(const struct frame_spec *spec, uint8_t *at)
 	}
 }
 
+/* Returns their bytes. */
+static size_t put_tags(const struct frame_spec *spec, uint16_t type, uint8_t *at)
+{
+	uint16_t words[2 * WEIR_VLANS + 1];
+	size_t count = 0;
+
+	for (size_t i = 0; i < WEIR_VLANS && spec->vlan[i]; i++) {
+		bool service = spec->vlan[i] & WEIR_VLAN_8021AD;
+
+		words[count++] = htons(service ? ETH_P_8021AD : ETH_P_8021Q);
+		words[count++] = htons(spec->vlan[i] & WEIR_VLAN_ID);
+	}
+	words[count++] = htons(type);
+	memcpy(at, words, count * sizeof(*words));
+	return count * sizeof(*words);
+}
+
 size_t frame_build(const struct frame_spec *spec, uint8_t ret[FRAME_BUILD_MAX])
 {
 	size_t payload =
 		spec->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
 	bool ip6 = addr_family(&spec->dst) == AF_INET6;
-	struct ethhdr eth = { .h_proto = htons(ip6 ? ETH_P_IPV6 : ETH_P_IP) };
-	size_t size = sizeof(eth);
+	size_t size = 2 * ETH_ALEN;
 
-	memcpy(eth.h_dest, spec->dst_mac, ETH_ALEN);
-	memcpy(eth.h_source, spec->src_mac, ETH_ALEN);
-	memcpy(ret, &eth, sizeof(eth));
+	memcpy(ret, spec->dst_mac, ETH_ALEN);
+	memcpy(ret + ETH_ALEN, spec->src_mac, ETH_ALEN);
+	size += put_tags(spec, ip6 ? ETH_P_IPV6 : ETH_P_IP, ret + size);
 	size += put_ip(spec, ret + size, payload);
 	put_layer4(spec, ret + size);
 	return size + payload;

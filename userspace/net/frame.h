@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <weir/abi.h>
+
 #include "net/addr.h"
 
 #define FRAME_BUILD_MAX 128 /* bytes */
@@ -18,6 +20,7 @@
 struct frame_spec {
 	uint8_t src_mac[6];
 	uint8_t dst_mac[6];
+	uint16_t vlan[WEIR_VLANS]; /* as in weir_egress */
 	struct addr src;
 	struct addr dst; /* of the family of src */
 	uint16_t sport;	 /* host order */

@@ -23,8 +23,14 @@ struct nl_link {
 	int ifindex;
 	char name[IF_NAMESIZE];
 	uint8_t mac[6];
-	uint32_t mtu; /* bytes, layer 3 */
-	bool up;      /* by the administrator, and with carrier */
+	uint32_t mtu;  /* bytes, layer 3 */
+	bool up;       /* by the administrator, and with carrier */
+	int lower;     /* of a VLAN device: ifindex of what it is on; 0: it is none */
+	uint16_t vlan; /* its frames' tag there, as in weir_egress */
+};
+
+struct nl_links {
+	VEC(struct nl_link) list;
 };
 
 /* Where a packet to an address would leave. */
@@ -61,6 +67,9 @@ int nl_dispatch(struct nl *nl);
 /* By name, or by index where name is NULL. -ENODEV with a text naming it and similar interfaces. */
 int nl_link_get(struct nl *nl, const char *name, int ifindex, struct nl_link *ret, struct err *err);
 
+/* All links. The caller frees the list. */
+int nl_link_all(struct nl *nl, struct nl_links *ret, struct err *err);
+
 #define NL_NETNS_MAX 64
 
 /* The other end of a veth, as far as it is known. */
@@ -76,6 +85,11 @@ struct nl_veth_peer {
  * is no veth. Enters the namespace of the other end for a moment: not for programs with threads.
  */
 bool nl_veth_leaves_checksums(struct nl *nl, const char *name, struct nl_veth_peer *ret);
+
+/* The same of VLAN tags: may they come beside frames, where no XDP program sees them? */
+bool nl_veth_leaves_tags(struct nl *nl, const char *name, struct nl_veth_peer *ret);
+
+bool nl_veth_is(struct nl *nl, const char *name);
 
 /* What an interface runs by XDP. */
 struct nl_xdp {

@@ -42,6 +42,10 @@ DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
 /* A socket for requests alone, of another protocol than rtnetlink: NETLINK_GENERIC, ... */
 int nl_new_requests(int protocol, struct nl **ret, struct err *err);
 
+/* Of a link's attributes: is it a device of this kind ("vlan", ...)? *ret_data, unless that is
+ * NULL, is what it says of itself then, or NULL. */
+bool nl_link_is(struct nlattr *const *attributes, const char *kind, struct nlattr **ret_data);
+
 /* An IFLA_XDP, or NULL. 0 or -EPROTO. */
 int nl_xdp_parse(const struct nlattr *attribute, struct nl_xdp *ret);
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/ethtool.h"
 #include "net/nl_internal.h"
 
 #define NETNS_NAMES "/run/netns" /* where ip-netns(8) keeps them */
@@ -22,14 +23,6 @@ struct veth {
 	int peer; /* ifindex; 0: it is no veth */
 	int nsid; /* of the peer's namespace; NO_NSID: it is in this one */
 };
-
-static bool is_veth(struct nlattr *info)
-{
-	struct nlattr *nested[IFLA_INFO_MAX + 1];
-
-	return info && !nla_parse_nested(nested, IFLA_INFO_MAX, info, NULL) &&
-	       nested[IFLA_INFO_KIND] && !nla_strcmp(nested[IFLA_INFO_KIND], "veth");
-}
 
 static struct veth find_peer(struct nl *nl, const char *name)
 {
@@ -47,7 +40,7 @@ static struct veth find_peer(struct nl *nl, const char *name)
 		return veth;
 	message = nl_answer_next(&answer, &offset);
 	if (!message || nl_attributes(message, sizeof(header), attributes, IFLA_MAX) < 0 ||
-	    !is_veth(attributes[IFLA_LINKINFO]))
+	    !nl_link_is(attributes, "veth", NULL))
 		return veth;
 	veth.peer = nl_attribute_number(attributes[IFLA_LINK], 0);
 	veth.nsid = nl_attribute_number(attributes[IFLA_LINK_NETNSID], NO_NSID);
@@ -111,26 +104,48 @@ static bool leaves_checksums(int ifindex, char ret_name[IF_NAMESIZE])
 	return !ioctl(fd, SIOCETHTOOL, &request) && offload.data;
 }
 
-bool nl_veth_leaves_checksums(struct nl *nl, const char *name, struct nl_veth_peer *ret)
+static bool leaves_tags(int ifindex, char ret_name[IF_NAMESIZE])
+{
+	return if_indextoname(ifindex, ret_name) && ethtool_tags_beside_sent(ret_name) > 0;
+}
+
+/* What `has` says of the other end, where that is. True also where nobody can tell. */
+static bool peer_has(struct nl *nl, const char *name,
+		     bool has(int ifindex, char ret_name[IF_NAMESIZE]), struct nl_veth_peer *ret)
 {
 	struct veth veth = find_peer(nl, name);
 	_cleanup_(closep) int there = -1;
 	_cleanup_(closep) int here = -1;
-	bool leaves;
+	bool answer;
 
 	*ret = (struct nl_veth_peer){};
 	if (!veth.peer)
 		return false;
 	if (veth.nsid == NO_NSID)
-		return leaves_checksums(veth.peer, ret->name);
+		return has(veth.peer, ret->name);
 	there = open_netns(nl, veth.nsid, ret->netns);
 	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (there < 0 || here < 0 || setns(there, CLONE_NEWNET))
-		return true; /* nobody can tell */
-	leaves = leaves_checksums(veth.peer, ret->name);
+		return true;
+	answer = has(veth.peer, ret->name);
 	if (setns(here, CLONE_NEWNET))
 		abort(); /* in a namespace that is not its own it must not go on */
-	return leaves;
+	return answer;
+}
+
+bool nl_veth_leaves_checksums(struct nl *nl, const char *name, struct nl_veth_peer *ret)
+{
+	return peer_has(nl, name, leaves_checksums, ret);
+}
+
+bool nl_veth_leaves_tags(struct nl *nl, const char *name, struct nl_veth_peer *ret)
+{
+	return peer_has(nl, name, leaves_tags, ret);
+}
+
+bool nl_veth_is(struct nl *nl, const char *name)
+{
+	return find_peer(nl, name).peer;
 }
 
 int nl_veth_peer_xdp(struct nl *nl, const char *name, struct nl_veth_peer *ret_peer,

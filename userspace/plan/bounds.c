@@ -411,3 +411,15 @@ int bounds_range(const struct weir_bounds *lines, uint32_t most, uint32_t levels
 			    : before(get_bound(&lines[line], place, ip6));
 	return 0;
 }
+
+int bounds_around(const struct bounds *bounds, const struct addr *addr, struct addr *ret_first,
+		  struct addr *ret_last)
+{
+	uint32_t place;
+	uint64_t line;
+
+	if (!find_bound(bounds, addr, &line, &place))
+		return -EINVAL;
+	return bounds_range(bounds->lines, bounds->count, bounds->levels, bounds->ip6, line, place,
+			    ret_first, ret_last);
+}

@@ -68,6 +68,11 @@ bool bounds_has(const struct bounds *bounds, const struct addr *addr);
 /* The number of the region in which an address of the family is, as bpf/client.h finds it. */
 uint8_t bounds_region(const struct bounds *bounds, const struct addr *addr);
 
+/* From where to where the range goes in which an address of the family is. 0, or -EINVAL: the tree
+ * is cut. */
+int bounds_around(const struct bounds *bounds, const struct addr *addr, struct addr *ret_first,
+		  struct addr *ret_last);
+
 /*
  * From where to where a range goes that begins with a bound: the one at `place` in line `line` of a
  * tree in the map, as bounds_measure() has it. 0, or -EINVAL: there is no such bound.

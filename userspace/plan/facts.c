@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "plan/facts.h"
 
+#include <errno.h>
+#include <string.h>
+
 void facts_fini(struct facts *facts)
 {
 	vec_free(&facts->interfaces);
@@ -39,6 +42,27 @@ struct facts_interface *facts_interface(const struct facts *facts, uint32_t ifin
 {
 	vec_foreach(interface, &facts->interfaces)
 		if (interface->ifindex == ifindex)
+			return interface;
+	return NULL;
+}
+
+struct weir_egress facts_egress(const struct facts_interface *interface)
+{
+	struct weir_egress egress = { .ifindex = interface->attached,
+				      .mtu = interface->mtu,
+				      .device = interface->ifindex };
+
+	memcpy(egress.mac, interface->mac, sizeof(egress.mac));
+	memcpy(egress.vlan, interface->vlan, sizeof(egress.vlan));
+	memcpy(egress.name, interface->name, sizeof(egress.name));
+	return egress;
+}
+
+struct facts_interface *facts_of_egress(const struct facts *facts, const struct weir_egress *egress)
+{
+	vec_foreach(interface, &facts->interfaces)
+		if (interface->attached == egress->ifindex &&
+		    !memcmp(interface->vlan, egress->vlan, sizeof(egress->vlan)))
 			return interface;
 	return NULL;
 }

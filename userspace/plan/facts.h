@@ -18,12 +18,14 @@
 #include "util/lookup.h"
 #include "util/vec.h"
 
-/* An interface with weir's program on it. */
+/* An interface with weir's program on it, or a VLAN device whose frames pass one. */
 struct facts_interface {
 	uint32_t ifindex;
 	char name[IF_NAMESIZE];
 	uint8_t mac[6];
-	uint16_t mtu; /* bytes, layer 3; 0: not known */
+	uint16_t mtu;		   /* bytes, layer 3; 0: not known */
+	uint32_t attached;	   /* ifindex of the one with the program: its own, or another's */
+	uint16_t vlan[WEIR_VLANS]; /* tags that its frames have there, as in weir_egress */
 };
 
 /* How an endpoint's address is reached. */
@@ -49,6 +51,12 @@ struct facts_ports {
 
 struct locations;
 
+/* SYN cookies, as this host's TCP takes them back. */
+struct facts_cookies {
+	uint8_t kind;	/* enum weir_cookies */
+	uint8_t wscale; /* of WEIR_COOKIES_TIMES: that the stack will choose */
+};
+
 struct facts {
 	VEC(struct facts_interface) interfaces;
 	VEC(struct facts_target) targets;
@@ -57,6 +65,7 @@ struct facts {
 	const struct verdicts *verdicts; /* of health checks, their owner's; NULL: there are none */
 	const struct locations *locations; /* of clients, their owner's; NULL: not known */
 	uint32_t now;			   /* s, the data plane's clock */
+	struct facts_cookies cookies;	   /* where a listener wants them */
 	/* The configuration is in force already: an endpoint that is out of reach now is a fact,
 	 * not a mistake in it. */
 	bool accepted;
@@ -70,6 +79,12 @@ int facts_add_target(struct facts *facts, const struct facts_target *target);
 /* NULL if there is none. The pointers end with the next change of the facts. */
 struct facts_target *facts_target(const struct facts *facts, const struct addr *address);
 struct facts_interface *facts_interface(const struct facts *facts, uint32_t ifindex);
+/* The one that a way out is. */
+struct facts_interface *facts_of_egress(const struct facts *facts,
+					const struct weir_egress *egress);
 struct facts_ports *facts_ports(const struct facts *facts, const struct addr *address);
+
+/* The way out that an interface is. */
+struct weir_egress facts_egress(const struct facts_interface *interface);
 
 #endif

@@ -3,11 +3,27 @@
  * Every endpoint walks through all slots in an order of its own, which depends on nothing but its
  * identity, and takes the free ones until it has its quota. The only question is who walks when.
  *
- * Slots that are equal modulo a number of classes are looked at together. That number follows from
- * the number of endpoints, the size of the table from their weights: so a table is nearly the
- * smaller one, repeated, and a change of weights that needs a larger table moves hardly a slot more
- * than another. With an order for each size, it moved most of them. The price stands below: a large
- * table moves as many as the smallest of so many endpoints, not half of that.
+ * Slots that are equal modulo a power of two are looked at together: they are a class. How many
+ * there are follows from the number of endpoints, the size of the table from their weights: so a
+ * table is nearly the smaller one, repeated, and a change of weights that needs a larger table
+ * moves hardly a slot more than another. With an order for each size, it moved most of them. The
+ * price stands below: a large table moves as many as the smallest of so many endpoints, not half of
+ * that.
+ *
+ * With each endpoint beyond the fifth some classes are split in two, 512 for every five: so there
+ * is no number of endpoints at which the classes double and everything is dealt anew (linear
+ * hashing: Litwin, "Linear Hashing: A New Tool for File and Table Addressing", 1980). An order
+ * takes what is split off in between and leaves the rest as it was. That half of each split class
+ * is dealt without regard to whom it had, or there would be as few chances as before; no table
+ * without memory can have it otherwise. Slots moved needlessly by one more endpoint of equal
+ * weight, in points: mean / worst of 200, and how they were with classes that double:
+ *
+ *   the      6th           11th          21st          41st          82nd
+ *   now      8.7 / 10.7    6.4 / 8.9     4.5 / 5.3     3.2 / 3.8     3.3 / 3.9
+ *   doubled  63.4 / 67.6   81.8 / 83.2   86.1 / 87.7   95.1 / 95.6   93.0 / 93.5
+ *
+ * The 7th to 10th stand with the 6th, up to 10.5 / 12.0: what one number of endpoints does not pay,
+ * others must.
  *
  * Maglev gives out turns, one free slot each. With turns in proportion to the weights, an endpoint
  * with the share s has looked at the part 1 - exp(-s * t) of its order at time t, on average: a
@@ -16,18 +32,20 @@
  * The turns spoil that a little. They react to chance (who finds free slots easily has his next
  * turn no sooner), and chance differs after a change, most of all for the last free slots.
  *
- * So the clock here is the mean of two: the time at which the race would be at this position of
- * the order (which does not react at all; but alone it lets the first to be full leave the slots
- * of his that come late to the others, up to 7 points of them with two endpoints), and the time at
- * which the race would have given this many slots (Maglev). Slots moved needlessly, in points, by
- * random changes of one weight and by endpoints that come or go: mean of the worst kind of change
- * and weights / worst of all 36 000 (100 endpoints: 2400, 720):
+ * So the clock here has two parts: the time at which the race would be at this position of the
+ * order (which does not react at all; but alone it lets the first to be full leave the slots of his
+ * that come late to the others, up to 7 points of them with two endpoints), and, an eighth of it,
+ * the time at which the race would have given this many slots (Maglev). Slots moved needlessly, in
+ * points, by random changes of one weight and by endpoints that come or go, of those listed: mean
+ * of the worst kind of change and weights / worst of all 36 000 (100 endpoints: 2400, 720; this
+ * clock 1080, 360):
  *
  *   endpoints, slots       5, 512       10, 1024     100, 16384   100, 65536
  *   turns, Maglev's order  2.22 / 32.6  2.70 / 45.9  1.75 / 2.81  0.74 / 1.23
  *   turns, this order      2.19 / 4.49  2.67 / 4.30  1.73 / 2.20  0.75 / 0.95
- *   this clock and order   1.65 / 4.10  1.86 / 3.32  1.03 / 1.45  0.51 / 0.66
+ *   half and half          1.65 / 4.10  1.86 / 3.32  1.03 / 1.45  0.51 / 0.66
  *   with classes           1.65 / 4.10  1.86 / 3.32  1.03 / 1.45  1.06 / 1.45
+ *   this clock, classes    1.41 / 5.04  1.63 / 3.44  1.20 / 1.80  1.21 / 1.53
  *
  * What no scheme without memory can avoid: several weights that change their proportions at once,
  * a replaced endpoint among them, move up to 2d / (1 + d) of the slots where d is needed (Bavarian
@@ -50,40 +68,48 @@
 
 #define SLOTS_MAX	   (WEIR_MAX_SLOT_LINES * WEIR_SLOTS_PER_LINE)
 #define SLOTS_PER_ENDPOINT 100u /* so that a share is right within a hundredth of it */
-#define CLASSES_MIN	   512u /* a third, fourth and fifth endpoint deal no table anew */
+#define CLASSES_MIN	   512u /* a third, fourth and fifth endpoint split no class */
+#define CLASSES_ENDPOINTS  5u	/* that have so many */
 
 /*
- * A unit of race time: after one, 1/e of the slots are still free. Clocks show the sum of the two
- * times, which is as good as the mean and twice as fast.
+ * A unit of race time: after one, 1/e of the slots are still free. Clocks show seven times the one
+ * time and once the other.
  */
-#define TIME_ONE (1ull << 32)
+#define TIME_ONE   (1ull << 32)
+#define TIME_RACES 7u
 
 /*
  * Endpoints take turns in order of identity, each until its clock has passed the end of the round.
  * Short rounds approach the order of time; these move no more slots than those, as measured.
  */
-#define TIME_ROUND (TIME_ONE / 128)
+#define TIME_ROUND (TIME_ONE / 32)
 
-/* The table that is dealt, and how many slots of each class have an owner. */
+#define AHEAD	   16u /* classes of an order that are found at once; a power of two */
+
+/* The table that is dealt, and the first free slot of each class. */
 struct deal {
 	uint16_t *table;
 	uint32_t size;
 	uint32_t classes;
-	uint32_t *taken;
+	uint32_t unsplit; /* classes before the first was split, a power of two */
+	uint32_t split;	  /* and if all were as far as the first: >= classes */
+	uint32_t *free;	  /* >= size: all have an owner */
 };
 
 /* One endpoint on its walk. */
 struct walk {
 	const struct maglev_endpoint *endpoint;
-	uint64_t remainder; /* of its share, in parts of a slot */
-	uint64_t clock;	    /* when it looks at the next class */
-	uint64_t pace;	    /* race time for one look, times the classes not seen */
-	uint32_t key[4];    /* of its order */
-	uint32_t position;  /* in its order */
-	uint32_t quota;	    /* slots it shall have */
-	uint32_t taken;	    /* slots it has */
-	uint16_t index;	    /* of the endpoint, as the table names it */
-	bool minimal;	    /* its quota is 1 because its share rounds to 0 */
+	uint64_t remainder;    /* of its share, in parts of a slot */
+	uint64_t clock;	       /* when it looks at the next class */
+	uint64_t pace;	       /* race time for one look, times the classes not seen */
+	uint64_t key[2];       /* of its order */
+	uint32_t ahead[AHEAD]; /* its order, around the step */
+	uint32_t step;	       /* in its order */
+	uint32_t position;     /* the same, without classes that there are not */
+	uint32_t class;	       /* that it looks at next */
+	uint32_t quota;	       /* slots it shall have yet */
+	uint16_t index;	       /* of the endpoint, as the table names it */
+	bool minimal;	       /* its quota is 1 because its share rounds to 0 */
 };
 
 static uint32_t power_of_two_above(uint64_t value)
@@ -100,16 +126,26 @@ static bool is_power_of_two(uint32_t value)
 	return value && !(value & (value - 1));
 }
 
+static uint32_t smallest_table(size_t count)
+{
+	uint32_t size = power_of_two_above(SLOTS_PER_ENDPOINT * (uint64_t)count);
+
+	return size > CLASSES_MIN ? size : CLASSES_MIN;
+}
+
 uint32_t maglev_classes(size_t count)
 {
-	uint32_t classes = power_of_two_above(SLOTS_PER_ENDPOINT * (uint64_t)count);
+	uint64_t classes = (uint64_t)count * CLASSES_MIN / CLASSES_ENDPOINTS;
+	uint32_t limit = smallest_table(count);
 
-	return classes > CLASSES_MIN ? classes : CLASSES_MIN;
+	if (classes < CLASSES_MIN)
+		return CLASSES_MIN;
+	return classes < limit ? classes : limit;
 }
 
 uint32_t maglev_slots(size_t count, uint64_t sum, uint32_t smallest)
 {
-	uint32_t size, limit, classes = maglev_classes(count);
+	uint32_t size, limit, least = smallest_table(count);
 
 	if (!sum)
 		return 0;
@@ -119,7 +155,7 @@ uint32_t maglev_slots(size_t count, uint64_t sum, uint32_t smallest)
 		limit = WEIR_MAX_TABLE;
 	if (size > limit)
 		size = limit;
-	return size > classes ? size : classes;
+	return size > least ? size : least;
 }
 
 uint32_t maglev_size(const struct maglev_endpoint *endpoints, size_t count)
@@ -224,60 +260,147 @@ static uint64_t load(const uint8_t *bytes)
 static void set_order(struct walk *walk)
 {
 	const struct maglev_endpoint *endpoint = walk->endpoint;
-	uint64_t first, second;
+	uint64_t first;
 
 	first = mix(load(endpoint->address.bytes) + 0x9e3779b97f4a7c15ull);
 	first = mix(first ^ load(endpoint->address.bytes + 8));
 	first = mix(first ^ endpoint->port);
-	second = mix(first + 0x9e3779b97f4a7c15ull);
-
 	walk->key[0] = first;
-	walk->key[1] = first >> 32;
-	walk->key[2] = second;
-	walk->key[3] = second >> 32;
+	walk->key[1] = mix(first + 0x9e3779b97f4a7c15ull);
 }
 
 /*
- * The class at a position of the order: a permutation of [0, mask], because each step is one.
- * Maglev's offset + position * skip alone is too regular: where two skips are alike or a small
- * multiple of each other, a change of one weight moves half of the table of two endpoints.
+ * A permutation of [0, count), a power of two, because each step is one. Maglev's offset + position
+ * * skip alone is too regular: where two skips are alike or a small multiple of each other, a
+ * change of one weight moves half of the table of two endpoints.
  */
-static uint32_t class_at(const struct walk *walk, uint32_t classes)
+static inline uint32_t permute(const uint64_t key[2], uint32_t at, uint32_t count)
 {
-	unsigned int shift = ((unsigned int)__builtin_ctz(classes) + 1) / 2;
-	uint32_t class = walk->position, mask = classes - 1;
+	unsigned int shift = ((unsigned int)__builtin_ctz(count) + 1) / 2;
+	uint32_t word[] = { key[0], key[0] >> 32, key[1], key[1] >> 32 };
+	uint32_t mask = count - 1;
 
-	class = (class * (walk->key[0] | 1) + walk->key[1]) & mask;
-	class ^= class >> shift;
-	class = (class * (walk->key[1] | 1) + walk->key[2]) & mask;
-	class ^= class >> shift;
-	class = (class * (walk->key[2] | 1) + walk->key[3]) & mask;
-	return class ^ (class >> shift);
+	at = (at * (word[0] | 1) + word[1]) & mask;
+	at ^= at >> shift;
+	at = (at * (word[1] | 1) + word[2]) & mask;
+	at ^= at >> shift;
+	at = (at * (word[2] | 1) + word[3]) & mask;
+	return at ^ (at >> shift);
+}
+
+/* The key of the order in which an endpoint looks at the classes from `split` on, which were split
+ * off from as many before them. */
+static void set_split_key(const struct walk *walk, uint32_t split, uint64_t ret[2])
+{
+	ret[0] = mix(walk->key[0] + split);
+	ret[1] = mix(walk->key[1] + split);
 }
 
 /*
- * Looks at classes until the end of the round, and takes what is free of each. The p-th of C values
- * of an exponential variable comes 1 / (C - p) after the one before, on average, and 1 / s times
- * later for a share of s.
+ * The class at a step of the order. Every other one was split off last, every other one of the rest
+ * before that, and so on: who leaves out what is not split off yet has the order of fewer classes.
  */
+static uint32_t class_at(const struct walk *walk, uint32_t step, uint32_t split)
+{
+	uint64_t key[2];
+
+	while (split > CLASSES_MIN && !(step & 1)) {
+		step >>= 1;
+		split >>= 1;
+	}
+	if (split <= CLASSES_MIN)
+		return permute(walk->key, step, split);
+	split >>= 1;
+	set_split_key(walk, split, key);
+	return split + permute(key, step >> 1, split);
+}
+
+/* The same of all steps ahead, at less than half the price: where none is split the compiler finds
+ * several at once, elsewhere those that were split off together share their key. */
+static void look_ahead(struct walk *walk, uint32_t split)
+{
+	uint32_t gap = 1;
+
+	for (; split > CLASSES_MIN && gap < AHEAD; gap *= 2) {
+		uint64_t key[2];
+
+		split /= 2;
+		set_split_key(walk, split, key);
+		for (uint32_t i = gap; i < AHEAD; i += 2 * gap)
+			walk->ahead[i] = split + permute(key, (walk->step + i) / gap / 2, split);
+	}
+	if (gap == 1)
+		for (uint32_t i = 0; i < AHEAD; i++)
+			walk->ahead[i] = permute(walk->key, walk->step + i, split);
+	else
+		for (uint32_t i = 0; i < AHEAD; i += gap)
+			walk->ahead[i] = class_at(walk, (walk->step + i) / gap, split);
+}
+
+static uint32_t next_class(struct walk *walk, const struct deal *deal)
+{
+	uint32_t class;
+
+	do {
+		if (walk->step % AHEAD == 0)
+			look_ahead(walk, deal->split);
+		class = walk->ahead[walk->step++ % AHEAD];
+	} while (class >= deal->classes);
+	return class;
+}
+
+static bool has_free(const struct deal *deal, uint32_t class)
+{
+	return deal->free[class] < deal->size;
+}
+
+/* Takes what is free of the class that it has come to. */
+static void take(struct walk *walk, struct deal *deal)
+{
+	uint32_t class = walk->class, slot = deal->free[class], quota = walk->quota;
+	bool is_split = class >= deal->unsplit || class + deal->unsplit < deal->classes;
+	uint32_t stride = is_split ? deal->split : deal->unsplit;
+	uint16_t index = walk->index;
+	uint64_t time = 0;
+
+	for (; slot < deal->size && quota; slot += stride) {
+		deal->table[slot] = index;
+		time += TIME_ONE / quota--;
+	}
+	deal->free[class] = slot;
+	walk->quota = quota;
+	walk->clock += time;
+}
+
+/*
+ * To the next class. The p-th of C values of an exponential variable comes 1 / (C - p) after the
+ * one before, on average, and 1 / s times later for a share of s. A class without a free slot stays
+ * so: the look at it takes its time, but need not wait for its turn.
+ */
+static void go_on(struct walk *walk, const struct deal *deal)
+{
+	do {
+		walk->clock += walk->pace / (deal->classes - walk->position++);
+		walk->class = next_class(walk, deal);
+	} while (!has_free(deal, walk->class));
+}
+
+/* Takes what he comes to until the end of the round. His clock is not beyond it yet, nor his quota
+ * met. */
 static void walk_until(struct walk *walk, uint64_t end, struct deal *deal)
 {
-	while (walk->taken < walk->quota && walk->clock <= end) {
-		uint32_t class = class_at(walk, deal->classes);
-		uint32_t slot = class + deal->taken[class] * deal->classes;
-
-		walk->clock += walk->pace / (deal->classes - walk->position++);
-		for (; slot < deal->size && walk->taken < walk->quota; slot += deal->classes) {
-			deal->table[slot] = walk->index;
-			deal->taken[class]++;
-			walk->clock += TIME_ONE / (walk->quota - walk->taken++);
-		}
-	}
+	do {
+		if (has_free(deal, walk->class)) /* or somebody else was here meanwhile */
+			take(walk, deal);
+		if (!walk->quota)
+			return;
+		go_on(walk, deal);
+	} while (walk->clock <= end);
 }
 
 /*
  * Nobody comes to the end of his order before his quota is met: he would have seen all slots, and
- * all taken; but the quotas add up to the slots.
+ * all taken; but the quotas add up to the slots that are free.
  */
 static void race(struct walk *walks, size_t count, struct deal *deal)
 {
@@ -288,9 +411,11 @@ static void race(struct walk *walks, size_t count, struct deal *deal)
 		size_t kept = 0;
 
 		for (size_t i = 0; i < count; i++) {
-			walk_until(&walks[i], end, deal);
-			if (walks[i].taken == walks[i].quota)
-				continue;
+			if (walks[i].clock <= end) {
+				walk_until(&walks[i], end, deal);
+				if (!walks[i].quota)
+					continue;
+			}
 			if (walks[i].clock < next)
 				next = walks[i].clock;
 			if (kept != i)
@@ -307,11 +432,13 @@ int maglev_fill(const struct maglev_endpoint *endpoints, size_t count, uint32_t 
 {
 	struct deal deal = { .table = table, .size = size, .classes = maglev_classes(count) };
 	_cleanup_(freep) struct walk *walks = NULL;
-	_cleanup_(freep) uint32_t *taken = NULL;
+	_cleanup_(freep) uint32_t *first = NULL;
 	size_t walking = 0;
 
 	if (deal.classes > size)
 		deal.classes = size;
+	deal.split = power_of_two_above(deal.classes);
+	deal.unsplit = deal.split / 2;
 	if (!is_power_of_two(size) || size > SLOTS_MAX || count > UINT16_MAX)
 		return -EINVAL;
 	walks = calloc(count ? count : 1, sizeof(*walks));
@@ -326,13 +453,16 @@ int maglev_fill(const struct maglev_endpoint *endpoints, size_t count, uint32_t 
 	if (!walking || walking > size)
 		return -EINVAL;
 
-	deal.taken = taken = calloc(deal.classes, sizeof(*taken));
-	if (!taken)
+	deal.free = first = calloc(deal.classes, sizeof(*first));
+	if (!first)
 		return -ENOMEM;
+	for (uint32_t i = 0; i < deal.classes; i++)
+		first[i] = i;
 	set_quotas(walks, walking, size);
 	for (size_t i = 0; i < walking; i++) {
 		set_order(&walks[i]);
-		walks[i].pace = size * TIME_ONE / walks[i].quota;
+		walks[i].pace = TIME_RACES * size * TIME_ONE / walks[i].quota;
+		walks[i].class = next_class(&walks[i], &deal);
 	}
 	qsort(walks, walking, sizeof(*walks), compare_identity);
 

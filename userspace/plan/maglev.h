@@ -33,15 +33,18 @@ uint32_t maglev_size(const struct maglev_endpoint *endpoints, size_t count);
 /* The same, of `count` endpoints whose weights have this sum, and this smallest but 0. */
 uint32_t maglev_slots(size_t count, uint64_t sum, uint32_t smallest);
 
-/* The number of classes that slots fall into (maglev.c), if there are so many endpoints. */
+/*
+ * The number of classes that slots fall into (maglev.c), if there are so many endpoints. Class c of
+ * those beyond a power of two P is half of class c - P: a 1 / (2 * P) of all slots.
+ */
 uint32_t maglev_classes(size_t count);
 
 /*
  * Fills table[0..size), size a power of two, with indices into `endpoints`. Each endpoint with a
  * weight has size * weight / sum slots, rounded by largest remainder (ties by identity), at least
- * one. Tables of the same `count` are alike, those of different sizes too: list all that may have a
- * weight at some time. 0, or -ENOMEM, or -EINVAL if no endpoint has a weight or there are more of
- * them than slots.
+ * one. Tables of the same `count` are alike, those of different sizes too, and those of one more or
+ * less nearly: list all that may have a weight at some time. 0, or -ENOMEM, or -EINVAL if no
+ * endpoint has a weight or there are more of them than slots.
  */
 int maglev_fill(const struct maglev_endpoint *endpoints, size_t count, uint32_t size,
 		uint16_t *table);

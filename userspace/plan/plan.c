@@ -342,17 +342,34 @@ size_t plan_count_tables(const struct plan_listener *listener)
 	       listener->clients[PLAN_IP6].tables.count;
 }
 
+uint8_t plan_client_region(const struct plan *plan, const struct plan_listener *listener,
+			   const struct addr *client)
+{
+	enum plan_family family = plan_family_of(client);
+	const struct bounds *bounds = plan->clients[family];
+
+	return listener->clients[family].tables.count && bounds ? bounds_region(bounds, client) : 0;
+}
+
+const uint16_t *plan_order_of(const struct plan_listener *listener, uint8_t region)
+{
+	for (int family = 0; family < PLAN_FAMILIES; family++) {
+		const struct plan_clients *clients = &listener->clients[family];
+
+		if (clients->tables.count && clients->table_of[region])
+			return clients->tables.items[clients->table_of[region] - 1].order;
+	}
+	return NULL;
+}
+
 struct plan_table *plan_table_of(const struct plan *plan, const struct plan_listener *listener,
 				 const struct addr *client)
 {
 	enum plan_family family = plan_family_of(client);
-	const struct plan_clients *clients = &listener->clients[family];
-	const struct bounds *bounds = plan->clients[family];
-	uint8_t region = 0;
+	const uint8_t *table_of = listener->clients[family].table_of;
+	uint8_t region = plan_client_region(plan, listener, client);
 
-	if (clients->tables.count && bounds)
-		region = bounds_region(bounds, client);
-	return plan_table_at(listener, family, clients->table_of ? clients->table_of[region] : 0);
+	return plan_table_at(listener, family, table_of ? table_of[region] : 0);
 }
 
 enum plan_family plan_family_of(const struct addr *addr)

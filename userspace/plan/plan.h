@@ -94,7 +94,8 @@ struct plan_table {
  * Where a listener's groups are near to some clients in another order than to the node, or were so
  * lately, those have tables of their own: further ones, numbered from 1 on; table 0 is the
  * listener's `table`, of all others. Regions whose order is the same share a table, as soon as
- * nothing of their past tells them apart.
+ * nothing of their past tells them apart. Tables of an http listener have no slots: the order is
+ * all that its workers need.
  */
 struct plan_clients {
 	VEC(struct plan_table) tables;
@@ -116,12 +117,14 @@ struct plan_listener {
 	char lists[WEIR_NAME_MAX];	      /* the names of the acls that it is about */
 	struct bounds *ranges[PLAN_FAMILIES]; /* a reference; NULL: everybody, or no address */
 	struct rate new_flows_per_source;
-	uint32_t guard;		    /* row in guards, once written; 0: needs none */
-	VEC(struct addr) addresses; /* empty: removed, waiting for its last flows */
+	struct facts_cookies cookies; /* that packets are answered with */
+	uint32_t guard;		      /* row in guards, once written; 0: needs none */
+	VEC(struct addr) addresses;   /* empty: removed, waiting for its last flows */
 	VEC(struct port_range) ports;
 	uint32_t block; /* first row of the block that slots count from */
 	uint32_t block_size;
 	bool fail_open; /* better an unusable endpoint than none */
+	bool proxied;	/* http: by the PROXY protocol its clients are of either family */
 	bool reshared;	/* http: plan_build() has changed what its endpoints are to get */
 	VEC(struct plan_group) groups;	     /* the nearest to the node first */
 	VEC(struct plan_endpoint) endpoints; /* in any order; also rows outside the block */
@@ -243,6 +246,15 @@ size_t plan_count_tables(const struct plan_listener *listener);
 /* By its number, which has to be one. */
 struct plan_table *plan_table_at(const struct plan_listener *listener, enum plan_family family,
 				 size_t number);
+
+/* The number of the region in which a client is, as far as that makes a difference to the listener;
+ * 0: of none. */
+uint8_t plan_client_region(const struct plan *plan, const struct plan_listener *listener,
+			   const struct addr *client);
+
+/* Of an http listener, in which order its groups are near to clients of a region, of whatever
+ * family: places in its groups; NULL: as they stand. */
+const uint16_t *plan_order_of(const struct plan_listener *listener, uint8_t region);
 
 /* The table that decides about a client's new flows. */
 struct plan_table *plan_table_of(const struct plan *plan, const struct plan_listener *listener,

@@ -38,13 +38,14 @@ static struct weir_nexthop next_hop(const struct plan *plan, const struct facts 
 				    const struct addr *address)
 {
 	const struct facts_target *target = facts_target(facts, address);
+	const struct facts_interface *interface;
 	struct weir_nexthop hop = {};
 
 	if (!target || !target->resolved)
 		return hop;
-	for (size_t i = 1; i < plan->egress.count; i++)
-		if (plan->egress.items[i].ifindex == target->ifindex)
-			hop.egress = i;
+	interface = facts_interface(facts, target->ifindex);
+	if (interface)
+		hop.egress = plan_places_find_egress(plan, interface);
 	if (hop.egress)
 		memcpy(hop.mac, target->mac, sizeof(hop.mac));
 	return hop;
@@ -191,6 +192,7 @@ static void drop_listener(struct plan_listener *listener)
 	plan_tables_drop(listener);
 	plan_access_drop(listener);
 	listener->new_flows_per_source = (struct rate){};
+	listener->cookies = (struct facts_cookies){};
 }
 
 /* Flows may be idle for longer from now on, and so they may since the change. */
@@ -249,7 +251,10 @@ static int build_listener(struct build *build, const struct listener *from, stru
 	to->client_affinity = from->client_affinity;
 	to->vip_route = from->vip_route;
 	to->fail_open = from->fail_open;
+	to->proxied = from->http && from->http->proxy_sources.count;
 	to->new_flows_per_source = from->new_flows_per_source;
+	to->cookies = from->http && from->http->syn_cookies ? build->facts->cookies
+							    : (struct facts_cookies){};
 	extend_windows(to, from->idle_timeout);
 	to->idle_timeout = from->idle_timeout;
 	vec_foreach(address, &from->addresses)

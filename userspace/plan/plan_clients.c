@@ -179,7 +179,7 @@ static bool is_nearer(const struct near *a, const struct near *b)
 	return a->own != b->own ? a->own : a->distance < b->distance;
 }
 
-/* *ret stays NULL where they are near as they stand, which is as they are to the node. */
+/* *ret is NULL where they are near as they stand, which is as they are to the node. */
 static int order_for(const struct model *model, const struct plan_listener *listener,
 		     const char *region, uint16_t **ret)
 {
@@ -200,8 +200,7 @@ static int order_for(const struct model *model, const struct plan_listener *list
 		order[place] = i;
 		differs |= place != i;
 	}
-	if (differs)
-		*ret = take_ptr(order);
+	*ret = differs ? take_ptr(order) : NULL;
 	return 0;
 }
 
@@ -402,4 +401,29 @@ void plan_clients_merge(struct plan_listener *listener)
 		if (!clients->tables.count)
 			plan_clients_drop(clients);
 	}
+}
+
+static int recall(const struct model *model, const struct plan *plan,
+		  struct plan_listener *listener, enum plan_family family)
+{
+	const uint8_t *table_of = listener->clients[family].table_of;
+	int r = 0;
+
+	for (size_t i = 1; !r && table_of && i < plan->regions.count; i++) {
+		struct plan_table *table = plan_table_at(listener, family, table_of[i]);
+
+		if (table_of[i] && !table->order)
+			r = order_for(model, listener, plan->regions.items[i].name, &table->order);
+	}
+	return r;
+}
+
+int plan_clients_recall(struct plan *plan, const struct model *model)
+{
+	int r = 0;
+
+	vec_foreach(listener, &plan->listeners)
+		for (enum plan_family family = 0; !r && family < PLAN_FAMILIES; family++)
+			r = recall(model, plan, listener, family);
+	return r;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Which clients find a listener's groups near in which order: numbers for their regions, the trees
- * by which the data plane tells a client's, and a slot table for each order. Called by plan_build()
- * alone.
+ * by which the data plane tells a client's, and a slot table for each order. But for
+ * plan_clients_recall() called by plan_build() alone.
  */
 #ifndef WEIR_PLAN_PLAN_CLIENTS_H
 #define WEIR_PLAN_PLAN_CLIENTS_H
@@ -37,5 +37,9 @@ void plan_clients_merge(struct plan_listener *listener);
 
 /* Trees that no listener asks for go. */
 void plan_clients_end(struct plan *plan);
+
+/* Of a plan that has been read from the maps, which have no orders: sets those of its tables, by
+ * the model that is in force. 0 or -ENOMEM. */
+int plan_clients_recall(struct plan *plan, const struct model *model);
 
 #endif

@@ -203,66 +203,93 @@ int plan_places_row(struct plan_places *places, struct plan_listener *listener,
 	return 0;
 }
 
-static int add_egress(struct plan *plan, const struct facts_interface *interface, struct err *err)
+/* A place for a new way out: the one that it had before, with the flows that came by it, or else
+ * any. 1: there is none. */
+static int add_egress(struct plan *plan, const struct weir_egress *fresh, struct err *err)
 {
-	struct weir_egress fresh = { .ifindex = interface->ifindex, .mtu = interface->mtu };
 	struct weir_egress *place = NULL;
 
-	memcpy(fresh.mac, interface->mac, sizeof(fresh.mac));
-	memcpy(fresh.name, interface->name, sizeof(fresh.name));
 	for (size_t i = 1; i < plan->egress.count; i++) {
 		struct weir_egress *egress = &plan->egress.items[i];
 
 		if (egress->ifindex)
 			continue;
-		if (!strcmp(egress->name, interface->name)) { /* it is back, and so are its flows */
-			*egress = fresh;
+		if (!strcmp(egress->name, fresh->name)) {
+			*egress = *fresh;
 			return 0;
 		}
 		if (!egress->name[0] && !place)
 			place = egress;
 	}
 	if (place) {
-		*place = fresh;
+		*place = *fresh;
 		return 0;
 	}
 	if (plan->egress.count == WEIR_MAX_EGRESS)
-		return err_set(err, -ENOSPC, "more than %u interfaces", WEIR_MAX_EGRESS - 1);
-	if (vec_push(&plan->egress, fresh))
+		return 1;
+	if (vec_push(&plan->egress, *fresh))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
 
-static bool has_egress(const struct plan *plan, uint32_t ifindex)
+uint32_t plan_places_find_egress(const struct plan *plan, const struct facts_interface *interface)
 {
-	for (size_t i = 1; i < plan->egress.count; i++)
-		if (plan->egress.items[i].ifindex == ifindex)
+	for (size_t i = 1; i < plan->egress.count; i++) {
+		const struct weir_egress *egress = &plan->egress.items[i];
+
+		if (egress->ifindex == interface->attached &&
+		    !memcmp(egress->vlan, interface->vlan, sizeof(egress->vlan)))
+			return i;
+	}
+	return 0;
+}
+
+bool plan_places_is_needed(const struct facts *facts, const struct facts_interface *interface)
+{
+	if (interface->ifindex == interface->attached)
+		return true;
+	vec_foreach(target, &facts->targets)
+		if (target->ifindex == interface->ifindex)
 			return true;
 	return false;
 }
 
+static int add_ways(struct plan *plan, const struct facts *facts, bool needed, struct err *err)
+{
+	vec_foreach(interface, &facts->interfaces) {
+		struct weir_egress fresh = facts_egress(interface);
+		int r;
+
+		if (plan_places_is_needed(facts, interface) != needed ||
+		    plan_places_find_egress(plan, interface))
+			continue;
+		r = add_egress(plan, &fresh, err);
+		if (r > 0 && needed)
+			return err_set(err, -ENOSPC,
+				       "%s: there are more than %u interfaces and VLAN devices "
+				       "on them; remove VLAN devices that nobody is behind: ip "
+				       "link delete IF",
+				       interface->name, WEIR_MAX_EGRESS - 1);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int plan_places_egress(struct plan *plan, const struct facts *facts, struct err *err)
 {
-	int r = 0;
-
 	for (size_t i = 1; i < plan->egress.count; i++) {
 		struct weir_egress *egress = &plan->egress.items[i];
-		const struct facts_interface *interface = facts_interface(facts, egress->ifindex);
+		const struct facts_interface *interface = facts_of_egress(facts, egress);
 
 		if (!egress->ifindex)
 			continue;
-		if (interface) { /* its MAC, its MTU or its name may be new */
-			egress->mtu = interface->mtu;
-			memcpy(egress->mac, interface->mac, sizeof(egress->mac));
-			memcpy(egress->name, interface->name, sizeof(egress->name));
-		} else {
-			egress->ifindex = 0; /* the index stays taken until no flow names it */
-		}
+		if (interface) /* its MAC, its MTU or its name may be new */
+			*egress = facts_egress(interface);
+		else /* the index stays taken until no flow names it */
+			egress->ifindex = egress->device = 0;
 	}
-	vec_foreach(interface, &facts->interfaces)
-		if (!r && !has_egress(plan, interface->ifindex))
-			r = add_egress(plan, interface, err);
-	return r;
+	return add_ways(plan, facts, true, err) ?: add_ways(plan, facts, false, err);
 }
 
 static bool snat_row_is(const struct plan_snat *snat, const struct addr *address)

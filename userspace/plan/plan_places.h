@@ -44,8 +44,15 @@ int plan_places_block(struct plan_places *places, struct plan_listener *listener
 int plan_places_row(struct plan_places *places, struct plan_listener *listener,
 		    struct plan_endpoint *endpoint, struct err *err);
 
-/* An index for every interface that carries the data plane. */
+/* Must it have an index? A VLAN device that leads to no endpoint only leads back to clients. */
+bool plan_places_is_needed(const struct facts *facts, const struct facts_interface *interface);
+
+/* An index for every interface that carries the data plane, and the VLAN devices on them, as long
+ * as there are any. -ENOSPC: there is none for one that must have it. */
 int plan_places_egress(struct plan *plan, const struct facts *facts, struct err *err);
+
+/* The index of an interface; 0: it has none. */
+uint32_t plan_places_find_egress(const struct plan *plan, const struct facts_interface *interface);
 
 /* The addresses that flows to an endpoint's address come from: those that the configuration names,
  * or the route's. Their number; 0: the configuration names none of its family, and there is no

@@ -82,6 +82,12 @@ static uint32_t fine_weight(const struct fold *fold, const struct plan_endpoint 
 	return weight * fold->fine / (endpoint->sharers ?: 1);
 }
 
+/* Of the group at this distance. */
+static uint16_t place_at(const struct fold *fold, size_t distance)
+{
+	return fold->order ? fold->order[distance] : distance;
+}
+
 static void sum_up(struct fold *fold)
 {
 	for (size_t i = 0; i < fold->listener->groups.count; i++)
@@ -107,7 +113,7 @@ static uint64_t ask(struct fold *fold, bool undimmed)
 	size_t count = fold->listener->groups.count;
 
 	for (size_t i = 0; i < count; i++) {
-		uint16_t place = fold->order[i];
+		uint16_t place = place_at(fold, i);
 		const struct group *group = &fold->groups[place];
 
 		fold->asked[i] = (struct shares_group){
@@ -122,7 +128,7 @@ static uint64_t ask(struct fold *fold, bool undimmed)
 static void fail_open(struct fold *fold)
 {
 	for (size_t i = 0; i < fold->listener->groups.count && !fold->all; i++) {
-		struct group *group = &fold->groups[fold->order[i]];
+		struct group *group = &fold->groups[place_at(fold, i)];
 
 		if (!group->sum)
 			continue;
@@ -149,7 +155,7 @@ static void share_out(struct fold *fold)
 	}
 	fold->most = ask(fold, true);
 	for (size_t i = 0; i < fold->listener->groups.count; i++)
-		fold->groups[fold->order[i]].undimmed = fold->parts[i];
+		fold->groups[place_at(fold, i)].undimmed = fold->parts[i];
 	if (fold->who == end)
 		return;
 	if (fold->who == WHO_ANY) {
@@ -158,7 +164,7 @@ static void share_out(struct fold *fold)
 	}
 	fold->all = ask(fold, false);
 	for (size_t i = 0; i < fold->listener->groups.count; i++)
-		fold->groups[fold->order[i]].share = fold->parts[i];
+		fold->groups[place_at(fold, i)].share = fold->parts[i];
 }
 
 /* The weight itself where its group takes everything. */
@@ -316,4 +322,18 @@ void plan_shares_fini(struct plan_shares *shares)
 	free(shares->endpoints);
 	free(shares->places);
 	*shares = (struct plan_shares){};
+}
+
+bool plan_shares_nobody(const struct plan_listener *listener, enum plan_family family)
+{
+	struct plan_shares shares = {};
+	bool nobody = false;
+
+	vec_foreach(address, &listener->addresses)
+		nobody |= plan_family_of(address) == family;
+	if (!nobody || plan_shares_fold(listener, family, NULL, &shares))
+		return false;
+	nobody = !shares.sum;
+	plan_shares_fini(&shares);
+	return nobody;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Folds a listener's groups, their percentages and the weights of their endpoints into one weight
- * for each endpoint that takes new flows: what a slot table is made of. For plan_build() alone.
+ * for each endpoint that takes new flows: what a slot table is made of, and a worker's pool.
  *
  * Who takes new flows: endpoints of usable groups, and a group is usable if one of its endpoints
  * is. An endpoint is usable if it has a weight, if health checks have nothing against it
@@ -31,7 +31,7 @@ struct plan_shares {
 
 /*
  * For clients of a family to whom the groups are near in this order (of places in
- * listener->groups). 0 or -ENOMEM; plan_shares_fini() frees.
+ * listener->groups; NULL: as they stand). 0 or -ENOMEM; plan_shares_fini() frees.
  */
 int plan_shares_fold(const struct plan_listener *listener, enum plan_family family,
 		     const uint16_t *order, struct plan_shares *ret);
@@ -40,5 +40,9 @@ int plan_shares_fold(const struct plan_listener *listener, enum plan_family fami
 int plan_shares_group(const struct plan_listener *listener, const char *group,
 		      struct plan_shares *ret);
 void plan_shares_fini(struct plan_shares *shares);
+
+/* Do clients of a family find nobody who takes new flows? False where they have no address to come
+ * to, and without memory. */
+bool plan_shares_nobody(const struct plan_listener *listener, enum plan_family family);
 
 #endif

@@ -241,15 +241,9 @@ static int build_table(const struct plan_listener *before, struct plan_listener 
 static int fold(struct plan_listener *listener, const struct plan_table *table,
 		struct plan_shares *ret)
 {
-	_cleanup_(freep) uint16_t *order = calloc(listener->groups.count + 1, sizeof(*order));
 	enum plan_family family = plan_table_family(listener, table);
-	int r;
+	int r = plan_shares_fold(listener, family, table->order, ret);
 
-	if (!order)
-		return -ENOMEM;
-	for (size_t i = 0; i < listener->groups.count; i++)
-		order[i] = table->order ? table->order[i] : i;
-	r = plan_shares_fold(listener, family, order, ret);
 	if (!r)
 		set_want(listener, ret, table == &listener->table[family] ? &family : NULL);
 	return r;
@@ -278,17 +272,29 @@ static bool same_wants(const struct plan_listener *before, const struct plan_lis
 	return true;
 }
 
-/* A listener of http has no slots: its workers choose by shares alone. */
+/* Of clients of the family, to whom groups are near in the table's order. */
+static int want_default(struct plan_listener *listener, const struct plan_table *table)
+{
+	_cleanup_(plan_shares_fini) struct plan_shares shares = {};
+
+	return fold(listener, table, &shares);
+}
+
+/* A listener of http has no slots: its workers choose by shares alone. Of its tables the order is
+ * left. */
 static int build_shares(const struct plan_listener *before, struct plan_listener *listener,
 			const bool has[PLAN_FAMILIES])
 {
 	int r = 0;
 
-	for (int family = 0; !r && family < PLAN_FAMILIES; family++) {
-		_cleanup_(plan_shares_fini) struct plan_shares shares = {};
-
-		if (has[family])
-			r = fold(listener, &listener->table[family], &shares);
+	for (int family = 0; family < PLAN_FAMILIES; family++)
+		if (!has[family] && !listener->proxied)
+			plan_clients_drop(&listener->clients[family]);
+	plan_foreach_table(table, listener)
+	{
+		if (!r &&
+		    (has[plan_table_family(listener, table)] || plan_table_number(listener, table)))
+			r = want_default(listener, table);
 	}
 	vec_foreach(endpoint, &listener->endpoints)
 		if (!r && endpoint->state != WEIR_ENDPOINT_GONE && !endpoint->named &&
@@ -297,7 +303,7 @@ static int build_shares(const struct plan_listener *before, struct plan_listener
 	if (!r)
 		open_up(listener);
 	listener->reshared = !same_wants(before, listener);
-	plan_tables_drop(listener);
+	plan_foreach_table(table, listener) empty_table(table);
 	return r;
 }
 

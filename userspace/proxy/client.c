@@ -17,9 +17,11 @@
 #include "util/log.h"
 
 #define PARKED_MS 2000	/* until a snapshot must name the listener */
-#define HEAD_MS	  10000 /* from a head's first byte to its last */
+#define HEAD_MS	  10000 /* for a head, where the listener is gone */
 #define LINGER_MS 2000
 #define ACCEPTS	  64	/* at once, before others have their turn */
+#define REQUESTS  16	/* the same, of one client */
+#define DISCARDS  16	/* the same: reads of what nobody wants any more */
 #define SAY_MS	  60000 /* from one complaint to the next */
 
 /* Where connections come from. */
@@ -30,12 +32,44 @@ struct entrance {
 	uint64_t said; /* ms: when that was logged last; 0: never */
 };
 
-static const struct head_limits limits = { .size = HEAD_SIZE_DEFAULT,
-					   .fields = MESSAGE_FIELDS_MAX };
-
 void client_patience(struct client *client, uint64_t ms)
 {
 	wheel_set(&client->engine->wheel, &client->timer, ms ? client->engine->now + ms : 0);
+}
+
+/* To the end of a head: from its first byte on, or, with the first one, since the connection is
+ * there, so that nobody holds it for longer by saying nothing at first. */
+static void head_patience(struct client *client)
+{
+	client_patience(client, client_service(client)
+					? client->service->listener->http->header_timeout * 1000ull
+					: HEAD_MS);
+}
+
+/* Until the client takes more of an answer. */
+static void answer_patience(struct client *client)
+{
+	client_patience(client, client_service(client)
+					? client->service->listener->http->request_timeout * 1000ull
+					: LINGER_MS);
+}
+
+/* Between requests. */
+static void idle_patience(struct client *client)
+{
+	client_patience(client, client_service(client)
+					? client->service->listener->idle_timeout * 1000ull
+					: HEAD_MS);
+}
+
+static struct head_limits head_limits(struct client *client)
+{
+	const struct service *service = client_service(client);
+
+	return (struct head_limits){
+		.size = service ? service->listener->http->head_limit : HTTP_HEAD_LIMIT,
+		.fields = MESSAGE_FIELDS_MAX,
+	};
 }
 
 void client_close(struct client *client, bool reset)
@@ -49,7 +83,7 @@ void client_close(struct client *client, bool reset)
 	if (client->next)
 		client->next->link = client->link;
 	client->engine->client_count--;
-	bytes_fini(&client->sight.text);
+	sight_close(client);
 	clients_admit(client->engine);
 	engine_bury(client->engine, &client->conn);
 }
@@ -62,10 +96,26 @@ const struct service *client_service(struct client *client)
 		return client->service;
 	client->known = setup->number;
 	client->service = setup_find(setup, &client->who.local, client->who.local_port);
-	if (client->service)
-		client->who.trusted =
-			rules_trusts(client->service->listener->http, &client->who.addr);
+	if (!client->service)
+		return NULL;
+	client->who.trusted = rules_trusts(client->service->listener->http, &client->who.addr);
+	client->region = setup_region(setup, client->service, &client->who.addr);
 	return client->service;
+}
+
+/* What the client has not taken yet of the last answer. False: it has to wait, or is closed. */
+static bool flush_answer(struct client *client)
+{
+	struct conn *conn = &client->conn;
+	size_t before = conn->out.size;
+
+	if (conn_flush(conn))
+		return true;
+	if (conn->failed)
+		client_close(client, false);
+	else if (conn->out.size < before)
+		answer_patience(client);
+	return false;
 }
 
 /* ---- the end ---- */
@@ -73,21 +123,21 @@ const struct service *client_service(struct client *client)
 static void run_linger(struct client *client)
 {
 	struct conn *conn = &client->conn;
+	int reads = 0;
 
-	if (!conn_flush(conn)) {
-		if (conn->failed)
-			client_close(client, false);
+	if (!flush_answer(client))
 		return;
-	}
 	if (!client->finished) {
 		client->finished = true;
 		conn_finish(conn);
 		client_patience(client, LINGER_MS);
 	}
-	while (conn_receive(conn, client->engine->room, ENGINE_ROOM))
-		;
+	while (reads < DISCARDS && conn_receive(conn, client->engine->room, ENGINE_ROOM))
+		reads++;
 	if (conn->ended || conn->failed)
 		client_close(client, false);
+	else if (reads == DISCARDS)
+		engine_again(client->engine, client);
 }
 
 /*
@@ -99,9 +149,7 @@ void client_linger(struct client *client)
 	client->state = CLIENT_LINGER;
 	client->stream = NULL;
 	bytes_fini(&client->conn.in);
-	client_patience(client, client_service(client)
-					? client->service->listener->http->request_timeout * 1000ull
-					: LINGER_MS);
+	answer_patience(client);
 	run_linger(client);
 }
 
@@ -120,13 +168,16 @@ void client_answer(struct client *client, struct answer *answer, bool whole)
 	answer->date = time(NULL);
 	size = answer_write(answer, engine->text, ENGINE_ROOM);
 	if (size < 0 || conn_send(&client->conn, engine->text, size, NULL, 0)) {
-		client_close(client, true);
-		return;
+		result.status = 0;
+		result.end = ACCESSLOG_CLIENT_CLOSED;
+		size = 0;
 	}
 	result.sent = size;
 	if (result.service)
 		sight_end(client, &result);
-	if (answer->keep_alive)
+	if (!size)
+		client_close(client, true);
+	else if (answer->keep_alive)
 		client_next(client);
 	else
 		client_linger(client);
@@ -147,10 +198,12 @@ void client_next(struct client *client)
 	client->state = CLIENT_HEAD;
 	client->stream = NULL;
 	client->partial = false;
+	client->idle = true;
 	client->scanned = 0;
-	client_patience(client, client_service(client)
-					? client->service->listener->idle_timeout * 1000ull
-					: HEAD_MS);
+	if (client->conn.out.size)
+		answer_patience(client);
+	else
+		idle_patience(client);
 }
 
 /* What its rule says, where that is no endpoint. */
@@ -187,7 +240,7 @@ static void drop(struct client *client)
 }
 
 /* No endpoint has been asked. */
-static void answer_instead(struct client *client, int status)
+static void answer_instead(struct client *client, int status, enum accesslog_end why)
 {
 	const struct request *request = &client->engine->request;
 	struct answer answer = {
@@ -197,7 +250,7 @@ static void answer_instead(struct client *client, int status)
 		.minor = request->minor,
 	};
 
-	sight_own(client, status == 503 ? ACCESSLOG_NO_ENDPOINT : ACCESSLOG_CLIENT_REFUSED, NULL);
+	sight_own(client, why, NULL);
 	client_answer(client, &answer, request->framing == FRAMING_NONE);
 }
 
@@ -217,6 +270,7 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 {
 	struct engine *engine = client->engine;
 	struct rules_verdict verdict = {};
+	enum accesslog_end why;
 	ssize_t used = length;
 	int r;
 
@@ -237,9 +291,9 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 		return;
 	case RULES_DEFAULT:
 	case RULES_FORWARD:
-		used = stream_begin(client, &verdict, bytes, length, size);
+		used = stream_begin(client, &verdict, bytes, length, size, &why);
 		if (used < 0) {
-			answer_instead(client, -used);
+			answer_instead(client, -used, why);
 			used = length;
 		}
 		break;
@@ -249,12 +303,25 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 	keep_rest(client, bytes, used, size);
 }
 
+/* Whoever does not read answers is not asked for requests. */
+static bool may_ask(struct client *client)
+{
+	bool owed = client->conn.out.size;
+
+	if (!flush_answer(client))
+		return false;
+	if (owed)
+		idle_patience(client);
+	return true;
+}
+
 /* Reads and parses; false when there is nothing to do but to wait. */
 static bool read_head(struct client *client)
 {
 	struct engine *engine = client->engine;
 	struct conn *conn = &client->conn;
 	struct head head = { .scanned = client->scanned };
+	struct head_limits limits = head_limits(client);
 	size_t size = 0;
 	int length;
 
@@ -290,8 +357,9 @@ static bool read_head(struct client *client)
 		client_close(client, true);
 		return false;
 	}
-	if (!client->partial)
-		client_patience(client, HEAD_MS);
+	if (client->idle)
+		head_patience(client);
+	client->idle = false;
 	client->partial = true;
 	client->scanned = head.scanned;
 	return true;
@@ -308,9 +376,10 @@ static void begin(struct client *client)
 		client_patience(client, PARKED_MS);
 		return;
 	}
+	sight_open(client);
 	http = client->service->listener->http;
 	client->state = CLIENT_HEAD;
-	client_patience(client, HEAD_MS);
+	head_patience(client);
 	if (!http->proxy_sources.count)
 		return;
 	for (size_t i = 0; i < http->proxy_sources.count; i++)
@@ -350,6 +419,8 @@ static bool read_preamble(struct client *client)
 
 void client_run(struct client *client)
 {
+	int requests = 0;
+
 	if (client->again)
 		return;
 	for (;;) {
@@ -359,13 +430,11 @@ void client_run(struct client *client)
 				return;
 			break;
 		case CLIENT_HEAD:
-			/* Whoever does not read answers is not asked for requests. */
-			if (!conn_flush(&client->conn)) {
-				if (client->conn.failed)
-					client_close(client, false);
+			if (requests++ == REQUESTS) {
+				engine_again(client->engine, client);
 				return;
 			}
-			if (!read_head(client))
+			if (!may_ask(client) || !read_head(client))
 				return;
 			break;
 		case CLIENT_STREAM:
@@ -391,7 +460,7 @@ void client_expire(struct wheel_timer *timer)
 	else if (client->state == CLIENT_HEAD && client->partial)
 		refuse(client, 408, "its head was not whole in time");
 	else
-		client_close(client, client->state == CLIENT_LINGER && client->conn.out.size);
+		client_close(client, client->conn.out.size);
 }
 
 void clients_follow(struct engine *engine)

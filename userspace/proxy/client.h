@@ -29,13 +29,16 @@ struct client {
 	uint64_t known;		       /* number of the setup that `service` is of */
 	const struct service *service; /* that it has connected to; see client_service() */
 	struct stream *stream;
-	struct sight sight; /* of the request at hand */
-	uint32_t scanned;   /* of a head that is not whole */
-	uint16_t port;	    /* of who.addr */
-	uint8_t state;	    /* enum client_state */
-	bool partial;	    /* what is in conn.in is not a whole head yet */
-	bool finished;	    /* LINGER: told that no more is sent */
-	bool again;	    /* in engine->again */
+	struct sight sight;	      /* of the request at hand */
+	struct tally_listener *tally; /* where the connection is counted; NULL: it is not yet */
+	uint32_t scanned;	      /* of a head that is not whole */
+	uint16_t port;		      /* of who.addr */
+	uint8_t state;		      /* enum client_state */
+	uint8_t region;		      /* of who.addr, as setup_region() says it */
+	bool partial;		      /* what is in conn.in is not a whole head yet */
+	bool idle;		      /* nothing of a further request has come yet */
+	bool finished;		      /* LINGER: told that no more is sent */
+	bool again;		      /* in engine->again */
 };
 
 /* Where connections come from, until it is closed. 0 or -errno. */

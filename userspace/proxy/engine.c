@@ -90,12 +90,18 @@ static void run_again(struct engine *engine)
 	memmove(engine->again, engine->again + count, engine->again_count * sizeof(*engine->again));
 }
 
+/* Whoever died in this turn may be in the list of those that have more to do, up to the next one.
+ */
 static void free_dead(struct engine *engine)
 {
-	if (engine->again_count)
-		return; /* one of them may be there */
-	while (engine->dead_count)
-		free(engine->dead[--engine->dead_count]);
+	if (!engine->dead_count)
+		return;
+	for (size_t i = 0; i < engine->dead_before; i++)
+		free(engine->dead[i]);
+	engine->dead_count -= engine->dead_before;
+	memmove(engine->dead, engine->dead + engine->dead_before,
+		engine->dead_count * sizeof(*engine->dead));
+	engine->dead_before = engine->dead_count;
 }
 
 static void expire(struct engine *engine)
@@ -154,14 +160,18 @@ static void count(struct weir_http *http, const struct engine_exchange *exchange
 	add(&http->answer_bytes, exchange->answer_bytes);
 }
 
-/* Entries are those of the data plane: see weir/nat.h. */
-static void count_answer(struct weir_nat_latency *latency, uint32_t us)
+uint32_t engine_latency_entry(uint32_t us)
 {
 	uint32_t entry = 0;
 
 	while (entry < WEIR_LATENCY_ENTRIES - 1 && us / WEIR_LATENCY_FIRST >> entry)
 		entry++;
-	__atomic_fetch_add(&latency->answers[entry], 1, __ATOMIC_RELAXED);
+	return entry;
+}
+
+static void count_answer(struct weir_nat_latency *latency, uint32_t us)
+{
+	__atomic_fetch_add(&latency->answers[engine_latency_entry(us)], 1, __ATOMIC_RELAXED);
 }
 
 void engine_count(struct engine *engine, const struct engine_exchange *exchange)
@@ -204,7 +214,11 @@ struct engine_pipe *engine_pipe_take(struct engine *engine)
 		free(pipe);
 		return NULL;
 	}
-	fcntl(pipe->ends[1], F_SETPIPE_SZ, PIPE_ROOM);
+	/* Of what a user's pipes may hold in all nothing is left, and this one has two pages. */
+	if (fcntl(pipe->ends[1], F_SETPIPE_SZ, PIPE_ROOM) < 0) {
+		engine_pipe_give(engine, pipe, true);
+		return NULL;
+	}
 	return pipe;
 }
 

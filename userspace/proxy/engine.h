@@ -9,6 +9,7 @@
  *   upstream.c connections to endpoints
  *   sight.c    what is counted and logged of an exchange, when it is over
  *   setup.c    listeners, rules and endpoints, of a snapshot
+ *   choice.c   whom a request goes to
  */
 #ifndef WEIR_PROXY_ENGINE_H
 #define WEIR_PROXY_ENGINE_H
@@ -24,6 +25,7 @@
 #include "http/message.h"
 #include "proxy/conn.h"
 #include "proxy/setup.h"
+#include "proxy/tally.h"
 #include "proxy/wheel.h"
 
 #define ENGINE_ROOM (64 << 10)
@@ -56,11 +58,17 @@ struct engine {
 	struct weir_nat_latency *latency; /* of endpoints */
 	uint32_t listeners, endpoints;
 	struct logger *logger; /* of the access log */
+	uint64_t lines_lost;   /* of it: as counted in `tally` */
+
+	struct tally *tally; /* NULL: there is none; then what sight.c counts goes here: */
+	struct tally_listener unseen;
+	uint64_t unseen_rule;
 
 	struct client **again; /* to be run once more, after others had their turn */
 	size_t again_count, again_room;
 	struct conn **dead; /* freed when nobody can refer to them any more */
 	size_t dead_count, dead_room;
+	size_t dead_before; /* of them, since the turn before */
 	struct engine_pipe *pipes;
 
 	/* Room for whoever works just now. */
@@ -94,10 +102,14 @@ struct engine_exchange {
 };
 void engine_count(struct engine *engine, const struct engine_exchange *exchange);
 
+/* Which entry of a histogram counts so many us: they are those of the data plane, see weir/nat.h.
+ */
+uint32_t engine_latency_entry(uint32_t us);
+
 /* Gives up a descriptor that nobody uses just now: true if there was one. */
 bool engine_relinquish(struct engine *engine);
 
-/* A pipe, empty; NULL: there is none. Given back it must be empty, or `dirty`. */
+/* A pipe, empty; NULL: there is none worth while. Given back it must be empty, or `dirty`. */
 struct engine_pipe *engine_pipe_take(struct engine *engine);
 void engine_pipe_give(struct engine *engine, struct engine_pipe *pipe, bool dirty);
 

@@ -26,6 +26,7 @@ struct ring {
 	_Alignas(64) uint64_t written; /* the worker's */
 	uint64_t dropped;	       /* lines */
 	_Alignas(64) uint64_t read;    /* the writer's */
+	uint64_t failed;	       /* lines that could not be written */
 	_Alignas(64) char bytes[ROOM];
 };
 
@@ -33,8 +34,7 @@ struct logger {
 	struct ring *ring;
 	int worker, writer; /* ends of a socket, that files are handed over by; -1: closed */
 	int file;	    /* the writer's; of the worker: 0 or -1, whether there is one */
-	uint64_t told;	    /* of ring->dropped */
-	uint64_t failed;    /* lines that could not be written */
+	uint64_t told[2];   /* of lines that are dropped, and that have failed */
 	int error;	    /* -errno, of the last of them */
 	time_t said;
 };
@@ -70,6 +70,21 @@ void logger_free(struct logger *logger)
 	closep(&logger->worker);
 	closep(&logger->writer);
 	free(logger);
+}
+
+static uint64_t dropped_of(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->dropped, __ATOMIC_RELAXED);
+}
+
+static uint64_t failed_of(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->failed, __ATOMIC_RELAXED);
+}
+
+uint64_t logger_lost(const struct logger *logger)
+{
+	return dropped_of(logger->ring) + failed_of(logger->ring);
 }
 
 /* ---- the worker ---- */
@@ -126,6 +141,7 @@ static char at(const struct ring *ring, uint64_t position)
 static void write_out(struct logger *logger, uint64_t from, uint64_t to)
 {
 	const struct ring *ring = logger->ring;
+	uint64_t failed = 0;
 
 	while (from < to && logger->file >= 0) {
 		size_t first = ROOM - from % ROOM, all = to - from;
@@ -144,7 +160,8 @@ static void write_out(struct logger *logger, uint64_t from, uint64_t to)
 		return;
 	logger->error = -errno;
 	for (; from < to; from++)
-		logger->failed += at(ring, from) == '\n';
+		failed += at(ring, from) == '\n';
+	__atomic_store_n(&logger->ring->failed, ring->failed + failed, __ATOMIC_RELAXED);
 }
 
 static void drain(struct logger *logger)
@@ -165,19 +182,20 @@ static void drain(struct logger *logger)
 /* What has been lost, now and then. */
 static void complain(struct logger *logger)
 {
-	uint64_t dropped = __atomic_load_n(&logger->ring->dropped, __ATOMIC_RELAXED) - logger->told;
+	uint64_t dropped = dropped_of(logger->ring) - logger->told[0];
+	uint64_t failed = failed_of(logger->ring) - logger->told[1];
 	time_t now = time(NULL);
 
-	if ((!dropped && !logger->failed) || now - logger->said < SAY_S)
+	if ((!dropped && !failed) || now - logger->said < SAY_S)
 		return;
 	if (dropped)
 		log_warning("access log: %llu lines dropped: its file takes them too slowly",
 			    (unsigned long long)dropped);
-	if (logger->failed)
-		log_error("access log: %llu lines lost: %s", (unsigned long long)logger->failed,
+	if (failed)
+		log_error("access log: %llu lines lost: %s", (unsigned long long)failed,
 			  strerror(-logger->error));
-	logger->told += dropped;
-	logger->failed = 0;
+	logger->told[0] += dropped;
+	logger->told[1] += failed;
 	logger->said = now;
 }
 
@@ -199,7 +217,8 @@ void logger_serve(struct logger *logger)
 		char byte;
 
 		size = passing_receive(logger->writer, &byte, 1, &file, &count);
-		drain(logger);
+		if (logger->file >= 0) /* else what is there is for the file that comes */
+			drain(logger);
 		complain(logger);
 		if (size <= 0)
 			continue;

@@ -33,6 +33,9 @@ bool logger_wants(const struct logger *logger);
 /* A line, with its end. False: it is dropped. */
 bool logger_add(struct logger *logger, const char *line, size_t size);
 
+/* Lines that were dropped, or that the file did not take, so far. */
+uint64_t logger_lost(const struct logger *logger);
+
 /* Frees what the process that calls has of it. */
 void logger_free(struct logger *logger);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "proxy/preamble.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,8 +62,9 @@ static int read_line(char *line, struct preamble *ret)
 	if (!family || addr_parse(words[2], &ret->from) || addr_parse(words[3], &ret->to) ||
 	    !read_port(words[4], &ret->from_port) || !read_port(words[5], &ret->to_port))
 		return -EBADMSG;
-	if (family == AF_INET &&
-	    (addr_family(&ret->from) != AF_INET || addr_family(&ret->to) != AF_INET))
+	/* As they are written: ::ffff:192.0.2.1 is an address of IPv6. */
+	if (!strchr(words[2], ':') != (family == AF_INET) ||
+	    !strchr(words[3], ':') != (family == AF_INET))
 		return -EBADMSG;
 	ret->known = true;
 	return 0;
@@ -123,12 +125,18 @@ ssize_t preamble_read(const char *bytes, size_t size, struct preamble *ret)
 	return -EBADMSG;
 }
 
+/* In a line of IPv6 those of IPv4 are written as such, too. */
+static const char *print(const struct addr *addr, bool ip4, char *text)
+{
+	return ip4 ? addr_print(addr, text) : inet_ntop(AF_INET6, addr->bytes, text, ADDR_TEXT_MAX);
+}
+
 static size_t write_text(const struct preamble *preamble, bool ip4, char *ret)
 {
 	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
 
 	return snprintf(ret, PREAMBLE_MAX, "PROXY %s %s %s %u %u\r\n", ip4 ? "TCP4" : "TCP6",
-			addr_print(&preamble->from, from), addr_print(&preamble->to, to),
+			print(&preamble->from, ip4, from), print(&preamble->to, ip4, to),
 			preamble->from_port, preamble->to_port);
 }
 

@@ -6,12 +6,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include <weir/hash.h>
-
 #include "config/config.h"
 #include "http/rules.h"
-#include "plan/maglev.h"
 #include "proxy/upstream.h"
+#include "proxy/whereabouts.h"
 
 /* A model with compiled rules, shared by the setups of one text. */
 struct setup_text {
@@ -73,6 +71,7 @@ static void service_fini(struct service *service)
 		pool_fini(&service->pools[i]);
 	free(service->pools);
 	free(service->pool_of);
+	free(service->rule_tallies);
 }
 
 void setup_unref(struct setup *setup)
@@ -87,7 +86,6 @@ void setup_unref(struct setup *setup)
 	snapshot_free(setup->snapshot);
 	free(setup);
 }
-DEFINE_CLEANUP(struct setup *, setup_unref)
 
 struct setup *setup_ref(struct setup *setup)
 {
@@ -95,25 +93,50 @@ struct setup *setup_ref(struct setup *setup)
 	return setup;
 }
 
-static int fill_pool(const struct snapshot_pool *from, struct upstreams **upstreams,
-		     struct pool *to)
+/* Of a target that the text does not have. */
+static const struct endpoint_group unknown;
+
+static int fill_target(const struct snapshot_target *from, const struct listener *listener,
+		       struct upstreams **upstreams, struct target *to)
 {
+	const struct endpoint_group *group = model_find_group(listener, from->group);
+	const struct endpoint *endpoint = group ? model_find_endpoint(group, from->name) : NULL;
+
+	to->endpoint = from;
+	to->group = group ?: &unknown;
+	to->most = endpoint ? endpoint->max_connections : 0;
+	to->row = -ENOENT;
+	to->upstreams = upstreams_get(upstreams, &from->address, from->port);
+	return to->upstreams ? 0 : -ENOMEM;
+}
+
+static bool is_plain(const struct target *target)
+{
+	return !target->most && !target->group->passive_health.failures &&
+	       !target->group->slow_start;
+}
+
+static int fill_pool(const struct snapshot_pool *from, const struct listener *listener,
+		     struct upstreams **upstreams, struct pool *to)
+{
+	int r = 0;
+
 	to->targets = calloc(from->targets.count + 1, sizeof(*to->targets));
 	if (!to->targets)
 		return -ENOMEM;
+	to->from = from;
 	to->slots = from->slots;
+	to->plain = true;
 	if (getrandom(&to->turn, sizeof(to->turn), 0) < 0)
 		to->turn = 0;
-	vec_foreach(endpoint, &from->targets) {
-		struct target *target = &to->targets[to->count];
+	for (size_t i = 0; !r && i < from->targets.count; i++) {
+		struct target *target = &to->targets[i];
 
-		target->endpoint = endpoint;
-		target->upstreams = upstreams_get(upstreams, &endpoint->address, endpoint->port);
-		if (!target->upstreams)
-			return -ENOMEM;
-		to->count++;
+		r = fill_target(&from->targets.items[i], listener, upstreams, target);
+		to->count += !r;
+		to->plain &= !r && is_plain(target);
 	}
-	return 0;
+	return r;
 }
 
 /* Which pool each group's requests go to. */
@@ -143,6 +166,7 @@ static int fill_service(const struct snapshot_listener *from, struct upstreams *
 		return 0;
 	service->listener = listener;
 	service->id = from->id;
+	service->near = from->near;
 	service->rules = setup->text->rules[listener - model->listeners.items];
 	service->pools = calloc(from->pools.count, sizeof(*service->pools));
 	service->pool_of = calloc(listener->groups.count, sizeof(*service->pool_of));
@@ -150,7 +174,7 @@ static int fill_service(const struct snapshot_listener *from, struct upstreams *
 	if (!service->pools || !service->pool_of)
 		return -ENOMEM;
 	vec_foreach(pool, &from->pools) {
-		r = r ?: fill_pool(pool, upstreams, &service->pools[service->count]);
+		r = r ?: fill_pool(pool, listener, upstreams, &service->pools[service->count]);
 		service->count++;
 	}
 	map_groups(from, service);
@@ -209,53 +233,20 @@ const struct service *setup_find(const struct setup *setup, const struct addr *a
 	return NULL;
 }
 
-static bool fill_table(struct pool *pool)
+uint8_t setup_region(const struct setup *setup, const struct service *service,
+		     const struct addr *client)
 {
-	_cleanup_(freep) struct maglev_endpoint *endpoints =
-		calloc(pool->count + 1, sizeof(*endpoints));
-	_cleanup_(freep) uint16_t *table = calloc(pool->slots, sizeof(*table));
+	const struct whereabouts *whereabouts = setup->snapshot->whereabouts;
 
-	if (!endpoints || !table)
-		return false;
-	for (size_t i = 0; i < pool->count; i++)
-		endpoints[i] = (struct maglev_endpoint){
-			.address = pool->targets[i].endpoint->address,
-			.port = pool->targets[i].endpoint->port,
-			.weight = pool->targets[i].endpoint->weight,
-		};
-	if (maglev_fill(endpoints, pool->count, pool->slots, table))
-		return false;
-	pool->table = take_ptr(table);
-	return true;
+	return service->near && whereabouts ? whereabouts_region(whereabouts, client) : 0;
 }
 
-/* A step through the table that meets every slot once in each round, neighbours far apart. */
-static uint32_t step(uint32_t slots)
+struct pool *setup_pool(const struct service *service, const struct rules_verdict *verdict,
+			uint8_t region)
 {
-	return (uint32_t)(slots * 0.6180339887498949) | 1;
-}
+	uint16_t pool = verdict->kind == RULES_FORWARD ? service->pool_of[verdict->group] : 0;
 
-const struct target *setup_choose(const struct setup *setup, const struct service *service,
-				  struct pool *pool, const struct addr *client,
-				  const struct target * not )
-{
-	uint32_t slot;
-
-	if (!pool->slots || (!pool->table && !fill_table(pool)))
-		return NULL;
-	if (service->listener->client_affinity) {
-		struct weir_flow flow = {};
-
-		memcpy(flow.src, client->bytes, sizeof(flow.src));
-		slot = weir_hash_client(&flow, setup->snapshot->hash_seed);
-	} else {
-		slot = pool->turn += step(pool->slots);
-	}
-	for (uint32_t i = 0; i < pool->slots; i++, slot++) {
-		const struct target *target = &pool->targets[pool->table[slot & (pool->slots - 1)]];
-
-		if (!not || target->upstreams != not ->upstreams)
-			return target;
-	}
-	return NULL;
+	if (!pool && service->near)
+		pool = service->near[region];
+	return &service->pools[pool];
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "proxy/sight.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "proxy/client.h"
 #include "proxy/logger.h"
+#include "proxy/tally.h"
 
 static uint32_t since(const struct client *client)
 {
@@ -13,6 +16,62 @@ static uint32_t since(const struct client *client)
 
 	return span < ACCESSLOG_NEVER ? span : ACCESSLOG_NEVER - 1;
 }
+
+/* ---- where it is counted ---- */
+
+/* Without a row what happens is counted, too, but nobody sees it. */
+static int prepare_service(struct engine *engine, struct service *service)
+{
+	const struct listener *listener = service->listener;
+	struct tally_block *own = engine->tally ? tally_own(engine->tally) : NULL;
+	int row = own ? tally_find_listener(engine->tally, listener->name) : -ENOENT;
+
+	service->tally = row < 0 ? &engine->unseen : &own->listeners[row];
+	service->rule_tallies =
+		calloc(listener->http->rules.count + 1, sizeof(*service->rule_tallies));
+	if (!service->rule_tallies)
+		return -ENOMEM;
+	for (size_t i = 0; i < listener->http->rules.count; i++) {
+		row = own ? tally_find_rule(engine->tally, listener->name,
+					    &listener->http->rules.items[i])
+			  : -ENOENT;
+		service->rule_tallies[i] = row < 0 ? &engine->unseen_rule : &own->rules[row];
+	}
+	return 0;
+}
+
+int sight_prepare(struct engine *engine, struct setup *setup)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < setup->count; i++)
+		r = prepare_service(engine, &setup->services[i]);
+	return r;
+}
+
+void sight_open(struct client *client)
+{
+	client->tally = client->service->tally;
+	tally_add(&client->tally->connections, 1);
+}
+
+static void forget(struct sight *sight)
+{
+	if (sight->tally)
+		tally_add(&sight->tally->requests, -1);
+	bytes_fini(&sight->text);
+	*sight = (struct sight){};
+}
+
+void sight_close(struct client *client)
+{
+	if (client->tally)
+		tally_add(&client->tally->connections, -1);
+	client->tally = NULL;
+	forget(&client->sight);
+}
+
+/* ---- on its way ---- */
 
 void sight_begin(struct client *client)
 {
@@ -40,6 +99,8 @@ void sight_head(struct client *client, size_t length)
 	sight->head = since(client);
 	sight->received = length;
 	sight->minor = request->minor;
+	sight->tally = client->service->tally;
+	tally_add(&sight->tally->requests, 1);
 	if (!logger_wants(client->engine->logger))
 		return;
 	sight->method = keep(&sight->text, request->method_text, ADDR_HOST_MAX);
@@ -51,6 +112,8 @@ void sight_rule(struct client *client, const struct rules_verdict *verdict)
 {
 	client->sight.rule = verdict->rule;
 	client->sight.rule_number = verdict->rule ? verdict->index + 1 : 0;
+	if (verdict->rule)
+		tally_add(client->service->rule_tallies[verdict->index], 1);
 }
 
 void sight_target(struct client *client, const struct target *target, bool reused)
@@ -78,6 +141,8 @@ void sight_own(struct client *client, enum accesslog_end end, const char *why)
 	client->sight.end = end;
 	client->sight.why = why;
 }
+
+/* ---- the end ---- */
 
 static uint64_t wall_clock(void)
 {
@@ -128,6 +193,16 @@ static void write_line(struct client *client, const struct sight_result *result)
 		logger_add(client->engine->logger, line, size);
 }
 
+static void count_end(const struct client *client, const struct sight_result *result)
+{
+	struct tally_listener *tally = result->service->tally;
+	uint32_t took = since(client);
+
+	tally_add(&tally->ends[result->end], 1);
+	tally_add(&tally->took[engine_latency_entry(took)], 1);
+	tally_add(&tally->took_us, took);
+}
+
 void sight_end(struct client *client, const struct sight_result *result)
 {
 	const struct engine_exchange exchange = {
@@ -142,8 +217,8 @@ void sight_end(struct client *client, const struct sight_result *result)
 
 	sight_begin(client); /* an answer to nothing takes no time */
 	engine_count(client->engine, &exchange);
+	count_end(client, result);
 	if (logger_wants(client->engine->logger))
 		write_line(client, result);
-	bytes_fini(&client->sight.text);
-	client->sight = (struct sight){};
+	forget(&client->sight);
 }

@@ -11,13 +11,17 @@
 #include "proxy/bytes.h"
 
 struct client;
+struct engine;
 struct service;
+struct setup;
 struct target;
+struct tally_listener;
 
 struct sight {
 	uint64_t began;		      /* us, of the engine's clock; 0: nothing has come yet */
 	uint32_t head;		      /* us from then on, or ACCESSLOG_NEVER, like those below */
 	uint32_t connected, answered; /* the last endpoint's */
+	struct tally_listener *tally; /* where it is under way; NULL: it is not yet */
 	const struct http_rule *rule; /* NULL: none */
 	uint32_t rule_number;	      /* from 1 on */
 	const struct target *target;  /* NULL: no endpoint */
@@ -30,6 +34,13 @@ struct sight {
 	struct bytes text;	     /* for the log: method, host, target, behind each other */
 	uint32_t method, host, path; /* their sizes */
 };
+
+/* Before the setup is in force: where its listeners and rules are counted. 0 or -ENOMEM. */
+int sight_prepare(struct engine *engine, struct setup *setup);
+
+/* The client's connection is one to its service, until it is closed with whatever is under way. */
+void sight_open(struct client *client);
+void sight_close(struct client *client);
 
 /* The first byte of a request is here. */
 void sight_begin(struct client *client);

@@ -2,19 +2,22 @@
 #include "proxy/snapshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "config/model.h"
 #include "plan/plan.h"
 #include "plan/plan_shares.h"
+#include "proxy/whereabouts.h"
+#include "util/sealed.h"
 #include "util/str.h"
 
+#define NEAR_SIZE	 (WEIR_MAX_REGIONS * sizeof(uint16_t))
+
 #define SNAPSHOT_MAGIC	 0x77656972u
-#define SNAPSHOT_VERSION 1u
+#define SNAPSHOT_VERSION 2u
 
 void snapshot_free(struct snapshot *snapshot)
 {
@@ -24,8 +27,10 @@ void snapshot_free(struct snapshot *snapshot)
 		vec_foreach(pool, &listener->pools)
 			vec_free(&pool->targets);
 		vec_free(&listener->pools);
+		free(listener->near);
 	}
 	vec_free(&snapshot->listeners);
+	whereabouts_free(snapshot->whereabouts);
 	free(snapshot->text);
 	free(snapshot);
 }
@@ -33,17 +38,21 @@ void snapshot_free(struct snapshot *snapshot)
 /* Of an endpoint of the plan, as the model has it. */
 static uint8_t proxy_protocol(const struct listener *listener, const struct plan_endpoint *endpoint)
 {
-	vec_foreach(group, &listener->groups) {
-		if (strcmp(group->name, endpoint->group))
-			continue;
-		vec_foreach(known, &group->endpoints)
-			if (!strcmp(known->name, endpoint->name) &&
-			    addr_equal(&known->address, &endpoint->address))
-				return known->proxy_protocol;
-	}
-	return 0;
+	const struct endpoint_group *group = model_find_group(listener, endpoint->group);
+	const struct endpoint *known = group ? model_find_endpoint(group, endpoint->name) : NULL;
+
+	return known ? known->proxy_protocol : 0;
 }
 
+static int compare_rows(const void *a, const void *b)
+{
+	const struct snapshot_target *x = a, *y = b;
+
+	return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Endpoints go by their rows: where two groups have the same one, the order of the list decides
+ * which of the two a slot names, and a plan that was read from the maps lists them otherwise. */
 static int add_pool(const struct listener *from, const struct plan_listener *plan,
 		    const char *group, const struct plan_shares *shares,
 		    struct snapshot_listener *to)
@@ -66,6 +75,9 @@ static int add_pool(const struct listener *from, const struct plan_listener *pla
 		memcpy(target.name, endpoint->name, sizeof(target.name));
 		r = vec_push(&pool.targets, target);
 	}
+	if (pool.targets.count)
+		qsort(pool.targets.items, pool.targets.count, sizeof(*pool.targets.items),
+		      compare_rows);
 	r = r ?: vec_push(&to->pools, pool);
 	if (r < 0)
 		vec_free(&pool.targets);
@@ -74,18 +86,57 @@ static int add_pool(const struct listener *from, const struct plan_listener *pla
 
 /* Clients of both families have the same endpoints: so one family's shares are all. */
 static int add_default(const struct listener *from, const struct plan_listener *plan,
-		       struct snapshot_listener *to)
+		       const uint16_t *order, struct snapshot_listener *to)
 {
 	_cleanup_(plan_shares_fini) struct plan_shares shares = {};
-	_cleanup_(freep) uint16_t *order = calloc(plan->groups.count + 1, sizeof(*order));
-	int r;
+	int r = plan_shares_fold(plan, PLAN_IP4, order, &shares);
 
-	if (!order)
-		return -ENOMEM;
-	for (size_t i = 0; i < plan->groups.count; i++)
-		order[i] = i;
-	r = plan_shares_fold(plan, PLAN_IP4, order, &shares);
 	return r ?: add_pool(from, plan, "", &shares, to);
+}
+
+/* Orders that have a pool: the first of them the second one of the listener. */
+struct orders {
+	VEC(const uint16_t *) list;
+};
+
+static void orders_fini(struct orders *orders)
+{
+	vec_free(&orders->list);
+}
+
+/* The pool of an order; one that is new where there is none. */
+static int find_pool(const struct listener *from, const struct plan_listener *plan,
+		     const uint16_t *order, struct orders *orders, struct snapshot_listener *to,
+		     uint16_t *ret)
+{
+	size_t place = 0, size = plan->groups.count * sizeof(*order);
+
+	while (place < orders->list.count && memcmp(orders->list.items[place], order, size) != 0)
+		place++;
+	*ret = 1 + place;
+	if (place < orders->list.count)
+		return 0;
+	return vec_push(&orders->list, order) ?: add_default(from, plan, order, to);
+}
+
+static int add_defaults(const struct listener *from, const struct plan_listener *plan,
+			struct snapshot_listener *to)
+{
+	_cleanup_(orders_fini) struct orders orders = {};
+	int r = add_default(from, plan, NULL, to);
+
+	if (plan_count_tables(plan) == PLAN_FAMILIES)
+		return r;
+	to->near = calloc(WEIR_MAX_REGIONS, sizeof(*to->near));
+	if (!to->near)
+		return -ENOMEM;
+	for (size_t i = 0; !r && i < WEIR_MAX_REGIONS; i++) {
+		const uint16_t *order = plan_order_of(plan, i);
+
+		if (order)
+			r = find_pool(from, plan, order, &orders, to, &to->near[i]);
+	}
+	return r;
 }
 
 static int add_listener(const struct listener *from, const struct plan_listener *plan,
@@ -98,7 +149,7 @@ static int add_listener(const struct listener *from, const struct plan_listener 
 		return -ENOMEM;
 	to = &snapshot->listeners.items[snapshot->listeners.count - 1];
 	memcpy(to->name, from->name, sizeof(to->name));
-	r = add_default(from, plan, to);
+	r = add_defaults(from, plan, to);
 	vec_foreach(group, &from->groups) {
 		_cleanup_(plan_shares_fini) struct plan_shares shares = {};
 
@@ -129,6 +180,14 @@ struct snapshot *snapshot_new(const char *text, const struct model *model, const
 	return take_ptr(snapshot);
 }
 
+bool snapshot_asks_regions(const struct snapshot *snapshot)
+{
+	vec_foreach(listener, &snapshot->listeners)
+		if (listener->near)
+			return true;
+	return false;
+}
+
 /* As it lies in memory: the head, the text, and then each listener with its pools. */
 struct head {
 	uint32_t magic;
@@ -143,6 +202,7 @@ struct listener_head {
 	char name[WEIR_NAME_MAX];
 	uint32_t id;
 	uint32_t pools;
+	uint32_t near; /* bytes, behind it and before the pools: 0, or of a place for each region */
 };
 
 struct pool_head {
@@ -151,8 +211,29 @@ struct pool_head {
 	uint32_t targets;
 };
 
-static void write_all(const struct snapshot *snapshot, FILE *file)
+static void write_listener(const struct snapshot_listener *listener, FILE *file)
 {
+	struct listener_head head = { .id = listener->id, .pools = listener->pools.count };
+
+	memcpy(head.name, listener->name, sizeof(head.name));
+	head.near = listener->near ? NEAR_SIZE : 0;
+	fwrite(&head, sizeof(head), 1, file);
+	if (listener->near)
+		fwrite(listener->near, NEAR_SIZE, 1, file);
+	vec_foreach(pool, &listener->pools) {
+		struct pool_head inner = { .slots = pool->slots, .targets = pool->targets.count };
+
+		memcpy(inner.group, pool->group, sizeof(inner.group));
+		fwrite(&inner, sizeof(inner), 1, file);
+		if (pool->targets.count)
+			fwrite(pool->targets.items, sizeof(*pool->targets.items),
+			       pool->targets.count, file);
+	}
+}
+
+static void write_all(FILE *file, const void *user)
+{
+	const struct snapshot *snapshot = user;
 	struct head head = {
 		.magic = SNAPSHOT_MAGIC,
 		.version = SNAPSHOT_VERSION,
@@ -163,22 +244,8 @@ static void write_all(const struct snapshot *snapshot, FILE *file)
 
 	fwrite(&head, sizeof(head), 1, file);
 	fwrite(snapshot->text, 1, head.text, file);
-	vec_foreach(listener, &snapshot->listeners) {
-		struct listener_head part = { .id = listener->id, .pools = listener->pools.count };
-
-		memcpy(part.name, listener->name, sizeof(part.name));
-		fwrite(&part, sizeof(part), 1, file);
-		vec_foreach(pool, &listener->pools) {
-			struct pool_head inner = { .slots = pool->slots,
-						   .targets = pool->targets.count };
-
-			memcpy(inner.group, pool->group, sizeof(inner.group));
-			fwrite(&inner, sizeof(inner), 1, file);
-			if (pool->targets.count)
-				fwrite(pool->targets.items, sizeof(*pool->targets.items),
-				       pool->targets.count, file);
-		}
-	}
+	vec_foreach(listener, &snapshot->listeners)
+		write_listener(listener, file);
 	head.size = ftell(file);
 	rewind(file);
 	fwrite(&head, sizeof(head), 1, file);
@@ -186,19 +253,9 @@ static void write_all(const struct snapshot *snapshot, FILE *file)
 
 int snapshot_seal(const struct snapshot *snapshot, int *ret, struct err *err)
 {
-	_cleanup_(closep) int fd = memfd_create("weir-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	_cleanup_(fclosep) FILE *file = NULL;
-	int copy = fd < 0 ? -1 : dup(fd);
+	int r = sealed_make("weir-snapshot", write_all, snapshot, ret);
 
-	file = copy < 0 ? NULL : fdopen(copy, "w");
-	if (!file)
-		return err_set(err, -errno, "a snapshot for workers: %s", strerror(errno));
-	write_all(snapshot, file);
-	if (fflush(file) || ferror(file) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL))
-		return err_set(err, -errno, "a snapshot for workers: %s", strerror(errno));
-	*ret = take_fd(&fd);
-	return 0;
+	return r < 0 ? err_set(err, r, "a snapshot for workers: %s", strerror(-r)) : 0;
 }
 
 /* What is left to read. */
@@ -237,15 +294,32 @@ static int read_pool(struct rest *rest, struct snapshot_pool *pool)
 	return 0;
 }
 
+static int read_near(struct rest *rest, const struct listener_head *head,
+		     struct snapshot_listener *listener)
+{
+	if (!head->near)
+		return 0;
+	listener->near = malloc(NEAR_SIZE);
+	if (!listener->near)
+		return -ENOMEM;
+	if (head->near != NEAR_SIZE || !take(rest, listener->near, NEAR_SIZE))
+		return -EPROTO;
+	for (size_t i = 0; i < WEIR_MAX_REGIONS; i++)
+		if (listener->near[i] >= head->pools)
+			return -EPROTO;
+	return 0;
+}
+
 static int read_listener(struct rest *rest, struct snapshot_listener *listener)
 {
 	struct listener_head head;
-	int r = 0;
+	int r;
 
 	if (!take(rest, &head, sizeof(head)))
 		return -EPROTO;
 	memcpy(listener->name, head.name, sizeof(listener->name) - 1);
 	listener->id = head.id;
+	r = read_near(rest, &head, listener);
 	for (uint32_t i = 0; !r && i < head.pools; i++) {
 		if (vec_push(&listener->pools, (struct snapshot_pool){}))
 			return -ENOMEM;
@@ -280,21 +354,19 @@ static int read_all(struct rest *rest, struct snapshot *snapshot)
 int snapshot_read(int fd, struct snapshot **ret, struct err *err)
 {
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
-	struct stat file;
-	struct rest rest;
+	size_t size;
 	void *memory;
+	struct rest rest;
 	int r;
 
 	if (!snapshot)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (fstat(fd, &file))
-		return err_set(err, -errno, "a snapshot: %s", strerror(errno));
-	memory = mmap(NULL, file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (memory == MAP_FAILED)
-		return err_set(err, -errno, "a snapshot: %s", strerror(errno));
-	rest = (struct rest){ .at = memory, .size = file.st_size };
+	r = sealed_map(fd, &memory, &size);
+	if (r < 0)
+		return err_set(err, r, "a snapshot: %s", strerror(-r));
+	rest = (struct rest){ .at = memory, .size = size };
 	r = read_all(&rest, snapshot);
-	munmap(memory, file.st_size);
+	munmap(memory, size);
 	if (r < 0)
 		return err_set(err, r, "a snapshot of another version, or damaged");
 	*ret = take_ptr(snapshot);

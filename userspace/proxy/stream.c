@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "http/response.h"
+#include "proxy/choice.h"
 #include "proxy/preamble.h"
 
-#define CONNECT_MS  5000
-#define FRESH_MS    15000 /* a connection that waited longer may be closing at its other end */
-#define CAREFUL_MS  1000  /* the same, for what cannot be sent again */
-#define UPLOAD_STEP 16384 /* bytes of a body that renew the patience with its client */
+#define FRESH_MS     15000 /* a connection that waited longer may be closing at its other end */
+#define CAREFUL_MS   1000  /* the same, for what cannot be sent again */
+#define UPLOAD_STEP  16384 /* bytes of a body that renew the patience with its client */
+#define JOIN_MOST    2048
+#define INTERIM_MOST (64 << 10) /* bytes of interim answers: endless ones are none */
+#define ANSWER_ROOM  (20 << 10) /* read with a head; what follows may stay in the kernel */
 
 enum {
 	UP,
@@ -45,9 +49,34 @@ static void drop_upstream(struct stream *stream)
 	stream->upstream = NULL;
 }
 
+/* The endpoint has no more to do with it. */
+static void end_choice(struct stream *stream)
+{
+	if (stream->chosen)
+		choice_end(stream->engine, stream->target);
+	stream->chosen = false;
+}
+
+/* The endpoint has failed the request, and nobody else. What both ends of an upgraded connection
+ * do is theirs. */
+static void blame(struct stream *stream)
+{
+	if (!stream->upgraded)
+		choice_failed(stream->engine, stream->service, stream->target);
+}
+
+static void praise(struct stream *stream)
+{
+	if (stream->status >= 500 && stream->target->group->passive_health.server_errors)
+		blame(stream);
+	else
+		choice_served(stream->target);
+}
+
 static void stream_free(struct stream *stream)
 {
 	drop_upstream(stream);
+	end_choice(stream);
 	tunnel_fini(&stream->up, stream->engine);
 	tunnel_fini(&stream->down, stream->engine);
 	bytes_fini(&stream->request);
@@ -119,6 +148,7 @@ static void release(struct stream *stream)
 {
 	struct upstream *upstream = stream->upstream;
 
+	end_choice(stream);
 	if (!upstream)
 		return;
 	if (!stream->reusable || !is_done(&stream->up) || upstream->conn.out.size ||
@@ -174,6 +204,13 @@ static int announce(struct stream *stream)
 			 preamble_write(&preamble, version, text));
 }
 
+/* Of a connection that failed at once; other reasons are this host's. */
+static bool is_unreachable(int error)
+{
+	return error == -ECONNREFUSED || error == -ECONNRESET || error == -ETIMEDOUT ||
+	       error == -EHOSTUNREACH || error == -ENETUNREACH;
+}
+
 /* 0, or -errno. */
 static int reach(struct stream *stream)
 {
@@ -181,26 +218,28 @@ static int reach(struct stream *stream)
 	struct upstreams *to = stream->target->upstreams;
 	int r = 0;
 
-	/* What fails on one that has waited is not tried on another of these. */
-	if (!stream->retried && !stream->target->endpoint->proxy_protocol)
+	if (!stream->stale && !stream->target->endpoint->proxy_protocol)
 		stream->upstream = upstream_take(to, stream->engine, most);
 	if (!stream->upstream)
 		r = upstream_connect(to, stream->engine, &stream->upstream);
+	if (is_unreachable(r))
+		blame(stream);
 	if (r < 0)
 		return r;
 	stream->upstream->stream = stream;
 	sight_target(stream->client, stream->target, !stream->upstream->connecting);
 	if (!stream->upstream->connecting)
 		return send_request(stream);
-	client_patience(stream->client, CONNECT_MS);
+	client_patience(stream->client, stream->service->listener->http->connect_timeout);
 	return announce(stream);
 }
 
-static bool may_retry(const struct stream *stream)
+/* Once where an endpoint has failed, and once where a connection that had waited has. */
+static bool may_retry(const struct stream *stream, bool waited)
 {
 	bool sent = stream->upstream && !stream->upstream->connecting;
 
-	if (stream->retried || stream->heard || stream->answering)
+	if ((waited ? stream->stale : stream->retried) || stream->heard || stream->answering)
 		return false;
 	return !sent || (stream->whole && message_is_idempotent(stream->method));
 }
@@ -210,17 +249,42 @@ static void request_patience(struct stream *stream)
 	client_patience(stream->client, stream->service->listener->http->request_timeout * 1000ull);
 }
 
-/* The endpoint cannot be reached, or has said nothing: another is tried, or the client is told. */
+static void upgraded_patience(struct stream *stream)
+{
+	client_patience(stream->client,
+			stream->service->listener->http->upgrade_idle_timeout * 1000ull);
+}
+
+/* Or the same once more, if there is no other. */
+static void choose_other(struct stream *stream)
+{
+	const struct target *other;
+	bool full;
+
+	other = choice_make(stream->engine, stream->setup, stream->service, stream->pool,
+			    &stream->client->who.addr, stream->target, &full);
+	if (!other)
+		return;
+	end_choice(stream);
+	stream->target = other;
+	stream->chosen = true;
+}
+
+/* The endpoint cannot be reached, or has said nothing: another is tried, or, if only a connection
+ * that had waited was closed, the same anew; or the client is told. */
 static void fail(struct stream *stream, uint16_t status)
 {
-	const struct target *failed = stream->target, *other;
+	/* One that has waited may have been closed just now, as it may. */
+	bool waited = stream->upstream && stream->upstream->used;
 
-	while (may_retry(stream)) {
-		stream->retried = true;
+	if (stream->upstream && !waited)
+		blame(stream);
+	for (; may_retry(stream, waited); waited = false) {
+		stream->stale |= waited;
+		stream->retried |= !waited;
 		drop_upstream(stream);
-		other = setup_choose(stream->setup, stream->service, stream->pool,
-				     &stream->client->who.addr, failed);
-		stream->target = other ?: failed;
+		if (!waited)
+			choose_other(stream);
 		if (!reach(stream)) {
 			if (!stream->upstream->connecting)
 				request_patience(stream);
@@ -235,12 +299,6 @@ static void fail(struct stream *stream, uint16_t status)
 }
 
 /* ---- beginning ---- */
-
-static struct pool *pool_for(const struct service *service, const struct rules_verdict *verdict)
-{
-	return verdict->kind == RULES_FORWARD ? &service->pools[service->pool_of[verdict->group]]
-					      : &service->pools[0];
-}
 
 /* The head as the endpoint gets it, and behind it what there is of the body. Returns how many bytes
  * are used, or minus a status. */
@@ -279,35 +337,44 @@ static ssize_t write_request(struct stream *stream, const struct rules_verdict *
 	return (ssize_t)length + used;
 }
 
-static struct stream *stream_new(struct client *client, const struct rules_verdict *verdict)
+static struct stream *stream_new(struct client *client, const struct rules_verdict *verdict,
+				 enum accesslog_end *why)
 {
 	const struct request *request = &client->engine->request;
 	struct setup *setup = client->engine->setup;
-	struct pool *pool = pool_for(client->service, verdict);
-	const struct target *target =
-		setup_choose(setup, client->service, pool, &client->who.addr, NULL);
-	struct stream *stream = target ? calloc(1, sizeof(*stream)) : NULL;
+	struct pool *pool = setup_pool(client->service, verdict, client->region);
+	struct stream *stream = calloc(1, sizeof(*stream));
+	const struct target *target = NULL;
+	bool full = false;
 
-	if (!stream)
+	if (stream)
+		target = choice_make(client->engine, setup, client->service, pool,
+				     &client->who.addr, NULL, &full);
+	if (!target) {
+		*why = full ? ACCESSLOG_ENDPOINTS_FULL : ACCESSLOG_NO_ENDPOINT;
+		free(stream);
 		return NULL;
+	}
 	stream->engine = client->engine;
 	stream->client = client;
 	stream->setup = setup_ref(setup);
 	stream->service = client->service;
 	stream->pool = pool;
 	stream->target = target;
+	stream->chosen = true;
 	stream->method = request->method;
 	stream->minor = request->minor;
 	stream->keep_alive = request->keep_alive;
 	stream->upgrade = request->upgrade.size;
+	stream->expects = request->expect_continue && request->framing != FRAMING_NONE;
 	tunnel_init(&stream->up, way(stream), request->framing, request->content_length);
 	return stream;
 }
 
 ssize_t stream_begin(struct client *client, const struct rules_verdict *verdict, char *bytes,
-		     size_t length, size_t size)
+		     size_t length, size_t size, enum accesslog_end *why)
 {
-	struct stream *stream = stream_new(client, verdict);
+	struct stream *stream = stream_new(client, verdict, why);
 	ssize_t used;
 
 	if (!stream)
@@ -315,6 +382,7 @@ ssize_t stream_begin(struct client *client, const struct rules_verdict *verdict,
 	stream->head_bytes[UP] = length;
 	used = write_request(stream, verdict, bytes, length, size);
 	if (used < 0) {
+		*why = used == -503 ? ACCESSLOG_NO_ENDPOINT : ACCESSLOG_CLIENT_REFUSED;
 		stream_free(stream);
 		return used;
 	}
@@ -339,9 +407,11 @@ static void used_up(struct conn *conn, const char *bytes, size_t used, size_t si
 
 static void become_tunnel(struct stream *stream)
 {
+	choice_served(stream->target);
 	stream->upgraded = true;
 	tunnel_fini(&stream->up, stream->engine);
 	tunnel_init(&stream->up, way(stream), FRAMING_CLOSE, 0);
+	upgraded_patience(stream); /* also where nobody says anything for now */
 }
 
 /* How the client's connection goes on after the answer. */
@@ -352,6 +422,19 @@ static bool stays(const struct stream *stream)
 	return stream->keep_alive && is_done(&stream->up) && !stream->engine->draining &&
 	       !stream->client->conn.ended && response->framing != FRAMING_CLOSE &&
 	       !(response->framing == FRAMING_CHUNKED && !stream->minor);
+}
+
+/* The head, which is in engine->text, and what there is of the body. A little of it is copied
+ * behind the head: to send two pieces costs more. */
+static int send_answer(struct stream *stream, size_t head, const char *body, size_t size)
+{
+	struct conn *to = &stream->client->conn;
+	char *text = stream->engine->text;
+
+	if (size > JOIN_MOST || head + size > ENGINE_ROOM)
+		return conn_send(to, text, head, body, size);
+	memcpy(text + head, body, size);
+	return conn_send(to, text, head + size, NULL, 0);
 }
 
 /* To the client: the head, and what there is of the body. 0 or -errno. */
@@ -376,11 +459,11 @@ static int begin_answer(struct stream *stream, char *bytes, size_t length, size_
 	stream->status = response->status;
 	sight_answered(stream->client);
 	stream->keep_alive = forward.keep_alive;
-	stream->reusable = response->keep_alive;
-	stream->head_bytes[DOWN] = written;
+	stream->reusable = response->keep_alive && !stream->expects;
+	stream->head_bytes[DOWN] += written;
 	if (response->status == 101)
 		become_tunnel(stream);
-	if (conn_send(&stream->client->conn, engine->text, written, bytes + length, body))
+	if (send_answer(stream, written, bytes + length, body))
 		return -EPIPE;
 	used_up(&stream->upstream->conn, bytes, length + used, size);
 	bytes_fini(&stream->request);
@@ -398,8 +481,11 @@ static int pass_interim(struct stream *stream, const char *bytes, size_t length,
 	};
 	ssize_t written = stream->minor ? forward_response(&forward, engine->text, ENGINE_ROOM) : 0;
 
-	if (written < 0)
+	stream->interim += length;
+	if (written < 0 || stream->interim > INTERIM_MOST)
 		return -EBADMSG;
+	stream->head_bytes[DOWN] += written;
+	stream->expects &= engine->response.status != 100;
 	if (conn_send(&stream->client->conn, engine->text, written, NULL, 0))
 		return -EPIPE;
 	used_up(&stream->upstream->conn, bytes, length, size);
@@ -418,7 +504,7 @@ static int read_answer(struct stream *stream)
 	int length;
 
 	if (!conn->in.size || stream->partial) {
-		size = conn_receive(conn, engine->room, ENGINE_ROOM);
+		size = conn_receive(conn, engine->room, ANSWER_ROOM);
 		if (!size)
 			return conn->ended || conn->failed ? -ECONNRESET : 0;
 		if (conn->in.size && bytes_add(&conn->in, engine->room, size))
@@ -504,6 +590,14 @@ static bool run_up(struct stream *stream, bool *more)
 	return true;
 }
 
+/* What it says is no answer (-EBADMSG), or cannot be kept. */
+static void refuse(struct stream *stream, int error)
+{
+	if (error == -EBADMSG)
+		blame(stream);
+	give_up(stream, 502);
+}
+
 /* The answer. False: the stream is gone. */
 static bool run_down(struct stream *stream, bool *more)
 {
@@ -518,7 +612,7 @@ static bool run_down(struct stream *stream, bool *more)
 		else if (r == -EPIPE)
 			break_off(stream, ACCESSLOG_CLIENT_CLOSED);
 		else if (r < 0)
-			give_up(stream, 502);
+			refuse(stream, r);
 		return !r;
 	}
 	if (r >= 0 && stream->upstream)
@@ -526,6 +620,8 @@ static bool run_down(struct stream *stream, bool *more)
 			       &stream->client->conn);
 	*more |= r > 0 || (upgrading && stream->upgraded);
 	if (r < 0) {
+		if (r != -EPIPE)
+			blame(stream);
 		break_off(stream, r == -EPIPE	  ? ACCESSLOG_CLIENT_CLOSED
 				  : r == -EBADMSG ? ACCESSLOG_ENDPOINT_REFUSED
 						  : ACCESSLOG_ENDPOINT_CLOSED);
@@ -542,7 +638,6 @@ static bool run_down(struct stream *stream, bool *more)
 /* Whoever sends or takes something is given more time; of a body's client that is not a trickle. */
 static void renew(struct stream *stream)
 {
-	const struct listener *listener = stream->service->listener;
 	uint64_t up = stream->up.moved - stream->seen[UP];
 	uint64_t down = stream->down.moved - stream->seen[DOWN];
 
@@ -550,9 +645,10 @@ static void renew(struct stream *stream)
 		return;
 	stream->seen[UP] = stream->up.moved;
 	stream->seen[DOWN] = stream->down.moved;
-	client_patience(stream->client, stream->upgraded
-						? listener->http->upgrade_idle_timeout * 1000ull
-						: listener->http->request_timeout * 1000ull);
+	if (stream->upgraded)
+		upgraded_patience(stream);
+	else
+		request_patience(stream);
 }
 
 static bool is_over(const struct stream *stream)
@@ -575,6 +671,7 @@ void stream_run(struct stream *stream)
 	if (!run_up(stream, &more) || !run_down(stream, &more))
 		return;
 	if (is_over(stream)) {
+		praise(stream);
 		release(stream);
 		finish(stream);
 		return;
@@ -584,14 +681,29 @@ void stream_run(struct stream *stream)
 		engine_again(stream->engine, stream->client);
 }
 
+/* For more of the request's body, that is; not for the endpoint to take what is there. */
+static bool waits_for_client(const struct stream *stream)
+{
+	return !is_done(&stream->up) && !stream->up.piped && !stream->upstream->conn.out.size &&
+	       stream->upstream->conn.writable;
+}
+
 void stream_expire(struct stream *stream)
 {
-	bool unread = stream->client->conn.out.size || stream->down.piped;
+	/* It takes nothing, or an endpoint that answers already waits for the rest of the body. */
+	bool clients = stream->client->conn.out.size || stream->down.piped ||
+		       (!stream->upgraded && waits_for_client(stream));
 
-	if (stream->upgraded || stream->answering)
-		break_off(stream, unread ? ACCESSLOG_CLIENT_TIMEOUT : ACCESSLOG_ENDPOINT_TIMEOUT);
-	else if (stream->upstream && stream->upstream->connecting)
+	if (stream->upgraded || stream->answering) {
+		if (!clients)
+			blame(stream);
+		break_off(stream, clients ? ACCESSLOG_CLIENT_TIMEOUT : ACCESSLOG_ENDPOINT_TIMEOUT);
+	} else if (stream->upstream && stream->upstream->connecting) {
 		fail(stream, 504);
-	else
-		give_up(stream, is_done(&stream->up) ? 504 : 408);
+	} else if (waits_for_client(stream)) {
+		give_up(stream, 408);
+	} else {
+		blame(stream);
+		give_up(stream, 504);
+	}
 }

@@ -164,7 +164,7 @@ static int pipe_some(struct tunnel *tunnel, struct engine *engine, struct conn *
 	r = tunnel->ended ? 0 : fill(tunnel, from);
 	if (r > 0 && tunnel->piped)
 		r = drain(tunnel, to) ?: 1;
-	if (!tunnel->piped && (tunnel->ended || !wants_pipe(tunnel))) {
+	if (!tunnel->piped && !body_run(&tunnel->body)) {
 		engine_pipe_give(engine, tunnel->pipe, false);
 		tunnel->pipe = NULL;
 		return r ?: 1; /* the rest is copied */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define HASH_NONFATAL_OOM 1 /* an entry without memory has no table */
+
 #include "proxy/upstream.h"
 
 #include <errno.h>
@@ -19,24 +21,25 @@
 
 struct upstreams *upstreams_get(struct upstreams **all, const struct addr *address, uint16_t port)
 {
+	struct upstreams_key key = { .address = *address, .port = port };
 	struct upstreams *upstreams;
 
-	for (upstreams = *all; upstreams; upstreams = upstreams->next)
-		if (upstreams->port == port && addr_equal(&upstreams->address, address)) {
-			upstreams->references++;
-			return upstreams;
-		}
+	HASH_FIND(hh, *all, &key, sizeof(key), upstreams);
+	if (upstreams) {
+		upstreams->references++;
+		return upstreams;
+	}
 	upstreams = calloc(1, sizeof(*upstreams));
 	if (!upstreams)
 		return NULL;
-	upstreams->address = *address;
-	upstreams->port = port;
+	upstreams->key = key;
 	upstreams->references = 1;
-	upstreams->next = *all;
-	upstreams->link = all;
-	if (*all)
-		(*all)->link = &upstreams->next;
-	*all = upstreams;
+	upstreams->all = all;
+	HASH_ADD(hh, *all, key, sizeof(key), upstreams);
+	if (!upstreams->hh.tbl) { /* no memory */
+		free(upstreams);
+		return NULL;
+	}
 	return upstreams;
 }
 
@@ -48,9 +51,7 @@ void upstreams_unref(struct upstreams *upstreams)
 	upstreams->references = 1; /* while they are closed */
 	while (upstreams->waiting)
 		upstream_close(upstreams->waiting);
-	*upstreams->link = upstreams->next;
-	if (upstreams->next)
-		upstreams->next->link = upstreams->link;
+	HASH_DEL(*upstreams->all, upstreams);
 	free(upstreams);
 }
 
@@ -96,14 +97,14 @@ static void set(int fd, int level, int option, int value)
 /* 0 or -errno: -EINPROGRESS is no error. */
 static int open_socket(const struct upstreams *to, int *ret)
 {
-	bool ip4 = addr_family(&to->address) == AF_INET;
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(to->port) };
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
+	bool ip4 = addr_family(&to->key.address) == AF_INET;
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(to->key.port) };
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->key.port) };
 	_cleanup_(closep) int fd = -1;
 	int r;
 
-	memcpy(&four.sin_addr, to->address.bytes + 12, sizeof(four.sin_addr));
-	memcpy(&six.sin6_addr, to->address.bytes, sizeof(six.sin6_addr));
+	memcpy(&four.sin_addr, to->key.address.bytes + 12, sizeof(four.sin_addr));
+	memcpy(&six.sin6_addr, to->key.address.bytes, sizeof(six.sin6_addr));
 	fd = socket(ip4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -178,7 +179,7 @@ void upstream_close(struct upstream *upstream)
 bool upstreams_relinquish(struct upstreams *all)
 {
 	while (all && !all->waiting)
-		all = all->next;
+		all = all->hh.next;
 	if (all)
 		upstream_close(all->waiting);
 	return all;
@@ -186,7 +187,7 @@ bool upstreams_relinquish(struct upstreams *all)
 
 void upstreams_tidy(struct upstreams *all, uint64_t now)
 {
-	for (; all; all = all->next) {
+	for (; all; all = all->hh.next) {
 		struct upstream *upstream = all->waiting, *next;
 
 		/* Those behind one that has waited too long have waited longer. */

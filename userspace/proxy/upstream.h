@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "net/addr.h"
 #include "proxy/conn.h"
 
@@ -28,14 +30,18 @@ struct upstream {
 
 /* All connections to an address and port. */
 struct upstreams {
-	struct addr address;
-	uint16_t port;
+	struct upstreams_key {
+		struct addr address;
+		uint16_t port;
+	} key;
 	unsigned references;	  /* of targets in setups, and of connections */
 	struct upstream *waiting; /* the last used first */
-	struct upstreams *next, **link;
+	struct upstreams **all;
+	UT_hash_handle hh;
 };
 
-/* Finds or makes it, in a list of all; a reference is the caller's. NULL without memory. */
+/* Finds or makes it, among all, which begin as NULL; a reference is the caller's. NULL without
+ * memory. */
 struct upstreams *upstreams_get(struct upstreams **all, const struct addr *address, uint16_t port);
 void upstreams_unref(struct upstreams *upstreams);
 

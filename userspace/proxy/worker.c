@@ -11,9 +11,13 @@
 #include <unistd.h>
 
 #include "net/passing.h"
+#include "proxy/choice.h"
 #include "proxy/client.h"
 #include "proxy/engine.h"
 #include "proxy/logger.h"
+#include "proxy/sight.h"
+#include "proxy/tally.h"
+#include "proxy/whereabouts.h"
 #include "util/log.h"
 
 #define TURN_MS	 1000
@@ -74,30 +78,68 @@ static int follow_counters(struct engine *engine, const struct worker_message *m
 	return 0;
 }
 
+/* The snapshot, and where clients are if it asks for that. */
+static int read_snapshot(const int *fds, bool regions, struct snapshot **ret, struct err *err)
+{
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = NULL;
+	int r = snapshot_read(fds[0], &snapshot, err);
+
+	if (!r && regions)
+		r = whereabouts_read(fds[1 + COUNTERS], &snapshot->whereabouts, err);
+	if (!r)
+		*ret = take_ptr(snapshot);
+	return r;
+}
+
 static int follow(struct worker *worker, const struct worker_message *message, const int *fds,
 		  int count)
 {
 	struct engine *engine = worker->engine;
+	int files = 1 + COUNTERS + !!message->regions; /* and then the log's */
 	struct snapshot *snapshot;
 	struct setup *setup;
 	struct err err = {};
-	int r = count > COUNTERS ? snapshot_read(fds[0], &snapshot, &err) : -EPROTO;
+	int r = count >= files ? read_snapshot(fds, message->regions, &snapshot, &err) : -EPROTO;
 
 	r = r ?: setup_new(snapshot, engine->setup, &engine->upstreams, &setup, &err);
 	if (r < 0) {
 		log_error("worker %u: %s", worker->number, err.text);
 		return r;
 	}
-	r = follow_counters(engine, message, fds + 1);
+	choice_prepare(engine, setup, engine->setup);
+	r = sight_prepare(engine, setup);
+	r = r ?: follow_counters(engine, message, fds + 1);
 	if (r < 0) {
 		setup_unref(setup);
 		return r;
 	}
 	setup_unref(engine->setup);
 	engine->setup = setup;
-	logger_follow(engine->logger, count > 1 + COUNTERS ? fds[1 + COUNTERS] : -1);
+	logger_follow(engine->logger, count > files ? fds[files] : -1);
 	clients_follow(engine);
 	return 0;
+}
+
+/* With the descriptor the block is held: it stays open. */
+static void take_tally(struct worker *worker, int fd, uint64_t block, int *count)
+{
+	int r = worker->engine->tally ? -EEXIST
+				      : tally_attach(fd, (uint32_t)block, &worker->engine->tally);
+
+	if (r < 0)
+		log_error("worker %u: cannot count rules and refusals: %s", worker->number,
+			  strerror(-r));
+	else
+		*count = 0;
+}
+
+static void count_lost_lines(struct engine *engine)
+{
+	uint64_t lost = engine->logger ? logger_lost(engine->logger) : 0;
+
+	if (engine->tally)
+		tally_add(&tally_own(engine->tally)->lines_lost, lost - engine->lines_lost);
+	engine->lines_lost = lost;
 }
 
 static void obey(struct control *control, const struct worker_message *message, int *fds,
@@ -118,6 +160,10 @@ static void obey(struct control *control, const struct worker_message *message, 
 	case WORKER_LOG:
 		if (*count == 1 && logger_wants(worker->engine->logger))
 			logger_follow(worker->engine->logger, fds[0]);
+		break;
+	case WORKER_TALLY:
+		if (*count == 1)
+			take_tally(worker, fds[0], message->number, count);
 		break;
 	case WORKER_DRAIN:
 		worker->engine->draining = true;
@@ -185,6 +231,12 @@ static bool is_over(const struct worker *worker)
 	       (worker->drained && engine->now > worker->drained && !engine->client_count);
 }
 
+static int turn(struct engine *engine)
+{
+	count_lost_lines(engine);
+	return engine_turn(engine, TURN_MS);
+}
+
 int worker_run(int control, uint32_t number, uint32_t descriptors, struct logger *logger)
 {
 	struct worker worker = { .engine = engine_new(descriptors), .number = number };
@@ -194,7 +246,7 @@ int worker_run(int control, uint32_t number, uint32_t descriptors, struct logger
 	if (!r)
 		worker.engine->logger = logger;
 	while (!r && !is_over(&worker))
-		r = engine_turn(worker.engine, TURN_MS);
+		r = turn(worker.engine);
 	if (r < 0)
 		log_error("worker %u: %s", number, strerror(-r));
 	return r < 0;

@@ -15,18 +15,21 @@ struct logger;
 enum worker_order {
 	WORKER_LISTEN = 1,   /* with a listening TCP socket: where connections come from */
 	WORKER_SNAPSHOT = 2, /* with a sealed snapshot, and the maps listener_http, endpoint_http,
-			      * nat_latency: answered once it is in force; with a file, the access
-			      * log's, from then on */
+			      * nat_latency: answered once it is in force; with `regions`, where
+			      * clients are; with a file, the access log's, from then on */
 	WORKER_LOG = 5,	     /* the file has been opened anew: with it */
-	WORKER_DRAIN = 3,    /* takes no new connections; ends with the last of those it has */
-	WORKER_END = 4,	     /* at once */
+	WORKER_TALLY = 6, /* with the file that it counts in, and a block of it, which it has for as
+			   * long as it lives; before the first snapshot */
+	WORKER_DRAIN = 3, /* takes no new connections; ends with the last of those it has */
+	WORKER_END = 4,	  /* at once */
 };
 
 /* A message to a worker. */
 struct worker_message {
 	uint32_t order;		       /* enum worker_order */
 	uint32_t listeners, endpoints; /* of SNAPSHOT: entries of the maps */
-	uint64_t number;	       /* of SNAPSHOT: comes back with the answer */
+	uint32_t regions; /* of SNAPSHOT: 1: there are whereabouts, behind the maps; or 0 */
+	uint64_t number;  /* of SNAPSHOT: comes back with the answer; of TALLY: a block */
 };
 
 /* And its answer to a snapshot. */

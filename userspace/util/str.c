@@ -100,17 +100,16 @@ bool str_equal(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-size_t str_utf8(const char *text, size_t size, unsigned *ret)
+size_t str_utf8_beyond_ascii(const char *text, size_t size, unsigned *ret)
 {
 	static const unsigned smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned char first = text[0];
-	size_t length = first < 0x80   ? 1
-			: first < 0xc2 ? 0
+	size_t length = first < 0xc2   ? 0
 			: first < 0xe0 ? 2
 			: first < 0xf0 ? 3
 			: first < 0xf5 ? 4
 				       : 0;
-	unsigned point = length == 1 ? first : first & (0x7f >> length);
+	unsigned point = first & (0x7f >> length);
 
 	if (!length || length > size)
 		return 0;
@@ -139,6 +138,19 @@ static bool is_control(unsigned point)
 {
 	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 ||
 	       point == 0x2029;
+}
+
+bool str_is_line(const char *text)
+{
+	size_t size = strlen(text), length;
+	unsigned point;
+
+	for (; size; text += length, size -= length) {
+		length = str_utf8(text, size, &point);
+		if (!length || is_control(point))
+			return false;
+	}
+	return true;
 }
 
 const char *str_quote(const char *text, size_t size, char ret[STR_QUOTE_MAX])

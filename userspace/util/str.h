@@ -40,12 +40,25 @@ bool str_equal(const char *a, const char *b);
  * become '?', a cut is shown as "...". Returns `ret`. */
 const char *str_quote(const char *text, size_t size, char ret[STR_QUOTE_MAX]);
 
+/* The next one, of characters beyond ASCII only. */
+size_t str_utf8_beyond_ascii(const char *text, size_t size, unsigned *ret);
+
 /* Length in bytes, 1 to 4, of the UTF-8 character at `text` (`size` > 0 bytes left), or 0. With
  * `ret`, its code point is stored there. */
-size_t str_utf8(const char *text, size_t size, unsigned *ret);
+static inline size_t str_utf8(const char *text, size_t size, unsigned *ret)
+{
+	if (text[0] & 0x80)
+		return str_utf8_beyond_ascii(text, size, ret);
+	if (ret)
+		*ret = text[0];
+	return 1;
+}
 
 /* How many of them `size` bytes have: those that do not continue one. */
 size_t str_characters(const char *text, size_t size);
+
+/* UTF-8 that a terminal shows as one line: no control characters. */
+bool str_is_line(const char *text);
 
 /* Looks for the candidate nearest to a mistyped word: set `word`, offer all, read `best`. */
 struct str_nearest {

@@ -17,26 +17,31 @@ def rows: [
 	{ row: "idle", unit: "B", goal: 0.5, less: true }
 ];
 
-# Of one round, {who: figure}: weir beside the best other one. Memory is compared with HAProxy's,
-# and what a thousand rules cost with what ten do.
-def ratio($row; $who):
+# Of one round, {who: figure}: weir beside the best other one, with or without a program. Memory is
+# compared with HAProxy's, and what a thousand rules cost with what ten do.
+def ratio($row; $who; $xdp):
 	if $row.row == "rules" then .["weir-10"] / .["weir-1000"]
 	elif $row.row == "idle" then .weir / .haproxy
-	else .[$who] / ([to_entries[] | select(.key | startswith("weir") | not) | .value]
+	else .[$who] / ([to_entries[] | select(.key | startswith("weir") or . == "kernel" | not)
+			| select((.key | endswith("-xdp")) == $xdp) | .value]
 		| if $row.less then min else max end) end;
 
-def ratios($row; $who): group_by(.round)
-	| map(map({ key: .who, value: .figure }) | from_entries | ratio($row; $who)) | median
+def ratios($row; $who; $xdp): group_by(.round)
+	| map(map({ key: .who, value: .figure }) | from_entries | ratio($row; $who; $xdp)) | median
 	| . * 1000 | round / 1000;
 
 . as $all | rows[] | . as $row
 | [$all[] | select(.row == $row.row)]
+| select(length > 0)
 | . as $measured
-| ($measured | ratios($row; "weir")) as $ratio
+| any($measured[]; .who == "weir-detached") as $both
+| ($measured | ratios($row; "weir"; $both)) as $ratio
 | { row: $row.row, unit: $row.unit,
     medians: ($measured | group_by(.who) | map({ key: .[0].who, value: (map(.figure) | median) }) | from_entries),
     ratio: $ratio, goal: $row.goal,
-    detached: (if any($measured[]; .who == "weir-detached") then $measured | ratios($row; "weir-detached") else null end),
+    detached: (if $both then $measured | ratios($row; "weir-detached"; false) else null end),
+    kernel: (if any($measured[]; .who == "kernel") then $measured | ratios($row; "kernel"; false) else null end),
+    alone: (if $both then $measured | ratios($row; "weir"; false) else null end),
     verdict: (if $row.goal == null then "-"
 	elif $row.less then (if $ratio <= $row.goal then "holds" else "over" end)
 	elif $ratio >= $row.goal then "holds" else "under" end) }

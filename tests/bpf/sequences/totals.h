@@ -24,7 +24,7 @@ static inline void totals_report(const struct totals *totals, uint64_t first, ui
 		    count, first, totals->packets, totals->asked, totals->changes, totals->windows,
 		    totals->lost);
 	cr_log_info("%lu changes of one endpoint moved at most %.2f points of slots too many, %lu "
-		    "of them more than 3; several at once %.2f; %lu tables dealt anew",
+		    "of them more than 3; several at once %.2f; %lu tables in part dealt anew",
 		    totals->single, totals->worst_single, totals->beyond, totals->worst_several,
 		    totals->redealt);
 	cr_assert_leq(totals->beyond * 100, totals->single);

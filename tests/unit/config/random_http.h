@@ -165,8 +165,12 @@ static inline void random_http_listener(struct random *random, struct listener *
 	http->rule_order = below(random, 2);
 	http->x_forwarded = below(random, 8);
 	http->tunnel = below(random, 3);
+	http->syn_cookies = below(random, 2);
 	http->request_timeout = 1 + below(random, 180);
 	http->upgrade_idle_timeout = 1 + below(random, 86400);
+	http->header_timeout = 1 + below(random, 180);
+	http->connect_timeout = 100 + below(random, 59901);
+	http->head_limit = 1024 + below(random, 48129);
 	random_prefixes(random, 2, &http->trusted_proxies);
 	random_prefixes(random, 2, &http->proxy_sources);
 	if (below(random, 2))
@@ -178,9 +182,17 @@ static inline void random_http_listener(struct random *random, struct listener *
 
 		group->is_virtual = i && below(random, 2);
 		group->backend_https = below(random, 2);
+		group->slow_start = below(random, 2) * (1000 + below(random, 3599001));
+		if (below(random, 2))
+			group->passive_health = (struct passive_health){
+				.failures = 1 + below(random, 1000),
+				.duration = 1000 + below(random, 3599001),
+				.server_errors = below(random, 2),
+			};
 		vec_foreach(endpoint, &group->endpoints) {
 			endpoint->mode = WEIR_MODE_NAT;
 			endpoint->proxy_protocol = below(random, 3);
+			endpoint->max_connections = below(random, 2) * below(random, 1000001);
 		}
 	}
 }

@@ -34,7 +34,9 @@ static inline struct addr support_addr(const char *text)
 static inline void support_interface(struct support_world *world, uint32_t ifindex,
 				     const char *name)
 {
-	struct facts_interface interface = { .ifindex = ifindex, .mac = { 2, 1, 0, 0, 0 } };
+	struct facts_interface interface = { .ifindex = ifindex,
+					     .attached = ifindex,
+					     .mac = { 2, 1, 0, 0, 0 } };
 
 	interface.mac[5] = ifindex;
 	snprintf(interface.name, sizeof(interface.name), "%s", name);
