@@ -73,6 +73,7 @@ $(O)/%.o: %.c | packages
 # Whoever uses a skeleton: -MMD does not name what -isystem finds.
 $(O)/userspace/dataplane/program.o $(O)/userspace/dataplane/listing.o \
 $(O)/userspace/dataplane/decap.o $(O)/userspace/dataplane/explain.o \
+$(O)/userspace/dataplane/routing.o \
 $(O)/tests/bpf/test_decap.o $(O)/tests/bpf/test_fragment.o: $(SKELETONS)
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | packages
@@ -111,6 +112,7 @@ $(O)/gen/%.skel.h: $(O)/tests/lib/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
 
 $(O)/tests/lib/batch.o: $(O)/gen/batch.skel.h
+$(O)/tests/bpf/test_plain.o: $(O)/gen/heads.skel.h
 
 $(TESTS): %: %.o $(TEST_LIB) $(O)/libweir.a
 	$(call say,LD,$@)
@@ -168,11 +170,7 @@ bench-control: $(O)/weir $(O)/tests/bench/control/control $(PEERS) $(TEST_BPF) #
 	$(Q)$(O)/tests/bench/control/control $(O)/weir '$(ROUNDS)' $(O)/bench/control.jsonl
 	$(Q)BUILD=$(O) tests/bench/control/health | tee -a $(O)/bench/control.jsonl
 
-$(O)/tests/bench/http/pairs: $(O)/tests/bench/http/pairs.o $(O)/tests/bench/http/pairs.bpf.o
-	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
-
-bench-http: $(O)/weir $(O)/tests/bench/http/pairs $(PEERS) $(TEST_BPF) ## requests: weir beside HAProxy and nginx (ROUNDS=n, TIME=s each, ROWS="...")
+bench-http: $(O)/weir $(PEERS) $(TEST_BPF) ## requests: weir beside HAProxy and nginx (ROUNDS=n, TIME=s each, ROWS="...")
 	$(Q)tools/deps bench-http
 	$(Q)mkdir -p $(O)/bench
 	$(Q)BUILD=$(O) tests/bench/http/run '$(or $(ROUNDS),5)' '$(or $(TIME),5)' $(O)/bench/http.jsonl
@@ -191,7 +189,7 @@ test-kernels: $(O)/weir $(PEERS) $(TEST_BPF) $(O)/tests/kernels/load ## four cla
 FUZZ_NAMES   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZERS      := $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
 FUZZ_SOURCES := $(wildcard $(addprefix userspace/,util/*.c config/*.c plan/*.c http/*.c)) \
-                userspace/net/addr.c tests/lib/rules_naive.c
+                userspace/net/addr.c $(addprefix tests/lib/,rules_naive.c heads.c)
 FUZZ_probe   := userspace/health/http_answer.c
 FUZZ_dns     := $(addprefix userspace/dns/,channel.c resolver.c)
 FUZZ_metrics := userspace/net/sock.c userspace/daemon/guest.c $(addprefix userspace/daemon/metrics,.c _text.c _table.c)

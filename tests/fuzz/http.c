@@ -2,7 +2,8 @@
 /*
  * Goal: no bytes make the codec of HTTP crash or read beyond them; in pieces they mean what they
  * mean at once; and what it accepts and forwards it accepts again, with the same meaning, so that
- * an endpoint that is as strict sees the same message.
+ * an endpoint that is as strict sees the same message. What the kernel's parser (weir/plain.h)
+ * takes, the codec takes for the same.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "http/target.h"
+#include "heads.h"
+#include "heads_abi.h"
 #include "random.h"
 
 #define ROOM 65536
@@ -103,12 +106,28 @@ static void forward_one(const struct request *request)
 	require(slice_equal(again.upgrade, request->upgrade));
 }
 
+/* As the kernel's programs read it, of a request or of an answer. */
+static void try_plain(const char *bytes, size_t size, bool is_answer, bool is_head)
+{
+	static struct heads_case c;
+
+	if (size < PLAIN_LEAST || size >= WEIR_ROUTING_HEAD)
+		return;
+	memset(&c, 0, sizeof(c));
+	memcpy(c.room.bytes, bytes, size);
+	c.size = size;
+	c.is_head = is_head;
+	(is_answer ? heads_answer : heads_request)(&c);
+	require(!(is_answer ? heads_dispute_answer : heads_dispute_request)(&c));
+}
+
 static void try_request(const char *bytes, size_t size, uint64_t *random)
 {
 	static struct request whole, pieces;
 	struct head head = { .bytes = bytes, .size = size };
 	int r = request_parse(&head, &limits, &whole);
 
+	try_plain(bytes, size, false, false);
 	require(parse_pieces(bytes, size, random, NULL, &pieces) == r);
 	require(r >= 0 || (head.why && r > -600));
 	if (r <= 0)
@@ -131,6 +150,7 @@ static void try_response(const char *bytes, size_t size, uint64_t *random)
 	int r = response_parse(&head, &limits, &to, &whole);
 	ssize_t written;
 
+	try_plain(bytes, size, true, to.method == METHOD_HEAD);
 	require(parse_pieces(bytes, size, random, &to, &pieces) == r);
 	require(r >= 0 || (r == -502 && head.why));
 	if (r <= 0)

@@ -15,7 +15,7 @@ PEER=$ROOT/tests/peer/exchanges.py
 EXCHANGES=${EXCHANGES:-1200}
 LARGE=100000000 # bytes
 STALLED=16
-declare -A PORTS=([copy]=81 [splice]=82 [auto]=80)
+declare -A PORTS=([copy]=81 [splice]=82 [auto]=80 [kernel]=83)
 
 listeners() {
 	local way
@@ -26,7 +26,7 @@ listeners() {
 			    protocol: http
 			    address: [$VIP4, "$VIP6"]
 			    port: ${PORTS[$way]}
-			    tunnel: $way
+			    $(if [[ $way == kernel ]]; then echo 'kernel_routing: true'; else echo "tunnel: $way"; fi)
 			    endpoint_groups:
 			      - name: main
 			        endpoints:
@@ -52,7 +52,7 @@ peer_check() {
 held() {
 	local pid
 	{
-		on lb ss -tnmH 'sport = :80 or sport = :81 or sport = :82 or dport = :9000' |
+		on lb ss -tnmH 'sport = :80 or sport = :81 or sport = :82 or sport = :83 or dport = :9000' |
 			sed -nE 's/.*skmem:\(r([0-9]+),.*,w([0-9]+),.*/\1\n\2/p'
 		for pid in $(workers); do
 			awk '/^RssAnon/ { print $2 * 1024 }' "/proc/$pid/status"
@@ -81,7 +81,7 @@ for node in ep1 ep2; do
 done
 daemon_start "$LAB_DIR/weir.yaml"
 
-for way in copy splice auto; do
+for way in copy splice auto kernel; do
 	port=${PORTS[$way]}
 	peer_check "$way by IPv4" $((EXCHANGES / 2)) run $VIP4 $port $((EXCHANGES / 2)) 16 1
 	peer_check "$way by IPv6" $((EXCHANGES / 2)) run $VIP6 $port $((EXCHANGES / 2)) 16 2
@@ -91,7 +91,7 @@ for way in copy splice auto; do
 		<<<"$(weir -j show endpoints $way)"
 done
 
-for way in copy splice auto; do
+for way in copy splice auto kernel; do
 	before=$(held)
 	spawn "$LAB_DIR/stalled.log" client python3 "$PEER" stall $VIP4 ${PORTS[$way]} $LARGE $STALLED
 	wait_for "(( \$(held) - before > STALLED * (64 << 10) ))" 20 || fail "$way: nothing is on its way"

@@ -78,7 +78,7 @@ class Reader:
 
 
 def answer(method, path, received, rng):
-    """/ID/SEED/SIZE/FRAMING[/CUT]: the head, the body, and whether the connection ends with it."""
+    """/ID/SEED/SIZE/FRAMING[/CUT], or that as a query: the head, the body, and whether the connection ends with it."""
     _, number, seed, size, framing = path.split(b"/")[:5]
     body = body_of(int(seed), int(size))
     head = (b"HTTP/1.1 200 OK\r\nX-Id: %s\r\nX-Received: %s\r\n"
@@ -96,7 +96,8 @@ def serve_one(connection, rng):
         line, fields = reader.head()
         if not line:
             return
-        method, path, _ = line.split()
+        method, target, _ = line.split()
+        path = target.partition(b"?")[2] or target
         if b"expect" in fields:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         head, body, last = answer(method, path, reader.body(fields), rng)
@@ -133,6 +134,7 @@ class Client:
     def __init__(self, address, count, seed):
         self.address, self.count, self.rng = address, count, random.Random(seed)
         self.number, self.bytes, self.done, self.wrong = seed << 32, 0, 0, []
+        self.browses = False  # asks for what is small, most often one after the other
 
     def request(self, last, minor):
         rng = self.rng
@@ -140,6 +142,8 @@ class Client:
         size = rng.choice(SIZES)
         framing = rng.choice(("length", "length", "chunked", "close" if last else "length"))
         method = rng.choice((b"GET", b"POST", b"PUT", b"HEAD"))
+        if self.browses and rng.random() < 0.9:
+            size, framing, method = rng.choice(SIZES[:5]), "length", rng.choice((b"GET", b"GET", b"HEAD"))
         sent, fields = b"", b"Host: x\r\n"
         if method in (b"POST", b"PUT"):
             sent = body_of(self.number, rng.choice(SIZES))
@@ -151,6 +155,8 @@ class Client:
         if last and rng.random() < 0.5:
             fields += b"Connection: close\r\n"
         path = b"/%d/%d/%d/%s" % (self.number, self.number + 7, size, framing.encode())
+        if rng.random() < 0.7:
+            path = b"/%d?%s" % (rng.randrange(3), path)  # what has been asked for before
         text = b"%s %s HTTP/1.%d\r\n%s\r\n%s" % (method, path, minor, fields, body)
         want = b"" if method == b"HEAD" else body_of(self.number + 7, size)
         return text, (str(self.number).encode(), hashlib.md5(sent).hexdigest().encode(), want,
@@ -158,6 +164,9 @@ class Client:
 
     def send(self, connection, text):
         at = 0
+        if self.browses and self.rng.random() < 0.95:
+            connection.sendall(text)
+            return
         while at < len(text):
             size = self.rng.choice((1, 2, 7, 100, 1448, 5000, 65536, 1 << 20))
             connection.sendall(text[at:at + size])
@@ -199,8 +208,9 @@ class Client:
 
     def connection(self):
         rng = self.rng
-        minor = 1 if rng.random() < 0.9 else 0
-        requests = [self.request(False, minor) for _ in range(rng.choice((0, 1, 3, 10)) if minor else 0)]
+        self.browses = rng.random() < 0.4
+        minor = 1 if self.browses or rng.random() < 0.9 else 0
+        requests = [self.request(False, minor) for _ in range(rng.choice((0, 1, 3, 10, 40)) if minor else 0)]
         requests.append(self.request(True, minor))
         with self.connect(rng) as connection:
             reader = Reader(connection)
@@ -209,7 +219,8 @@ class Client:
                 self.reset(connection, text if answer else text[:rng.randrange(len(text))], answer)
                 return
             while requests:
-                batch = [requests.pop(0) for _ in range(min(len(requests), rng.choice((1, 1, 2, 5))))]
+                batch = [requests.pop(0) for _ in range(min(len(requests), 1 if self.browses and rng.random() < 0.95 else
+                                                      rng.choice((1, 1, 2, 5))))]
                 text = b"".join(text for text, _ in batch)
                 sender = threading.Thread(target=self.send, args=(connection, text))
                 sender.start()

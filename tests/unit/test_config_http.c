@@ -48,10 +48,6 @@ Test(config_http, listeners)
 		  "4:13 error mode dsr is for tcp and udp: requests go to "
 		  "endpoints "
 		  "over connections of weir's own; leave it out\n" },
-		{ HTTP("      kernel_routing: false,", ""), "" },
-		{ HTTP("      kernel_routing: true,", ""),
-		  "4:23 error this version routes no requests in the kernel; leave kernel_routing "
-		  "out: workers serve all of them, and large bodies stay in the kernel\n" },
 		{ HTTP("      request_timeout: 180s, upgrade_idle_timeout: 1h,", ""), "" },
 		{ HTTP("      request_timeout: 181s,", ""),
 		  "4:24 error request_timeout '181s' is out of range; allowed: 1s "
@@ -159,6 +155,35 @@ Test(config_http, groups)
 		{ GROUPS("tcp", "{ name: g, port_override: 80, endpoints: 192.0.2.1 }"),
 		  "4:42 error this endpoint is listener 'a' itself: a loop\n" },
 		{ GROUPS("tcp", "{ name: g, port_override: 81, endpoints: 192.0.2.1 }"), "" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		support_expect(cases[i].text, strlen(cases[i].text), cases[i].wanted);
+}
+
+Test(config_http, kernel_routing)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		{ HTTP("      kernel_routing: false,", ""), "" },
+		{ HTTP("      kernel_routing: true,", ""),
+		  "4:23 warning requests that the kernel routes come to endpoints without "
+		  "X-Forwarded-For: they see this host's address alone\n" },
+		{ HTTP("      kernel_routing: true, client_affinity: source_ip,", ""),
+		  "4:23 error the kernel routes requests of all clients alike; leave out "
+		  "kernel_routing or client_affinity\n" },
+		{ "access_log: /a\n" HTTP("      kernel_routing: true,", ""),
+		  "5:23 error requests that the kernel routes would be missing in the access log; "
+		  "leave out kernel_routing or access_log\n" },
+		{ "access_log: /a\n" HTTP("      kernel_routing: false,", ""), "" },
+		{ HTTP("      kernel_routing: true, x_forwarded: proto,", ""),
+		  "4:23 error the kernel adds no fields to the requests that it routes; leave out "
+		  "kernel_routing or x_forwarded\n" },
+		{ HTTP("      kernel_routing: true,", "{ path: /x, method: PUT, drop: true },"),
+		  "10:21 warning the kernel routes no requests of this listener: it sees their "
+		  "host "
+		  "and path alone, and this rule asks for more\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -326,6 +351,7 @@ static const char *const different_listeners[] = {
 	"protocol: http, tunnel: copy",
 	"protocol: http, tunnel: splice",
 	"protocol: http, syn_cookies: true",
+	"protocol: http, kernel_routing: true",
 	"protocol: http, header_timeout: 9",
 	"protocol: http, connect_timeout: 9",
 	"protocol: http, head_limit: 2048",

@@ -174,7 +174,7 @@ static void random_listener(struct random *random, unsigned number, const struct
 		listener->ports.items[0].last = listener->ports.items[0].first;
 		for (unsigned i = 0; i < 3; i++)
 			random_group(random, i, listener);
-		random_http_listener(random, listener);
+		random_http_listener(random, model, listener);
 		return;
 	}
 	for (unsigned i = 0; i <= below(random, 3); i++)

@@ -69,9 +69,9 @@ static struct weir_nat_latency latency_of(const struct tally_listener *tally)
 /* What listeners are about, and how their requests ended. */
 static void print_ends(const struct report *report)
 {
-	static const char *const head[] = { "LISTENER", "CONNECTIONS", "IN FLIGHT", "HALF OVER",
-					    "99 %",	"NOT DONE",    NULL };
-	struct table table = { .align = "lrrrrl" };
+	static const char *const head[] = { "LISTENER",	 "CONNECTIONS", "IN FLIGHT", "BY KERNEL",
+					    "HALF OVER", "99 %",	"NOT DONE",  NULL };
+	struct table table = { .align = "lrrrrrl" };
 
 	fputs("\n", stdout);
 	table_head(&table, head);
@@ -84,6 +84,7 @@ static void print_ends(const struct report *report)
 		table_add(&table, "%s", listener->plan->name);
 		table_add(&table, "%llu", (unsigned long long)tally->connections);
 		table_add(&table, "%llu", (unsigned long long)tally->requests);
+		table_add(&table, "%llu", (unsigned long long)tally->routed);
 		add_quantiles(&table, &latency);
 		add_ends(&table, tally);
 	}
@@ -161,6 +162,7 @@ json_t *stats_http_listener_json(const struct report_listener *listener)
 				    json_integer((json_int_t)tally->ends[end]));
 	json_object_set_new(json, "connections", json_integer((json_int_t)tally->connections));
 	json_object_set_new(json, "in_flight", json_integer((json_int_t)tally->requests));
+	json_object_set_new(json, "routed", json_integer((json_int_t)tally->routed));
 	json_object_set_new(json, "ends", ends);
 	json_object_set_new(json, "took", took_json(tally));
 	json_object_set_new(json, "took_us", json_integer((json_int_t)tally->took_us));

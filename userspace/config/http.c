@@ -160,6 +160,7 @@ struct http *http_copy(const struct http *http)
 	copy->tunnel = http->tunnel;
 	copy->tls_minimum = http->tls_minimum;
 	copy->syn_cookies = http->syn_cookies;
+	copy->kernel_routing = http->kernel_routing;
 	copy->request_timeout = http->request_timeout;
 	copy->header_timeout = http->header_timeout;
 	copy->connect_timeout = http->connect_timeout;
@@ -218,9 +219,10 @@ bool http_equal(const struct http *a, const struct http *b)
 		return a == b;
 	return a->tls == b->tls && a->rule_order == b->rule_order &&
 	       a->x_forwarded == b->x_forwarded && a->tunnel == b->tunnel &&
-	       a->syn_cookies == b->syn_cookies && a->tls_minimum == b->tls_minimum &&
-	       a->header_timeout == b->header_timeout && a->connect_timeout == b->connect_timeout &&
-	       a->head_limit == b->head_limit && a->request_timeout == b->request_timeout &&
+	       a->syn_cookies == b->syn_cookies && a->kernel_routing == b->kernel_routing &&
+	       a->tls_minimum == b->tls_minimum && a->header_timeout == b->header_timeout &&
+	       a->connect_timeout == b->connect_timeout && a->head_limit == b->head_limit &&
+	       a->request_timeout == b->request_timeout &&
 	       a->upgrade_idle_timeout == b->upgrade_idle_timeout &&
 	       str_equal(a->client_ca, b->client_ca) &&
 	       vec_equal(&a->certificates, &b->certificates, same_certificate) &&

@@ -93,6 +93,7 @@ struct http_certificate {
 struct http {
 	bool tls; /* protocol https */
 	bool syn_cookies;
+	bool kernel_routing;
 	uint8_t rule_order; /* enum http_rule_order */
 	uint8_t x_forwarded;
 	uint8_t tunnel;				   /* enum http_tunnel */

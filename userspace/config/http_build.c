@@ -227,6 +227,7 @@ static int build_http(const struct tree_node *map, const struct model *model, st
 	ret->head_limit = fields_number(map, LISTENER_HEAD_LIMIT);
 	ret->tunnel = fields_number(map, LISTENER_TUNNEL);
 	ret->syn_cookies = fields_number(map, LISTENER_SYN_COOKIES);
+	ret->kernel_routing = fields_number(map, LISTENER_KERNEL_ROUTING);
 	ret->rule_order = fields_get(map, LISTENER_RULE_ORDER)
 				  ? fields_number(map, LISTENER_RULE_ORDER)
 				  : model->limits.range[LIMIT_RULE_ORDER].max;

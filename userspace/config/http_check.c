@@ -84,15 +84,55 @@ static void check_tls(struct report *report, struct tree_node *listener)
 			"missing key 'tls': protocol https needs { certificate: FILE, key: FILE }");
 }
 
-/* Why: bpf/README.md. */
-static void check_kernel_routing(struct report *report, const struct tree_node *listener)
+/* What of a rule the kernel does not look at, or NULL. */
+static struct tree_node *find_deep_condition(const struct tree_node *listener)
 {
-	struct tree_node *asked = fields_get(listener, LISTENER_KERNEL_ROUTING);
+	static const unsigned deep[] = { RULE_HEADER, RULE_QUERY, RULE_METHOD, RULE_COOKIE,
+					 RULE_SOURCE_IP };
+	const struct tree_node *rules = fields_get(listener, LISTENER_RULES);
 
-	if (asked && fields_number(listener, LISTENER_KERNEL_ROUTING))
+	for (size_t i = 0; rules && i < rules->items.count; i++) {
+		for (size_t k = 0; k < sizeof(deep) / sizeof(deep[0]); k++) {
+			const struct tree_node *rule = rules->items.items[i];
+			struct tree_node *condition =
+				rule->flags & TREE_GOOD ? fields_get(rule, deep[k]) : NULL;
+
+			if (condition)
+				return condition;
+		}
+	}
+	return NULL;
+}
+
+/* Requests that the kernel routes are seen by no worker: bpf/README.md. */
+static void check_kernel_routing(struct report *report, const struct tree_node *root,
+				 const struct tree_node *listener)
+{
+	struct tree_node *asked = fields_get(listener, LISTENER_KERNEL_ROUTING), *condition;
+
+	if (!asked || !fields_number(listener, LISTENER_KERNEL_ROUTING))
+		return;
+	condition = find_deep_condition(listener);
+	if (fields_get(root, ROOT_ACCESS_LOG))
 		tree_error(report, asked,
-			   "this version routes no requests in the kernel; leave kernel_routing "
-			   "out: workers serve all of them, and large bodies stay in the kernel");
+			   "requests that the kernel routes would be missing in the access log; "
+			   "leave out kernel_routing or access_log");
+	else if (fields_number(listener, LISTENER_CLIENT_AFFINITY))
+		tree_error(report, asked,
+			   "the kernel routes requests of all clients alike; leave out "
+			   "kernel_routing or client_affinity");
+	else if (fields_get(listener, LISTENER_X_FORWARDED))
+		tree_error(report, asked,
+			   "the kernel adds no fields to the requests that it routes; leave out "
+			   "kernel_routing or x_forwarded");
+	else if (condition)
+		tree_warning(report, condition,
+			     "the kernel routes no requests of this listener: it sees their host "
+			     "and path alone, and this rule asks for more");
+	else
+		tree_warning(report, asked,
+			     "requests that the kernel routes come to endpoints without "
+			     "X-Forwarded-For: they see this host's address alone");
 }
 
 /* A virtual group that no rule forwards to is of no use. Afterwards of http_check_rules(). */
@@ -152,8 +192,8 @@ static void check_groups(struct report *report, const struct tree_node *listener
 		check_targets(report, listener, list);
 }
 
-static void check_http(struct report *report, struct tree_node *listener,
-		       enum http_rule_order order)
+static void check_http(struct report *report, const struct tree_node *root,
+		       struct tree_node *listener, enum http_rule_order order)
 {
 	struct tree_node *protocol = fields_get(listener, LISTENER_PROTOCOL);
 
@@ -164,7 +204,7 @@ static void check_http(struct report *report, struct tree_node *listener,
 	check_one_port(report, listener);
 	check_mode(report, listener, LISTENER_MODE);
 	check_tls(report, listener);
-	check_kernel_routing(report, listener);
+	check_kernel_routing(report, root, listener);
 	if (fields_get(listener, LISTENER_RULE_ORDER))
 		order = fields_number(listener, LISTENER_RULE_ORDER);
 	http_check_rules(report, listener, order);
@@ -182,7 +222,7 @@ void http_check(struct report *report, struct tree_node *root)
 		if (!fields_get(*listener, LISTENER_PROTOCOL))
 			continue;
 		if (fields_is_http(*listener))
-			check_http(report, *listener, limits.range[LIMIT_RULE_ORDER].max);
+			check_http(report, root, *listener, limits.range[LIMIT_RULE_ORDER].max);
 		else
 			check_plain(report, *listener);
 	}

@@ -71,6 +71,7 @@ void http_print(const struct http *http, struct str *out)
 	str_add(out, "    head_limit: %u\n", http->head_limit);
 	str_add(out, "    tunnel: %s\n", tunnels[http->tunnel]);
 	str_add(out, "    syn_cookies: %s\n", http->syn_cookies ? "true" : "false");
+	str_add(out, "    kernel_routing: %s\n", http->kernel_routing ? "true" : "false");
 	str_add(out, "    rule_order: %s\n",
 		http->rule_order == HTTP_PRIORITY ? "priority" : "domain_first");
 	print_x_forwarded(http, out);

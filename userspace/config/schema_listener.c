@@ -519,8 +519,8 @@ static const struct schema_key listener_keys[] = {
 		.flags = SCHEMA_HTTP,
 		.fallback = false,
 		.absent = "false",
-		.help = "with http and https: true is refused, since this version routes no "
-			"requests in the kernel",
+		.help = "with http: true: small requests and answers are moved by the kernel alone, "
+			"without X-Forwarded-For, where rules ask for host and path only",
 	},
 	[LISTENER_SYN_COOKIES] = {
 		.name = "syn_cookies",

@@ -63,6 +63,9 @@
 	  "Requests whose header has been read, and whose answer is not over")                      \
 	X(LISTENER_CONNECTIONS, "http_connections", GAUGE, HTTP, "listener",                        \
 	  "Open connections of clients to an http listener")                                        \
+	X(LISTENER_ROUTED, "http_requests_routed_total", COUNTER, HTTP, "listener",                 \
+	  "Requests that went to an endpoint, and their answers back, in the kernel alone "        \
+	  "(kernel_routing)")                                                                       \
 	X(RULE_REQUESTS, "http_rule_requests_total", COUNTER, RULE, "listener, rule",               \
 	  "Requests that a rule took; rule is its name, or #N for the listener's Nth, which has "   \
 	  "none")                                                                                   \

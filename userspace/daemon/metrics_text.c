@@ -215,6 +215,7 @@ static void write_http(const struct metrics_listener *listener, uint32_t metric,
 	add_listener(out, metric, "", listener->name);
 	str_add(out, "} %llu\n",
 		(unsigned long long)(metric == METRICS_ID_LISTENER_CONNECTIONS ? tally->connections
+				     : metric == METRICS_ID_LISTENER_ROUTED    ? tally->routed
 									       : tally->requests));
 }
 

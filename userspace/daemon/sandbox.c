@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -104,16 +105,30 @@ int sandbox_keep(uint64_t capabilities)
 #define IF(value, skip)	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, skip, 0)
 #define RETURN(value)	    BPF_STMT(BPF_RET | BPF_K, value)
 
-#define FILTER_HEAD	    9
+#define FILTER_HEAD	    16
 #define FILTER_SIZE	    (FILTER_HEAD + ALLOWED + 2)
 
-/* A socket of another family than IP is refused, too. */
+/* A socket of another family than IP is refused, too, and of bpf(2) all but the use of maps that
+ * the worker was handed. */
 static int filter(void)
 {
 	static const struct sock_filter head[FILTER_HEAD] = {
-		LOAD(arch),	IF(ARCHITECTURE, 1),	       RETURN(SECCOMP_RET_KILL_PROCESS),
-		LOAD(nr),	IF_NOT(SYS_socket, 4),	       LOAD(args[0]),
-		IF(AF_INET, 1), IF_NOT(AF_INET6, ALLOWED + 1), RETURN(SECCOMP_RET_ALLOW),
+		LOAD(arch),
+		IF(ARCHITECTURE, 1),
+		RETURN(SECCOMP_RET_KILL_PROCESS),
+		LOAD(nr),
+		IF_NOT(SYS_socket, 4), /* past what follows on it */
+		LOAD(args[0]),
+		IF(AF_INET, 1),
+		IF_NOT(AF_INET6, 6),
+		RETURN(SECCOMP_RET_ALLOW),
+		IF_NOT(SYS_bpf, 6), /* the same */
+		LOAD(args[0]),
+		IF(BPF_MAP_UPDATE_ELEM, 3),
+		IF(BPF_MAP_DELETE_ELEM, 2),
+		IF(BPF_OBJ_GET_INFO_BY_FD, 1),
+		RETURN(SECCOMP_RET_ERRNO | EPERM),
+		RETURN(SECCOMP_RET_ALLOW),
 	};
 	struct sock_filter code[FILTER_SIZE];
 	struct sock_fprog program = { .len = FILTER_SIZE, .filter = code };

@@ -21,6 +21,7 @@
 #include "daemon/daemon.h"
 #include "daemon/logfile.h"
 #include "daemon/sandbox.h"
+#include "dataplane/routing.h"
 #include "dataplane/steer.h"
 #include "net/passing.h"
 #include "proxy/snapshot.h"
@@ -44,6 +45,7 @@ struct worker {
 	int control;
 	int listening; /* until it is ready: connections are led there only then */
 	bool ready;    /* it serves */
+	bool routing;  /* it has what the kernel routes requests by */
 	uint64_t acknowledged;
 	uint64_t started; /* ms */
 	char path[PATH_ROOM];
@@ -89,6 +91,14 @@ static bool has_http(const struct model *model)
 {
 	vec_foreach(listener, &model->listeners)
 		if (listener->http)
+			return true;
+	return false;
+}
+
+static bool wants_routing(const struct model *model)
+{
+	vec_foreach(listener, &model->listeners)
+		if (listener->http && listener->http->kernel_routing)
 			return true;
 	return false;
 }
@@ -229,7 +239,29 @@ static void forget(struct worker *worker)
 	closep(&worker->listening);
 	worker->control = worker->listening = -1;
 	worker->pid = 0;
-	worker->ready = false;
+	worker->ready = worker->routing = false;
+}
+
+/* Where a listener asks for it, before the snapshot. Without it all are served by the worker. */
+static void send_routing(struct worker *worker)
+{
+	const struct worker_message message = { .order = WORKER_ROUTING };
+	int fds[ROUTING_MAPS];
+	struct err err = {};
+	int r;
+
+	if (worker->routing || !wants_routing(daemon_model(worker->workers->daemon)))
+		return;
+	worker->routing = true;
+	if (routing_load(fds, &err) < 0) {
+		log_error("kernel_routing: the kernel routes no requests: %s", err.text);
+		return;
+	}
+	r = passing_send(worker->control, &message, sizeof(message), fds, ROUTING_MAPS);
+	if (r < 0)
+		log_error("kernel_routing: worker %u: %s", worker->place, strerror(-r));
+	for (int i = 0; i < ROUTING_MAPS; i++)
+		close(fds[i]);
 }
 
 static int send_snapshot(struct worker *worker)
@@ -248,6 +280,7 @@ static int send_snapshot(struct worker *worker)
 
 	if (r < 0)
 		return r;
+	send_routing(worker);
 	fds[count++] = workers->snapshot;
 	for (int i = 0; i < STEER_COUNTERS; i++)
 		fds[count++] = counters[i];

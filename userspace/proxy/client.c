@@ -13,6 +13,7 @@
 #include "http/request.h"
 #include "http/rules.h"
 #include "proxy/preamble.h"
+#include "proxy/shortcut.h"
 #include "proxy/stream.h"
 #include "util/log.h"
 
@@ -78,6 +79,8 @@ void client_close(struct client *client, bool reset)
 		return;
 	client->state = CLIENT_CLOSED;
 	conn_close(&client->conn, reset);
+	if (client->place)
+		shortcut_forget(client);
 	wheel_remove(&client->engine->wheel, &client->timer);
 	*client->link = client->next;
 	if (client->next)
@@ -245,7 +248,7 @@ static void answer_instead(struct client *client, int status, enum accesslog_end
 	const struct request *request = &client->engine->request;
 	struct answer answer = {
 		.status = status,
-		.keep_alive = status == 503 && request->keep_alive,
+		.keep_alive = status >= 500 && request->keep_alive,
 		.head = request->method == METHOD_HEAD,
 		.minor = request->minor,
 	};
@@ -301,6 +304,53 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 		answer_rule(client, &verdict);
 	}
 	keep_rest(client, bytes, used, size);
+}
+
+/* What the kernel has routed, as if it had been read here just now; what a rule says of it now is
+ * in *ret. */
+static bool read_routed(struct client *client, const char *bytes, size_t size, uint64_t began,
+			struct rules_verdict *ret)
+{
+	struct engine *engine = client->engine;
+	struct head head = { .bytes = engine->room, .size = size };
+	struct head_limits limits = head_limits(client);
+
+	memcpy(engine->room, bytes, size);
+	if (!client_service(client) ||
+	    request_parse(&head, &limits, &engine->request) != (int)size ||
+	    rules_match(client->service->rules, &engine->request, &client->who, ret) < 0 ||
+	    (ret->kind != RULES_DEFAULT && ret->kind != RULES_FORWARD))
+		return false;
+	client_next(client);
+	sight_begin(client);
+	client->sight.began = began;
+	sight_head(client, size);
+	sight_rule(client, ret);
+	return true;
+}
+
+bool client_resume(struct client *client, struct upstream *upstream, const char *bytes, size_t size,
+		   uint64_t began)
+{
+	struct rules_verdict verdict = {};
+
+	if (!read_routed(client, bytes, size, began, &verdict))
+		return false;
+	if (stream_resume(client, &verdict, size, upstream))
+		client_run(client);
+	else
+		answer_instead(client, 503, ACCESSLOG_NO_ENDPOINT);
+	return true;
+}
+
+void client_time_out(struct client *client, const char *bytes, size_t size, uint64_t began)
+{
+	struct rules_verdict verdict = {};
+
+	if (read_routed(client, bytes, size, began, &verdict))
+		answer_instead(client, 504, ACCESSLOG_ENDPOINT_TIMEOUT);
+	else
+		client_close(client, true);
 }
 
 /* Whoever does not read answers is not asked for requests. */
@@ -442,6 +492,11 @@ void client_run(struct client *client)
 			if (client->state != CLIENT_HEAD)
 				return;
 			break;
+		case CLIENT_AWAY:
+			if (!shortcut_return(client))
+				return;
+			client_next(client);
+			break;
 		case CLIENT_LINGER:
 			run_linger(client);
 			return;
@@ -457,6 +512,8 @@ void client_expire(struct wheel_timer *timer)
 
 	if (client->state == CLIENT_STREAM)
 		stream_expire(client->stream);
+	else if (client->state == CLIENT_AWAY)
+		shortcut_expire(client);
 	else if (client->state == CLIENT_HEAD && client->partial)
 		refuse(client, 408, "its head was not whole in time");
 	else

@@ -11,11 +11,14 @@
 #include "proxy/engine.h"
 #include "proxy/sight.h"
 
+struct upstream;
+
 enum client_state {
 	CLIENT_PARKED,	 /* of a listener that no snapshot names yet */
 	CLIENT_PREAMBLE, /* before its first request the PROXY protocol says who it is */
 	CLIENT_HEAD,	 /* between requests, or in the middle of a head */
 	CLIENT_STREAM,	 /* a stream has it */
+	CLIENT_AWAY,	 /* the kernel has it: see shortcut.h */
 	CLIENT_LINGER,	 /* the last answer is on its way; what still comes is not read any more */
 	CLIENT_CLOSED,
 };
@@ -39,6 +42,14 @@ struct client {
 	bool idle;		      /* nothing of a further request has come yet */
 	bool finished;		      /* LINGER: told that no more is sent */
 	bool again;		      /* in engine->again */
+
+	/* What shortcut.c goes by. */
+	bool quiet;	 /* epoll does not tell what comes */
+	bool late;	 /* its request has taken too long */
+	uint8_t spins;	 /* looks at what is on its way to it */
+	uint32_t place;	 /* 1 + that in the programs' maps; 0: it has none */
+	uint64_t cookie; /* of its socket, if it has one */
+	uint64_t sent;	 /* bytes, when it was left to the kernel */
 };
 
 /* Where connections come from, until it is closed. 0 or -errno. */
@@ -53,6 +64,15 @@ void client_answer(struct client *client, struct answer *answer, bool whole);
 
 /* What it has connected to, by the setup in force; NULL: a listener that is gone. */
 const struct service *client_service(struct client *client);
+
+/* The kernel has routed its request, of so many bytes, which came at `began` (us); but the answer
+ * on `upstream` is not for the kernel, so that the exchange goes on as a stream. False: it cannot,
+ * and nothing has changed. */
+bool client_resume(struct client *client, struct upstream *upstream, const char *bytes, size_t size,
+		   uint64_t began);
+
+/* The same of a request that takes too long. */
+void client_time_out(struct client *client, const char *bytes, size_t size, uint64_t began);
 
 /* The exchange is over: another request may come, or none. */
 void client_next(struct client *client);

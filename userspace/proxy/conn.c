@@ -2,12 +2,18 @@
 #include "proxy/conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#define TRIES 8 /* at figures that go together */
 
 int conn_open(struct conn *conn, int epoll, int fd)
 {
@@ -63,6 +69,7 @@ size_t conn_receive(struct conn *conn, void *to, size_t room)
 		conn->ended = true;
 		return 0;
 	}
+	conn->received += size;
 	/* Less than there is room for is all there was, and what comes then is told; but for an end
 	 * that has come before. */
 	if ((size_t)size < room && !conn->finishing)
@@ -147,6 +154,47 @@ bool conn_flush(struct conn *conn)
 		bytes_drop(&conn->out, size);
 	}
 	return !conn->out.size;
+}
+
+int conn_watch(struct conn *conn, int epoll, bool quiet)
+{
+	struct epoll_event event = {
+		.events = EPOLLRDHUP | EPOLLET | (quiet ? 0 : EPOLLIN | EPOLLOUT),
+		.data.ptr = &conn->source,
+	};
+
+	return epoll_ctl(epoll, EPOLL_CTL_MOD, conn->fd, &event) ? -errno : 0;
+}
+
+static bool read_info(const struct conn *conn, struct tcp_info *ret)
+{
+	socklen_t size = sizeof(*ret);
+
+	return !getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, ret, &size) && size == sizeof(*ret);
+}
+
+bool conn_totals(const struct conn *conn, uint64_t *ret_received, uint64_t *ret_sent)
+{
+	struct tcp_info before, after;
+	int queued;
+
+	/* What is acknowledged between the two would count twice, or not at all. */
+	for (int tries = 0; tries < TRIES; tries++) {
+		if (!read_info(conn, &before) || ioctl(conn->fd, SIOCOUTQ, &queued) ||
+		    !read_info(conn, &after))
+			return false;
+		if (before.tcpi_bytes_acked != after.tcpi_bytes_acked)
+			continue;
+		*ret_received = after.tcpi_bytes_received;
+		*ret_sent = after.tcpi_bytes_acked + queued;
+		return true;
+	}
+	return false;
+}
+
+void conn_limit(const struct conn *conn, int most)
+{
+	setsockopt(conn->fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof(most));
 }
 
 void conn_finish(struct conn *conn)

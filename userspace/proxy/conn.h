@@ -27,8 +27,10 @@ struct conn {
 	bool finishing; /* the other end has said that it sends no more; that may not be read yet */
 	bool ended;	/* ... and it has been read */
 	bool failed;	/* reset: of no more use */
-	struct bytes in;  /* read and not understood yet */
-	struct bytes out; /* to be sent */
+	bool mapped;	/* what it receives comes by a program: splice(2) does not see it */
+	uint64_t received; /* bytes, read of it so far */
+	struct bytes in;   /* read and not understood yet */
+	struct bytes out;  /* to be sent */
 };
 
 /* Into epoll, for good. 0 or -errno. */
@@ -52,6 +54,17 @@ int conn_send(struct conn *conn, const void *first, size_t first_size, const voi
 
 /* Sends what was kept; true if nothing is left. */
 bool conn_flush(struct conn *conn);
+
+/* Is it told of what comes? For `quiet` ones only of their end: what else there is others see to.
+ */
+int conn_watch(struct conn *conn, int epoll, bool quiet);
+
+/* What TCP has received on it, and has been given to send, since it is there (bytes; an end may
+ * count as one). False: it cannot be known just now. */
+bool conn_totals(const struct conn *conn, uint64_t *ret_received, uint64_t *ret_sent);
+
+/* The kernel keeps no more than twice this of what nobody has read (bytes). */
+void conn_limit(const struct conn *conn, int most);
 
 /* No more is sent. */
 void conn_finish(struct conn *conn);

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "proxy/client.h"
+#include "proxy/shortcut.h"
 #include "proxy/upstream.h"
 
-#define EVENTS	  256
-#define TIDY_MS	  1000
-#define PIPE_ROOM (256 << 10)
-#define OWN	  64 /* descriptors that are no connections: orders, snapshots, some pipes */
+#define EVENTS	    256
+#define TIDY_MS	    1000
+#define SHORTCUT_MS 200 /* what the kernel has routed is counted no later than that */
+#define PIPE_ROOM   (256 << 10)
+#define OWN	    64 /* descriptors that are no connections: orders, snapshots, some pipes */
 
 static void read_clock(struct engine *engine)
 {
@@ -110,6 +112,7 @@ static void expire(struct engine *engine)
 
 	while ((timer = wheel_expire(&engine->wheel, engine->now)))
 		client_expire(timer);
+	shortcut_tidy(engine);
 	if (engine->now - engine->tidied < TIDY_MS)
 		return;
 	engine->tidied = engine->now;
@@ -121,6 +124,7 @@ static int patience(const struct engine *engine, int most)
 {
 	int wait = wheel_wait(&engine->wheel, engine->now);
 
+	most = engine->shortcut && most > SHORTCUT_MS ? SHORTCUT_MS : most;
 	return wait < 0 || wait > most ? most : wait;
 }
 
@@ -158,6 +162,31 @@ static void count(struct weir_http *http, const struct engine_exchange *exchange
 		add(&http->answers[exchange->status / 100 - 1], 1);
 	add(&http->request_bytes, exchange->request_bytes);
 	add(&http->answer_bytes, exchange->answer_bytes);
+}
+
+static void add_all(struct weir_http *to, const struct weir_http *more)
+{
+	add(&to->requests, more->requests);
+	for (int i = 0; i < 5; i++)
+		add(&to->answers[i], more->answers[i]);
+	add(&to->request_bytes, more->request_bytes);
+	add(&to->answer_bytes, more->answer_bytes);
+}
+
+void engine_add(struct engine *engine, const struct service *service, const struct target *target,
+		const struct weir_http *more, const uint64_t *answered)
+{
+	uint32_t row = target->endpoint->row;
+
+	if (service->id < engine->listeners)
+		add_all(&engine->listener_http[service->id], more);
+	if (row >= engine->endpoints)
+		return;
+	add_all(&engine->endpoint_http[row], more);
+	for (uint32_t i = 0; i < WEIR_LATENCY_ENTRIES; i++)
+		if (answered[i])
+			__atomic_fetch_add(&engine->latency[row].answers[i], answered[i],
+					   __ATOMIC_RELAXED);
 }
 
 uint32_t engine_latency_entry(uint32_t us)

@@ -10,6 +10,7 @@
  *   sight.c    what is counted and logged of an exchange, when it is over
  *   setup.c    listeners, rules and endpoints, of a snapshot
  *   choice.c   whom a request goes to
+ *   shortcut.c what the kernel does without us
  */
 #ifndef WEIR_PROXY_ENGINE_H
 #define WEIR_PROXY_ENGINE_H
@@ -32,6 +33,7 @@
 
 struct client;
 struct logger;
+struct shortcut;
 
 /* A pipe that nobody uses just now. */
 struct engine_pipe {
@@ -48,7 +50,8 @@ struct engine {
 	struct wheel wheel;
 	struct setup *setup; /* NULL: none yet */
 	struct upstreams *upstreams;
-	struct client *clients; /* all */
+	struct shortcut *shortcut; /* NULL: the kernel routes nothing */
+	struct client *clients;	   /* all */
 	uint32_t client_count, client_room;
 	struct entrance *entrance; /* where they come from */
 	uint64_t tidied;	   /* ms */
@@ -101,6 +104,10 @@ struct engine_exchange {
 	bool timed;
 };
 void engine_count(struct engine *engine, const struct engine_exchange *exchange);
+
+/* The same of many at once; `answered`: how many took how long, by engine_latency_entry(). */
+void engine_add(struct engine *engine, const struct service *service, const struct target *target,
+		const struct weir_http *more, const uint64_t *answered);
 
 /* Which entry of a histogram counts so many us: they are those of the data plane, see weir/nat.h.
  */

@@ -63,6 +63,7 @@ static void pool_fini(struct pool *pool)
 		upstreams_unref(pool->targets[i].upstreams);
 	free(pool->targets);
 	free(pool->table);
+	free(pool->sample);
 }
 
 static void service_fini(struct service *service)
@@ -126,7 +127,7 @@ static int fill_pool(const struct snapshot_pool *from, const struct listener *li
 		return -ENOMEM;
 	to->from = from;
 	to->slots = from->slots;
-	to->plain = true;
+	to->plain = to->is_routable = true;
 	if (getrandom(&to->turn, sizeof(to->turn), 0) < 0)
 		to->turn = 0;
 	for (size_t i = 0; !r && i < from->targets.count; i++) {
@@ -135,6 +136,7 @@ static int fill_pool(const struct snapshot_pool *from, const struct listener *li
 		r = fill_target(&from->targets.items[i], listener, upstreams, target);
 		to->count += !r;
 		to->plain &= !r && is_plain(target);
+		to->is_routable &= !r && is_plain(target) && !target->endpoint->proxy_protocol;
 	}
 	return r;
 }
@@ -154,6 +156,19 @@ static uint32_t hash_of(const struct addr *address, uint16_t port)
 	return lookup_hash(port, address->bytes, sizeof(address->bytes));
 }
 
+/* Does what becomes of a request follow from its host and path alone? */
+static bool is_routable(const struct snapshot_listener *from, const struct listener *listener)
+{
+	if (!listener->http->kernel_routing || listener->http->tls || listener->client_affinity ||
+	    from->near)
+		return false;
+	vec_foreach(rule, &listener->http->rules)
+		vec_foreach(condition, &rule->conditions)
+			if (condition->field != HTTP_HOST && condition->field != HTTP_PATH)
+				return false;
+	return true;
+}
+
 static int fill_service(const struct snapshot_listener *from, struct upstreams **upstreams,
 			struct setup *setup)
 {
@@ -167,6 +182,7 @@ static int fill_service(const struct snapshot_listener *from, struct upstreams *
 	service->listener = listener;
 	service->id = from->id;
 	service->near = from->near;
+	service->is_routable = is_routable(from, listener);
 	service->rules = setup->text->rules[listener - model->listeners.items];
 	service->pools = calloc(from->pools.count, sizeof(*service->pools));
 	service->pool_of = calloc(listener->groups.count, sizeof(*service->pool_of));

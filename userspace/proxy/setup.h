@@ -47,6 +47,8 @@ struct pool {
 
 	/* What choice.c goes by. */
 	bool plain;	     /* nobody has a limit, passive health or a slow start */
+	bool is_routable;    /* ... nor the PROXY protocol: the kernel may choose, too */
+	uint16_t *sample;    /* targets, for that: see shortcut.c */
 	uint32_t serving;    /* targets that slots name */
 	uint32_t walk;	     /* the last one's number */
 	uint32_t started;    /* the most that any target has of its share, ... */
@@ -59,6 +61,7 @@ struct service {
 	struct rules *rules;
 	struct pool *pools; /* as those of the snapshot's listener */
 	size_t count;
+	bool is_routable; /* the kernel may route requests; its rules ask for host and path only */
 	uint16_t
 		*pool_of; /* by the group's place in the listener: which of the pools; 0: default */
 	const uint16_t

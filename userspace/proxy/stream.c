@@ -9,6 +9,7 @@
 #include "http/response.h"
 #include "proxy/choice.h"
 #include "proxy/preamble.h"
+#include "proxy/shortcut.h"
 
 #define FRESH_MS     15000 /* a connection that waited longer may be closing at its other end */
 #define CAREFUL_MS   1000  /* the same, for what cannot be sent again */
@@ -80,6 +81,7 @@ static void stream_free(struct stream *stream)
 	tunnel_fini(&stream->up, stream->engine);
 	tunnel_fini(&stream->down, stream->engine);
 	bytes_fini(&stream->request);
+	free(stream->key);
 	setup_unref(stream->setup);
 	free(stream);
 }
@@ -152,25 +154,30 @@ static void release(struct stream *stream)
 	if (!upstream)
 		return;
 	if (!stream->reusable || !is_done(&stream->up) || upstream->conn.out.size ||
-	    upstream->conn.in.size || stream->deaf) {
+	    upstream->conn.in.size || stream->deaf || upstream->conn.mapped) {
 		drop_upstream(stream);
 		return;
 	}
 	stream->upstream = NULL;
-	upstream_keep(upstream);
+	upstream->stream = NULL;
+	if (!stream->plain || !shortcut_lend(upstream))
+		upstream_keep(upstream);
 }
 
 static void finish(struct stream *stream)
 {
 	struct client *client = stream->client;
 	bool next = stream->keep_alive && is_done(&stream->up) && !stream->upgraded;
+	bool plain = stream->plain;
 
+	if (plain)
+		shortcut_learn(client, stream->key, stream);
 	end_sight(stream, ACCESSLOG_DONE);
 	stream_free(stream);
-	if (next)
-		client_next(client);
-	else
+	if (!next)
 		client_linger(client);
+	else if (!plain || !shortcut_leave(client))
+		client_next(client);
 }
 
 /* ---- to the endpoint ---- */
@@ -380,6 +387,7 @@ ssize_t stream_begin(struct client *client, const struct rules_verdict *verdict,
 	if (!stream)
 		return -503;
 	stream->head_bytes[UP] = length;
+	stream->key = shortcut_plain(client, verdict, stream->pool, bytes, length);
 	used = write_request(stream, verdict, bytes, length, size);
 	if (used < 0) {
 		*why = used == -503 ? ACCESSLOG_NO_ENDPOINT : ACCESSLOG_CLIENT_REFUSED;
@@ -392,6 +400,35 @@ ssize_t stream_begin(struct client *client, const struct rules_verdict *verdict,
 	if (reach(stream) < 0)
 		fail(stream, 502);
 	return used;
+}
+
+bool stream_resume(struct client *client, const struct rules_verdict *verdict, size_t length,
+		   struct upstream *upstream)
+{
+	char *bytes = client->engine->room;
+	enum accesslog_end why;
+	struct stream *stream = stream_new(client, verdict, &why);
+	const struct target *target = NULL;
+
+	for (size_t i = 0; stream && i < stream->pool->count; i++)
+		if (stream->pool->targets[i].upstreams == upstream->to)
+			target = &stream->pool->targets[i];
+	if (!target || write_request(stream, verdict, bytes, length, length) < 0) {
+		if (stream)
+			stream_free(stream);
+		upstream_close(upstream);
+		return false;
+	}
+	end_choice(stream);
+	stream->target = target;
+	stream->head_bytes[UP] = length;
+	stream->upstream = upstream;
+	upstream_resume(upstream, stream);
+	client->state = CLIENT_STREAM;
+	client->stream = stream;
+	sight_target(client, target, true);
+	request_patience(stream);
+	return true;
 }
 
 /* ---- the endpoint's answer ---- */
@@ -460,6 +497,8 @@ static int begin_answer(struct stream *stream, char *bytes, size_t length, size_
 	sight_answered(stream->client);
 	stream->keep_alive = forward.keep_alive;
 	stream->reusable = response->keep_alive && !stream->expects;
+	stream->plain =
+		stream->key && shortcut_suits(engine, bytes, length, stream->method == METHOD_HEAD);
 	stream->head_bytes[DOWN] += written;
 	if (response->status == 101)
 		become_tunnel(stream);

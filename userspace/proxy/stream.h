@@ -42,9 +42,11 @@ struct stream {
 	bool deaf;	  /* the endpoint takes no more of the request */
 	bool finished[2]; /* upgraded: the end has been passed on, up and down */
 	bool reusable;	  /* the endpoint's connection, after the answer */
-	uint16_t status;  /* 0: none yet */
-	uint64_t seen[2]; /* moved up and down, when patience was last renewed */
-	uint64_t head_bytes[2]; /* of the heads, up and down */
+	bool plain;	  /* the kernel could have routed it: see shortcut.h */
+	struct weir_routing_key *key; /* ... if the answer is so, too; NULL: it could not */
+	uint16_t status;	      /* 0: none yet */
+	uint64_t seen[2];	      /* moved up and down, when patience was last renewed */
+	uint64_t head_bytes[2];	      /* of the heads, up and down */
 };
 
 /*
@@ -54,6 +56,11 @@ struct stream {
  */
 ssize_t stream_begin(struct client *client, const struct rules_verdict *verdict, char *bytes,
 		     size_t length, size_t size, enum accesslog_end *why);
+
+/* The same for one that is all there, in engine->room, and on its way on `upstream` already. False:
+ * nobody may take it, and the connection is closed. */
+bool stream_resume(struct client *client, const struct rules_verdict *verdict, size_t length,
+		   struct upstream *upstream);
 
 /* Does all that can be done now; the stream may be gone after it. */
 void stream_run(struct stream *stream);

@@ -516,6 +516,7 @@ void tally_sum_listener(const struct tally *tally, int row, struct tally_listene
 		for (uint32_t entry = 0; entry < WEIR_LATENCY_ENTRIES; entry++)
 			ret->took[entry] += load(&one->took[entry]);
 		ret->took_us += load(&one->took_us);
+		ret->routed += load(&one->routed);
 		ret->connections += tally->held[i] ? load(&one->connections) : 0;
 		ret->requests += tally->held[i] ? load(&one->requests) : 0;
 	}

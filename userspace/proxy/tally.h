@@ -41,7 +41,7 @@ struct tally_listener {
 					     */
 	uint64_t took_us;		    /* the sum of that */
 	uint64_t connections, requests;	    /* open, under way just now */
-	uint64_t pad;
+	uint64_t routed;		    /* of the requests: by the kernel */
 };
 
 struct tally_block {

@@ -146,6 +146,7 @@ static int fill(struct tunnel *tunnel, struct conn *from)
 		from->ended = true;
 		return end_of(tunnel, from);
 	}
+	from->received += size;
 	tunnel->piped += size;
 	tunnel->moved += size;
 	body_skip(&tunnel->body, size);
@@ -183,7 +184,7 @@ int tunnel_run(struct tunnel *tunnel, struct engine *engine, struct conn *from, 
 			return to->failed ? -EPIPE : 0;
 		if (tunnel->ended && !tunnel->piped)
 			return 0;
-		if (!tunnel->pipe && !from->in.size && wants_pipe(tunnel))
+		if (!tunnel->pipe && !from->in.size && !from->mapped && wants_pipe(tunnel))
 			tunnel->pipe = engine_pipe_take(engine);
 		r = tunnel->pipe ? pipe_some(tunnel, engine, from, to)
 				 : copy_some(tunnel, engine, from, to);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proxy/engine.h"
+#include "proxy/shortcut.h"
 #include "proxy/stream.h"
 
 #define WAIT_MS 15000 /* of a connection that nobody needs */
@@ -51,8 +52,21 @@ void upstreams_unref(struct upstreams *upstreams)
 	upstreams->references = 1; /* while they are closed */
 	while (upstreams->waiting)
 		upstream_close(upstreams->waiting);
+	while (upstreams->lent)
+		upstream_close(upstreams->lent);
 	HASH_DEL(*upstreams->all, upstreams);
 	free(upstreams);
+}
+
+/* Into a list of those that wait. */
+static void put(struct upstream *upstream, struct upstream **list)
+{
+	upstream->next = *list;
+	upstream->link = list;
+	if (*list)
+		(*list)->link = &upstream->next;
+	*list = upstream;
+	upstream->to->references--;
 }
 
 static void stop_waiting(struct upstream *upstream)
@@ -74,6 +88,8 @@ static void on_upstream(struct source *source, uint32_t events)
 	conn_note(&upstream->conn, events);
 	if (upstream->stream)
 		client_run(upstream->stream->client); /* and what follows the exchange */
+	else if (upstream->place)
+		shortcut_hear(upstream);
 	else if (upstream->conn.readable) /* it has been closed, or speaks without being asked */
 		upstream_close(upstream);
 }
@@ -156,12 +172,21 @@ void upstream_keep(struct upstream *upstream)
 		upstream_close(upstream);
 		return;
 	}
-	upstream->next = to->waiting;
-	upstream->link = &to->waiting;
-	if (to->waiting)
-		to->waiting->link = &upstream->next;
-	to->waiting = upstream;
-	to->references--;
+	put(upstream, &to->waiting);
+}
+
+void upstream_lend(struct upstream *upstream)
+{
+	upstream->used = true;
+	put(upstream, &upstream->to->lent);
+}
+
+void upstream_resume(struct upstream *upstream, struct stream *stream)
+{
+	stop_waiting(upstream);
+	upstream->to->references++;
+	upstream->stream = stream;
+	upstream->conn.readable = upstream->conn.writable = true;
 }
 
 void upstream_close(struct upstream *upstream)
@@ -171,6 +196,8 @@ void upstream_close(struct upstream *upstream)
 	stop_waiting(upstream);
 	conn_close(&upstream->conn, false);
 	upstream->stream = NULL;
+	if (upstream->place)
+		shortcut_reclaim(upstream);
 	engine_bury(upstream->engine, &upstream->conn);
 	if (!waited)
 		upstreams_unref(upstream->to);

@@ -25,7 +25,9 @@ struct upstream {
 	struct upstream *next, **link; /* among those that wait */
 	uint64_t since;		       /* ms: waits since then */
 	bool connecting;
-	bool used; /* it has been answered on before */
+	bool used;	 /* it has been answered on before */
+	uint32_t place;	 /* 1 + that in the programs' maps, where it is lent: see shortcut.h */
+	uint64_t cookie; /* ... of its socket */
 };
 
 /* All connections to an address and port. */
@@ -36,6 +38,7 @@ struct upstreams {
 	} key;
 	unsigned references;	  /* of targets in setups, and of connections */
 	struct upstream *waiting; /* the last used first */
+	struct upstream *lent;	  /* to the kernel */
 	struct upstreams **all;
 	UT_hash_handle hh;
 };
@@ -53,6 +56,11 @@ int upstream_connect(struct upstreams *upstreams, struct engine *engine, struct 
 
 /* After a whole answer: it waits for the next request. */
 void upstream_keep(struct upstream *upstream);
+
+/* The same: the kernel has it for requests that it routes. And the answer to one of them is the
+ * stream's. */
+void upstream_lend(struct upstream *upstream);
+void upstream_resume(struct upstream *upstream, struct stream *stream);
 
 /* Of no more use. */
 void upstream_close(struct upstream *upstream);

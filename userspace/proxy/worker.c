@@ -10,11 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dataplane/routing.h"
 #include "net/passing.h"
 #include "proxy/choice.h"
 #include "proxy/client.h"
 #include "proxy/engine.h"
 #include "proxy/logger.h"
+#include "proxy/shortcut.h"
 #include "proxy/sight.h"
 #include "proxy/tally.h"
 #include "proxy/whereabouts.h"
@@ -115,6 +117,7 @@ static int follow(struct worker *worker, const struct worker_message *message, c
 	}
 	setup_unref(engine->setup);
 	engine->setup = setup;
+	shortcut_follow(engine, setup);
 	logger_follow(engine->logger, count > files ? fds[files] : -1);
 	clients_follow(engine);
 	return 0;
@@ -128,6 +131,18 @@ static void take_tally(struct worker *worker, int fd, uint64_t block, int *count
 
 	if (r < 0)
 		log_error("worker %u: cannot count rules and refusals: %s", worker->number,
+			  strerror(-r));
+	else
+		*count = 0;
+}
+
+/* Without it they are served, too. */
+static void take_routing(struct worker *worker, const int *fds, int *count)
+{
+	int r = *count == ROUTING_MAPS ? shortcut_new(worker->engine, fds) : -EPROTO;
+
+	if (r < 0)
+		log_error("worker %u: the kernel routes no requests: %s", worker->number,
 			  strerror(-r));
 	else
 		*count = 0;
@@ -165,8 +180,12 @@ static void obey(struct control *control, const struct worker_message *message, 
 		if (*count == 1)
 			take_tally(worker, fds[0], message->number, count);
 		break;
+	case WORKER_ROUTING:
+		take_routing(worker, fds, count);
+		break;
 	case WORKER_DRAIN:
 		worker->engine->draining = true;
+		shortcut_end(worker->engine);
 		worker->drained = worker->engine->now + DRAIN_MS;
 		break;
 	case WORKER_END:
@@ -247,6 +266,8 @@ int worker_run(int control, uint32_t number, uint32_t descriptors, struct logger
 		worker.engine->logger = logger;
 	while (!r && !is_over(&worker))
 		r = turn(worker.engine);
+	if (worker.engine)
+		shortcut_tidy(worker.engine);
 	if (r < 0)
 		log_error("worker %u: %s", number, strerror(-r));
 	return r < 0;

@@ -20,8 +20,10 @@ enum worker_order {
 	WORKER_LOG = 5,	     /* the file has been opened anew: with it */
 	WORKER_TALLY = 6, /* with the file that it counts in, and a block of it, which it has for as
 			   * long as it lives; before the first snapshot */
-	WORKER_DRAIN = 3, /* takes no new connections; ends with the last of those it has */
-	WORKER_END = 4,	  /* at once */
+	WORKER_ROUTING = 7, /* with the maps of enum routing_map, which it has for as long as it
+			     * lives */
+	WORKER_DRAIN = 3,   /* takes no new connections; ends with the last of those it has */
+	WORKER_END = 4,	    /* at once */
 };
 
 /* A message to a worker. */

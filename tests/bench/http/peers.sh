@@ -147,8 +147,8 @@ peer_spawn() {
 
 # The processes of a contestant that hold requests.
 processes_of() {
+	[[ $1 != weir-routed ]] || pgrep '^kworker' # they send what is redirected
 	[[ $1 != weir* ]] || { pgrep -P "$DAEMON" | while read -r pid; do pgrep -P "$pid"; echo "$pid"; done; return; }
-	[[ $1 != kernel ]] || pgrep '^kworker' # they send what is redirected
 	echo "${PID[${1%-xdp}]}"
 	pgrep -P "${PID[${1%-xdp}]}" || true
 }
@@ -159,7 +159,6 @@ url_of() {
 	nginx) echo "http://10.77.0.20" ;;
 	haproxy) echo "http://10.77.0.20:81" ;;
 	haproxy-splice) echo "http://10.77.0.20:82" ;;
-	kernel) echo "http://10.77.0.20:83" ;;
 	esac
 }
 
@@ -178,14 +177,14 @@ contestants_start() {
 	# Bodies by one way alone.
 	weir_config | sed 's/idle_timeout:/tunnel: copy\n    &/' >"$LAB_DIR/weir-copy.yaml"
 	weir_config | sed 's/idle_timeout:/tunnel: splice\n    &/' >"$LAB_DIR/weir-splice.yaml"
+	# Small requests by the kernel.
+	weir_config | sed 's/idle_timeout:/kernel_routing: true\n    &/' >"$LAB_DIR/weir-routed.yaml"
 	pinned 0 peer_spawn nginx lb2 nginx -c "$LAB_DIR/nginx-peer.conf"
 	pinned 0 peer_spawn haproxy lb2 haproxy -db -f "$LAB_DIR/haproxy.cfg"
 	pinned 0 peer_spawn haproxy-splice lb2 haproxy -db -f "$LAB_DIR/haproxy-splice.cfg"
-	pinned 0 peer_spawn kernel lb2 "$BUILD/tests/bench/http/pairs" \
-		"$BUILD/tests/bench/http/pairs.bpf.o" 83 "$(endpoint_address ep1 4)" 8000
 	pinned 0 daemon_start "$LAB_DIR/weir.yaml"
 	local who
-	for who in weir nginx haproxy haproxy-splice kernel; do
+	for who in weir nginx haproxy haproxy-splice; do
 		wait_for "on client curl -sf -m 2 -o /dev/null $(url_of $who)/128" 10 ||
 			die "$who does not answer: $(tail -n 3 "$LAB_DIR/$who.out" 2>/dev/null)"
 	done

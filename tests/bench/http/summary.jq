@@ -4,10 +4,12 @@
 
 def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
 
-# Goals; where less is better, a ratio is to be at most that.
+# Goals; where less is better, a ratio is to be at most that. A row may be of another's measurements,
+# for another than weir as it comes.
 def rows: [
 	{ row: "128-c8", unit: "requests/cpu-s" },
 	{ row: "128-c32", unit: "requests/cpu-s", goal: 1.25 },
+	{ row: "128-c32-routed", of: "128-c32", who: "weir-routed", unit: "requests/cpu-s", goal: 1.7 },
 	{ row: "128-c128", unit: "requests/cpu-s" },
 	{ row: "128-one-core", unit: "requests/s", goal: 1.0 },
 	{ row: "16k-c32", unit: "requests/cpu-s", goal: 1.2 },
@@ -22,7 +24,7 @@ def rows: [
 def ratio($row; $who; $xdp):
 	if $row.row == "rules" then .["weir-10"] / .["weir-1000"]
 	elif $row.row == "idle" then .weir / .haproxy
-	else .[$who] / ([to_entries[] | select(.key | startswith("weir") or . == "kernel" | not)
+	else .[$who] / ([to_entries[] | select(.key | startswith("weir") | not)
 			| select((.key | endswith("-xdp")) == $xdp) | .value]
 		| if $row.less then min else max end) end;
 
@@ -31,17 +33,17 @@ def ratios($row; $who; $xdp): group_by(.round)
 	| . * 1000 | round / 1000;
 
 . as $all | rows[] | . as $row
-| [$all[] | select(.row == $row.row)]
+| [$all[] | select(.row == ($row.of // $row.row))]
 | select(length > 0)
 | . as $measured
 | any($measured[]; .who == "weir-detached") as $both
-| ($measured | ratios($row; "weir"; $both)) as $ratio
+| ($measured | ratios($row; $row.who // "weir"; $both)) as $ratio
 | { row: $row.row, unit: $row.unit,
     medians: ($measured | group_by(.who) | map({ key: .[0].who, value: (map(.figure) | median) }) | from_entries),
     ratio: $ratio, goal: $row.goal,
-    detached: (if $both then $measured | ratios($row; "weir-detached"; false) else null end),
-    kernel: (if any($measured[]; .who == "kernel") then $measured | ratios($row; "kernel"; false) else null end),
-    alone: (if $both then $measured | ratios($row; "weir"; false) else null end),
+    who: ($row.who // "weir"),
+    detached: (if $both and ($row.who | not) then $measured | ratios($row; "weir-detached"; false) else null end),
+    alone: (if $both and ($row.who | not) then $measured | ratios($row; "weir"; false) else null end),
     verdict: (if $row.goal == null then "-"
 	elif $row.less then (if $ratio <= $row.goal then "holds" else "over" end)
 	elif $ratio >= $row.goal then "holds" else "under" end) }

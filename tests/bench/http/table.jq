@@ -10,11 +10,10 @@ def behind($who): if .medians[$who + "-xdp"] then figure($who + "-xdp") else fig
 
 "row            unit                weir  haproxy   splice    nginx   ratio  goal  verdict",
 (.[] | (.row | pad(15)) + (.unit | pad(14))
-	+ figure("weir") + behind("haproxy") + behind("haproxy-splice") + behind("nginx")
+	+ figure(.who) + behind("haproxy") + behind("haproxy-splice") + behind("nginx")
 	+ (.ratio | lpad(8)) + (.goal | lpad(6)) + "  " + (.verdict | pad(8))
 	+ (if .medians["weir-copy"] then "copy " + figure("weir-copy") + ", splice" + figure("weir-splice") else "" end)
 	+ (if .row == "rules" then "ten \(.medians["weir-10"] | round), a thousand \(.medians["weir-1000"] | round)" else "" end),
 (select(.detached) | ("  without XDP" | pad(29))
 	+ figure("weir-detached") + figure("haproxy") + figure("haproxy-splice") + figure("nginx")
-	+ (.detached | lpad(8)) + "        weir alone with it: \(.alone)"
-	+ (if .kernel then ", bytes moved in the kernel unread: \(.kernel)" else "" end)))
+	+ (.detached | lpad(8)) + "        weir alone with it: \(.alone)"))

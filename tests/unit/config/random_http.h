@@ -156,7 +156,8 @@ static inline void random_tls(struct random *random, struct http *http)
 }
 
 /* The listener has one port and three groups, the last two of which may become virtual. */
-static inline void random_http_listener(struct random *random, struct listener *listener)
+static inline void random_http_listener(struct random *random, const struct model *model,
+					struct listener *listener)
 {
 	struct http *http = calloc(1, sizeof(*http));
 	bool priorities = below(random, 2);
@@ -171,6 +172,8 @@ static inline void random_http_listener(struct random *random, struct listener *
 	http->header_timeout = 1 + below(random, 180);
 	http->connect_timeout = 100 + below(random, 59901);
 	http->head_limit = 1024 + below(random, 48129);
+	http->kernel_routing =
+		!http->x_forwarded && !listener->client_affinity && !model->access_log;
 	random_prefixes(random, 2, &http->trusted_proxies);
 	random_prefixes(random, 2, &http->proxy_sources);
 	if (below(random, 2))
