@@ -19,8 +19,8 @@
 
 #include <weir/plain.h>
 
-#define SAID_SIZE (256 << 10)
-#define TRIES	  4 /* at a way that another CPU may take at the same time */
+#define SAID_SIZE (512 << 10) /* room for each place, and each client's twice */
+#define TRIES	  4	      /* at a way that another CPU may take at the same time */
 
 /* What is read of the kernel's own. */
 struct tcp_sock {
@@ -231,7 +231,7 @@ static __always_inline enum sending route(struct __sk_buff *skb, struct weir_rou
 	/* Whoever takes the connection from now on sees this; whoever has, we see. */
 	__sync_lock_test_and_set(&client->flight, way);
 	__sync_fetch_and_add(&client->taken, skb->len);
-	if (!(client->owner & WEIR_ROUTING_WORKERS) &&
+	if (!(client->owner & WEIR_ROUTING_WORKERS) && client->setup == all->setup &&
 	    bpf_sk_redirect_map(skb, &upstream_sockets, way - 1, 0) == SK_PASS)
 		return SENT;
 	/* Its socket has just been closed, or the worker has just taken the client's. If the worker
@@ -328,8 +328,9 @@ static __always_inline void land(struct weir_routing *all, struct weir_routing_c
 	client->wrote += upstream->bytes;
 	client->known = 1;
 	upstream->client = 0;
-	give_way(all, place);
+	/* In this order: who closes the client must not end what another one has by then. */
 	__sync_lock_test_and_set(&client->flight, 0);
+	give_way(all, place);
 	if (client->owner & WEIR_ROUTING_WORKERS)
 		tell(who); /* it waits for this */
 }

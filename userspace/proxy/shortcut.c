@@ -140,23 +140,37 @@ static void ask_again(struct client *client)
 		engine_again(client->engine, client);
 }
 
+/* Whose request a connection has that was lent, or NULL. */
+static struct client *client_on(const struct shortcut *shortcut, uint32_t place)
+{
+	uint32_t who =
+		__atomic_load_n(&shortcut->memory->upstreams[place].client, __ATOMIC_SEQ_CST);
+	struct client *client =
+		who ? shortcut->clients[(who - 1) & (WEIR_ROUTING_CLIENTS - 1)] : NULL;
+
+	return client && client->state == CLIENT_AWAY ? client : NULL;
+}
+
 /* The request that it was on goes to another, unless its answer has begun. */
 static void fail_flight(struct shortcut *shortcut, uint32_t place)
 {
-	const struct weir_routing_upstream *cell = &shortcut->memory->upstreams[place];
-	struct client *client = shortcut->clients[cell->client - 1];
+	struct client *client = client_on(shortcut, place);
 	struct weir_routing_client *from;
 	uint32_t flight = place + 1;
 
-	if (!client || client->state != CLIENT_AWAY)
+	if (!client)
 		return;
 	from = cell_of(client);
 	take(from);
 	if (!__atomic_compare_exchange_n(&from->flight, &flight, 0, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
-		return; /* the program has seen it, too: the request comes to us */
+					 __ATOMIC_SEQ_CST)) {
+		/* Answered just now, or about to be sent by a program that has seen it, too. */
+		if (!client->again)
+			engine_again(client->engine, client);
+		return;
+	}
 	listen_to(client);
-	if (cell->begun)
+	if (shortcut->memory->upstreams[place].begun)
 		client_close(client, true);
 	else if (client->late)
 		client_time_out(client, from->head, from->head_size, from->asked / 1000);
@@ -174,8 +188,8 @@ void shortcut_reclaim(struct upstream *upstream)
 	upstream->place = 0;
 	routing_forget(shortcut->routing, upstream->cookie);
 	way->upstream = NULL;
-	way->held = waited ? 0 : upstream->engine->now;
-	if (!waited && shortcut->memory->upstreams[place].client)
+	way->held = upstream->engine->now;
+	if (!waited)
 		fail_flight(shortcut, place);
 }
 
@@ -185,10 +199,10 @@ static void resume(struct upstream *upstream)
 {
 	struct shortcut *shortcut = upstream->engine->shortcut;
 	struct weir_routing_upstream *cell = &shortcut->memory->upstreams[upstream->place - 1];
-	struct client *client = shortcut->clients[cell->client - 1];
+	struct client *client = client_on(shortcut, upstream->place - 1);
 	struct weir_routing_client *from;
 
-	if (!client || client->state != CLIENT_AWAY || cell->begun) {
+	if (!client || cell->begun) { /* it speaks without being asked, or goes on behind the end */
 		upstream_close(upstream);
 		return;
 	}
@@ -210,31 +224,52 @@ void shortcut_hear(struct upstream *upstream)
 	const struct weir_routing_upstream *cell =
 		&upstream->engine->shortcut->memory->upstreams[upstream->place - 1];
 
-	if (cell->handed && cell->client)
+	if (cell->handed)
 		resume(upstream);
-	else if (cell->handed || upstream->conn.finishing)
-		upstream_close(upstream); /* it has ended, or speaks without being asked */
+	else if (upstream->conn.finishing)
+		upstream_close(upstream);
 }
 
 /* ---- connections of clients ---- */
+
+/* A place that nobody has and no program looks at any more, or -ENOSPC. */
+static int take_place(struct shortcut *shortcut)
+{
+	uint32_t place = shortcut->free[shortcut->free_first];
+	uint64_t freed = shortcut->freed[place];
+
+	if (!shortcut->free_count || (freed && shortcut->engine->now - freed <= HELD_MS))
+		return -ENOSPC;
+	shortcut->free_first = (shortcut->free_first + 1) % WEIR_ROUTING_CLIENTS;
+	shortcut->free_count--;
+	return place;
+}
+
+static void give_place(struct shortcut *shortcut, uint32_t place)
+{
+	uint32_t last = (shortcut->free_first + shortcut->free_count++) % WEIR_ROUTING_CLIENTS;
+
+	shortcut->free[last] = place;
+	shortcut->freed[place] = shortcut->engine->now;
+}
 
 /* A place for it, where it has none. */
 static bool enter(struct client *client)
 {
 	struct shortcut *shortcut = client->engine->shortcut;
 	struct weir_routing_client *cell;
-	uint32_t place;
+	int place;
 
 	if (client->place)
 		return true;
-	if (!shortcut->free_count)
+	place = take_place(shortcut);
+	if (place < 0)
 		return false;
-	place = shortcut->free[--shortcut->free_count];
 	cell = &shortcut->memory->clients[place];
 	memset(cell, 0, offsetof(struct weir_routing_client, head));
 	cell->owner = WEIR_ROUTING_WORKERS;
 	if (routing_enter(shortcut->routing, place, client->conn.fd, &client->cookie)) {
-		shortcut->free[shortcut->free_count++] = place;
+		give_place(shortcut, place);
 		return false;
 	}
 	client->place = place + 1;
@@ -336,6 +371,7 @@ void shortcut_expire(struct client *client)
 	struct weir_routing_client *cell = cell_of(client);
 	uint32_t flight = __atomic_load_n(&cell->flight, __ATOMIC_SEQ_CST);
 	uint64_t since = since_asked(client), most;
+	struct upstream *upstream;
 
 	if (!service) {
 		client_close(client, false);
@@ -353,10 +389,15 @@ void shortcut_expire(struct client *client)
 		client_close(client, is_workers(cell));
 		return;
 	}
+	upstream = way_of(client->engine->shortcut, flight - 1)->upstream;
+	if (!upstream) {
+		client_close(client, true);
+		return;
+	}
 	/* Once it is closed no more comes of its answer: either all of it has, or it never will. */
 	client->late = true;
 	client_patience(client, PAUSE_MS);
-	upstream_close(way_of(client->engine->shortcut, flight - 1)->upstream);
+	upstream_close(upstream);
 	client->late = false;
 }
 
@@ -373,7 +414,7 @@ void shortcut_forget(struct client *client)
 	client->place = 0;
 	if (flight && way_of(shortcut, flight - 1)->upstream)
 		upstream_close(way_of(shortcut, flight - 1)->upstream);
-	shortcut->free[shortcut->free_count++] = place;
+	give_place(shortcut, place);
 }
 
 /* ---- all of it ---- */
@@ -418,7 +459,7 @@ int shortcut_new(struct engine *engine, const int *fds)
 	shortcut->engine = engine;
 	shortcut->memory = routing_memory(shortcut->routing);
 	for (uint32_t i = 0; i < WEIR_ROUTING_CLIENTS; i++)
-		shortcut->free[i] = WEIR_ROUTING_CLIENTS - 1 - i;
+		shortcut->free[i] = i;
 	shortcut->free_count = WEIR_ROUTING_CLIENTS;
 	event.data.ptr = &shortcut->source;
 	if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, routing_descriptor(shortcut->routing),

@@ -31,7 +31,7 @@ struct shortcut_half {
 
 struct shortcut_way {
 	struct upstream *upstream; /* NULL: nobody is there */
-	uint64_t held; /* ms: the kernel may still look at it since then; 0: it does not */
+	uint64_t held;		   /* ms: since then a program may still look at it; 0: none does */
 };
 
 struct shortcut_pool {
@@ -48,8 +48,10 @@ struct shortcut {
 	struct shortcut_half halves[2];
 	struct shortcut_pool pools[WEIR_ROUTING_POOLS];
 	struct client *clients[WEIR_ROUTING_CLIENTS];
-	uint16_t free[WEIR_ROUTING_CLIENTS]; /* places */
-	uint32_t free_count;
+	uint16_t free[WEIR_ROUTING_CLIENTS];  /* places: free_count from free_first on, the oldest
+						 first */
+	uint64_t freed[WEIR_ROUTING_CLIENTS]; /* ms, of each place; 0: never */
+	uint32_t free_first, free_count;
 	uint64_t counted, looked; /* ms */
 	struct plain_room room;
 };
