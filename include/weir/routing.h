@@ -45,6 +45,7 @@ struct weir_routing_key {
 /* Where that goes. */
 struct weir_routing_route {
 	__u64 setup; /* of the worker's that said so: else it is none */
+	__u64 id;    /* of its own: a program may have one that has become another */
 	__u32 turn;
 	__u32 pad;
 	__u16 lanes[WEIR_ROUTING_SLOTS]; /* as often as an endpoint has its share */
@@ -73,6 +74,7 @@ enum weir_routing_why {
 	WEIR_ROUTING_NO_ROUTE, /* nobody has asked for this lately */
 	WEIR_ROUTING_NO_WAY,   /* no connection to the endpoint is free */
 	WEIR_ROUTING_ANSWER,   /* an answer that is not for the kernel */
+	WEIR_ROUTING_TWICE,    /* bytes that had come before, see router.bpf.c */
 	WEIR_ROUTING_WHYS = 8, /* a power of two */
 };
 
@@ -81,6 +83,7 @@ struct weir_routing_client {
 	__u64 setup;  /* for which it was left to the kernel */
 	__u64 taken;  /* bytes of requests sent on */
 	__u64 given;  /* bytes of answers */
+	__u64 seen;   /* bytes that have come, as they were given to the program */
 	__u64 asked;  /* ns, when the last request came */
 	__u32 flight; /* 1 + the place of the connection that it is on; 0: none is under way */
 	__u32 lane;   /* that it takes */
@@ -91,17 +94,22 @@ struct weir_routing_client {
 	__u32 listener;
 	__u32 is_head; /* HEAD: no body follows */
 	__u32 head_limit;
-	__u32 pad;
+	__u32 broken; /* bytes came twice: it is to be closed */
 	struct weir_routing_key key;
 	char head[WEIR_ROUTING_HEAD]; /* of the request under way, to be asked again */
 };
 
+/* In `handed`: what the worker has of it. */
+#define WEIR_ROUTING_ASKED   1u /* an answer */
+#define WEIR_ROUTING_UNASKED 2u /* what came while it waited, or had come before */
+
 struct weir_routing_upstream {
 	__u32 client; /* 1 + the place of the client whose request it has; 0: it waits */
-	__u32 handed; /* the worker has the answer, or what came unasked */
+	__u32 handed; /* WEIR_ROUTING_ASKED, ..., or 0 */
 	__u32 begun;  /* the answer's head has gone */
 	__u32 left;   /* bytes of it to come */
 	__u64 used;   /* ns, when it became free */
+	__u64 seen;   /* bytes that have come, as they were given to the program */
 	__u32 status;
 	__u32 bytes; /* of the answer */
 };

@@ -268,13 +268,25 @@ static void keep_rest(struct client *client, const char *bytes, size_t used, siz
 		client_close(client, true);
 }
 
+/* To an endpoint: how many of the bytes are used. */
+static size_t ask(struct client *client, const struct rules_verdict *verdict, char *bytes,
+		  size_t length, size_t size)
+{
+	enum accesslog_end why;
+	ssize_t used = stream_begin(client, verdict, bytes, length, size, &why);
+
+	if (used >= 0)
+		return used;
+	answer_instead(client, -used, why);
+	return length;
+}
+
 /* A whole head; the bytes are in conn.in, or else in engine->room. */
 static void serve(struct client *client, char *bytes, size_t length, size_t size)
 {
 	struct engine *engine = client->engine;
 	struct rules_verdict verdict = {};
-	enum accesslog_end why;
-	ssize_t used = length;
+	size_t used = length;
 	int r;
 
 	if (!client_service(client)) { /* its listener is gone */
@@ -294,11 +306,7 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 		return;
 	case RULES_DEFAULT:
 	case RULES_FORWARD:
-		used = stream_begin(client, &verdict, bytes, length, size, &why);
-		if (used < 0) {
-			answer_instead(client, -used, why);
-			used = length;
-		}
+		used = ask(client, &verdict, bytes, length, size);
 		break;
 	default:
 		answer_rule(client, &verdict);
@@ -338,8 +346,8 @@ bool client_resume(struct client *client, struct upstream *upstream, const char 
 		return false;
 	if (stream_resume(client, &verdict, size, upstream))
 		client_run(client);
-	else
-		answer_instead(client, 503, ACCESSLOG_NO_ENDPOINT);
+	else /* another endpoint's by now */
+		ask(client, &verdict, client->engine->room, size, size);
 	return true;
 }
 

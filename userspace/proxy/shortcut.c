@@ -110,8 +110,10 @@ bool shortcut_lend(struct upstream *upstream)
 	if (place < 0 || conn->finishing || upstream->to->references == 1 ||
 	    conn_watch(conn, upstream->engine->epoll, true))
 		return false;
-	shortcut->memory->upstreams[place] =
-		(struct weir_routing_upstream){ .used = upstream->engine->now_us * 1000 };
+	shortcut->memory->upstreams[place] = (struct weir_routing_upstream){
+		.used = upstream->engine->now_us * 1000,
+		.seen = conn->received,
+	};
 	if (routing_enter(shortcut->routing, place | WEIR_ROUTING_IS_UPSTREAM, conn->fd,
 			  &upstream->cookie)) {
 		conn_watch(conn, upstream->engine->epoll, false);
@@ -201,15 +203,20 @@ static void resume(struct upstream *upstream)
 	struct weir_routing_upstream *cell = &shortcut->memory->upstreams[upstream->place - 1];
 	struct client *client = client_on(shortcut, upstream->place - 1);
 	struct weir_routing_client *from;
+	uint32_t flight = upstream->place;
 
-	if (!client || cell->begun) { /* it speaks without being asked, or goes on behind the end */
+	if (!client || cell->begun) { /* it goes on behind its end */
 		upstream_close(upstream);
 		return;
 	}
 	from = cell_of(client);
 	take(from);
+	if (!__atomic_compare_exchange_n(&from->flight, &flight, 0, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST)) {
+		upstream_close(upstream);
+		return;
+	}
 	cell->client = 0;
-	__atomic_store_n(&from->flight, 0, __ATOMIC_SEQ_CST);
 	routing_set(shortcut->routing, &from->key, NULL);
 	conn_watch(&upstream->conn, upstream->engine->epoll, false);
 	listen_to(client);
@@ -224,9 +231,9 @@ void shortcut_hear(struct upstream *upstream)
 	const struct weir_routing_upstream *cell =
 		&upstream->engine->shortcut->memory->upstreams[upstream->place - 1];
 
-	if (cell->handed)
+	if (cell->handed == WEIR_ROUTING_ASKED)
 		resume(upstream);
-	else if (upstream->conn.finishing)
+	else if (cell->handed || upstream->conn.finishing)
 		upstream_close(upstream);
 }
 
@@ -268,6 +275,7 @@ static bool enter(struct client *client)
 	cell = &shortcut->memory->clients[place];
 	memset(cell, 0, offsetof(struct weir_routing_client, head));
 	cell->owner = WEIR_ROUTING_WORKERS;
+	cell->seen = client->conn.received;
 	if (routing_enter(shortcut->routing, place, client->conn.fd, &client->cookie)) {
 		give_place(shortcut, place);
 		return false;
@@ -304,6 +312,7 @@ bool shortcut_leave(struct client *client)
 	cell->listener = client->service->id;
 	cell->head_limit = client->service->listener->http->head_limit;
 	cell->known = cell->given = cell->flight = 0;
+	cell->asked = engine->now_us * 1000;
 	/* All that has come has been read, and nothing comes between this and the last step. */
 	owner = __atomic_load_n(&cell->owner, __ATOMIC_SEQ_CST);
 	if (!conn_totals(conn, &received, &client->sent) ||
@@ -430,7 +439,10 @@ static void on_said(void *user, uint32_t place)
 		if (upstream && !upstream->stream)
 			shortcut_hear(upstream);
 	} else if (shortcut->clients[place & (WEIR_ROUTING_CLIENTS - 1)]) {
-		client_run(shortcut->clients[place & (WEIR_ROUTING_CLIENTS - 1)]);
+		struct client *client = shortcut->clients[place & (WEIR_ROUTING_CLIENTS - 1)];
+
+		client->conn.failed |= cell_of(client)->broken;
+		client_run(client);
 	}
 }
 
@@ -482,8 +494,9 @@ static void look_at(struct shortcut *shortcut, uint32_t place)
 		withdraw(shortcut, place); /* of a request that came just then */
 		way->held = 0;
 	}
+	/* Nobody has asked for it, or a program took it in vain. */
 	if (way->upstream && !way->upstream->stream && used + WAIT_MS < now &&
-	    withdraw(shortcut, place))
+	    (withdraw(shortcut, place) || !shortcut->memory->upstreams[place].client))
 		upstream_close(way->upstream);
 }
 

@@ -53,7 +53,8 @@ struct weir_routing_key *shortcut_plain(const struct client *client,
 /* Could its answer, whose head this is, have been routed, too? There is a key of the request. */
 bool shortcut_suits(struct engine *engine, const char *head, size_t size, bool is_head);
 
-void shortcut_learn(const struct client *client, const struct weir_routing_key *key,
+/* Then the kernel is told where its like go. False: it has no room for that. */
+bool shortcut_learn(const struct client *client, const struct weir_routing_key *key,
 		    struct stream *stream);
 
 /* True: the connection, which is free, is the kernel's. */

@@ -53,6 +53,7 @@ struct shortcut {
 	uint64_t freed[WEIR_ROUTING_CLIENTS]; /* ms, of each place; 0: never */
 	uint32_t free_first, free_count;
 	uint64_t counted, looked; /* ms */
+	uint64_t routes;	  /* that were written */
 	struct plain_room room;
 };
 

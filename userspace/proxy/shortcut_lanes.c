@@ -136,20 +136,21 @@ static int find_lane(struct shortcut *shortcut, const struct stream *stream, uin
 	return i;
 }
 
-void shortcut_learn(const struct client *client, const struct weir_routing_key *key,
+bool shortcut_learn(const struct client *client, const struct weir_routing_key *key,
 		    struct stream *stream)
 {
 	struct shortcut *shortcut = client->engine->shortcut;
 	uint32_t rule = client->sight.rule ? client->sight.rule_number - 1 : NO_RULE;
-	struct weir_routing_route route = { .setup = stream->setup->number };
+	struct weir_routing_route route = { .setup = stream->setup->number,
+					    .id = ++shortcut->routes };
 	struct pool *pool = stream->pool;
 
 	/* It is known: only no connection was free. */
 	if (client->place &&
 	    shortcut->memory->clients[client->place - 1].why == WEIR_ROUTING_NO_WAY)
-		return;
+		return true;
 	if (stream->setup != client->engine->setup || (!pool->sample && !fill_sample(pool)))
-		return;
+		return false;
 	for (uint32_t i = 0; i < WEIR_ROUTING_SLOTS; i++) {
 		int lane = i && pool->sample[i] == pool->sample[i - 1]
 				   ? route.lanes[i - 1]
@@ -157,11 +158,11 @@ void shortcut_learn(const struct client *client, const struct weir_routing_key *
 					       &pool->targets[pool->sample[i]]);
 
 		if (lane < 0)
-			return;
+			return false;
 		route.lanes[i] = lane;
 	}
 	route.turn = pool->turn;
-	routing_set(shortcut->routing, key, &route);
+	return !routing_set(shortcut->routing, key, &route);
 }
 
 /* ---- counting ---- */

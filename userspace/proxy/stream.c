@@ -170,8 +170,6 @@ static void finish(struct stream *stream)
 	bool next = stream->keep_alive && is_done(&stream->up) && !stream->upgraded;
 	bool plain = stream->plain;
 
-	if (plain)
-		shortcut_learn(client, stream->key, stream);
 	end_sight(stream, ACCESSLOG_DONE);
 	stream_free(stream);
 	if (!next)
@@ -497,8 +495,9 @@ static int begin_answer(struct stream *stream, char *bytes, size_t length, size_
 	sight_answered(stream->client);
 	stream->keep_alive = forward.keep_alive;
 	stream->reusable = response->keep_alive && !stream->expects;
-	stream->plain =
-		stream->key && shortcut_suits(engine, bytes, length, stream->method == METHOD_HEAD);
+	stream->plain = stream->key &&
+			shortcut_suits(engine, bytes, length, stream->method == METHOD_HEAD) &&
+			shortcut_learn(stream->client, stream->key, stream);
 	stream->head_bytes[DOWN] += written;
 	if (response->status == 101)
 		become_tunnel(stream);
