@@ -14,9 +14,46 @@ import struct
 import sys
 import threading
 import time
+import zlib
 
 PLAIN = b"GET /same?plain&%d HTTP/1.1\r\nHost: x\r\n\r\n"
 WARM = 6  # plain requests until a connection is the kernel's
+
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, RECEIVED, SENT = 19, 20, 21, 1, 2
+
+# ---- a segment that overlaps the one before ----
+
+
+def queue_end(connection, queue):
+    connection.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
+    return connection.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & 0xffffffff
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def send_again(connection, old, new):
+    """What was sent last and what comes next in one segment, as after a loss."""
+    (source, source_port), (to, to_port) = connection.getsockname(), connection.getpeername()
+    connection.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    received, sent = queue_end(connection, RECEIVED), queue_end(connection, SENT)
+    connection.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, -1)  # and says nothing
+
+    def segment(check):
+        return struct.pack(">HHIIBBHHH", source_port, to_port, (sent - len(old)) & 0xffffffff, received,
+                           5 << 4, 0x18, 512, check, 0) + old + new
+
+    pseudo = socket.inet_aton(source) + socket.inet_aton(to) + struct.pack(">HH", 6, len(segment(0)))
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
+        raw.sendto(segment(checksum(pseudo + segment(0))), (to, 0))
+    time.sleep(0.05)
+    connection.sendall(new)  # all of it is old there
+
 
 # ---- the endpoint ----
 
@@ -81,6 +118,10 @@ def say(connection, how, head, again):
         for i in (20, len(plain) - 5, len(plain)):
             connection.sendall(plain[:i] if i == 20 else plain[20:i] if i < len(plain) else plain[-5:])
             time.sleep(0.02)
+    elif how == b"twice":
+        connection.sendall(plain[:-20])
+        time.sleep(0.02)
+        send_again(connection, plain[-40:-20], plain[-20:])
     elif how == b"parts":  # the head whole, the body by and by
         cut = plain.index(b"\r\n\r\n") + 4
         for part in (plain[:cut], plain[cut:-5], plain[-5:]):
@@ -107,14 +148,15 @@ def serve_connection(connection):
     try:
         while head := read_head(file):
             method, target, _ = head[0].split()
+            body = b""
             for line in head[1:]:
                 if line.lower().startswith(b"content-length:"):
-                    file.read(int(line.split(b":")[1]))
+                    body = file.read(int(line.split(b":")[1]))
             how, _, number = target.partition(b"?")[2].partition(b"&")
             again = asked.setdefault(target, 0)
             asked[target] += 1
             seen = json.dumps({"number": number.decode(), "fields": [line.decode("latin1") for line in head[1:]],
-                               "method": method.decode()}).encode()
+                               "method": method.decode(), "body": zlib.crc32(body)}).encode()
             if method == b"HEAD":
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 77\r\nX-Number: %s\r\n\r\n" % number)
             elif not say(connection, how, seen, again):
@@ -262,6 +304,40 @@ def never(ask):
     if not 1.9 < time.monotonic() - began < 10:
         raise Wrong(f"after {time.monotonic() - began} s")
     ask.plain()
+
+
+def right_or_none(ask, number, *send, body=b""):
+    """An answer that is right, or the connection's end, and then others are served."""
+    try:
+        for what in send:
+            what()
+        if ask.connection.recv(1, socket.MSG_PEEK) and ask.expect(number)["body"] != zlib.crc32(body):
+            raise Wrong("the endpoint has got another body")
+    except (EOFError, ConnectionError):
+        pass
+    Asker(ask.address).plain()
+
+
+def overlapping_answer(ask):
+    number = ask.next()
+    ask.send(b"GET /same?twice&%d HTTP/1.1\r\nHost: x\r\n\r\n" % number)
+    right_or_none(ask, number)
+
+
+def overlapping_requests(ask):
+    first, second = ask.next(), ask.next()
+    ask.send(PLAIN % first)
+    ask.expect(first)
+    right_or_none(ask, second, lambda: send_again(ask.connection, PLAIN % first, PLAIN % second))
+
+
+def overlapping_body(ask):
+    """What the worker reads goes the same way."""
+    number, half = ask.next(), b"".join(b"%04d" % i for i in range(250))
+    ask.send(b"POST /same?plain&%d HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n" % number + half)
+    time.sleep(0.05)
+    right_or_none(ask, number, lambda: send_again(ask.connection, half[500:], half[:500]),
+                  lambda: ask.send(half[500:]), body=half + half)
 
 
 def pipelined(ask):
@@ -415,6 +491,9 @@ CASES = {
     "a slow answer": answered(b"slow"),
     "a head in pieces": answered(b"split"),
     "a body in pieces": answered(b"parts"),
+    "bytes of an answer that come twice": overlapping_answer,
+    "... of requests": overlapping_requests,
+    "... of a body": overlapping_body,
     "several requests at once": pipelined,
     "a request before its time": hurried,
     "a request in two pieces, cut anywhere": cut,
