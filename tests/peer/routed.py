@@ -104,7 +104,7 @@ def say(connection, how, head, again):
     elif how == b"half":
         connection.sendall(text_of(b"200 OK", head, length=len(head) + 50))
         return False
-    elif how == b"mute" and not again:
+    elif how == b"deaf" or (how == b"mute" and not again):
         return False
     elif how == b"reset" and not again:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -156,7 +156,8 @@ def serve_connection(connection):
             again = asked.setdefault(target, 0)
             asked[target] += 1
             seen = json.dumps({"number": number.decode(), "fields": [line.decode("latin1") for line in head[1:]],
-                               "method": method.decode(), "body": zlib.crc32(body)}).encode()
+                               "method": method.decode(), "body": zlib.crc32(body),
+                               "deaf": asked.get(b"/same?deaf&" + number, 0)}).encode()
             if method == b"HEAD":
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 77\r\nX-Number: %s\r\n\r\n" % number)
             elif not say(connection, how, seen, again):
@@ -304,6 +305,17 @@ def never(ask):
     if not 1.9 < time.monotonic() - began < 10:
         raise Wrong(f"after {time.monotonic() - began} s")
     ask.plain()
+
+
+def deaf(ask):
+    """Sent twice, and once where a connection had waited, by whomever."""
+    for _ in range(8):
+        number = ask.next()
+        ask.status(b"GET /same?deaf&%d HTTP/1.1\r\nHost: x\r\n\r\n" % number, 502)
+        ask.send(PLAIN % number)
+        if (times := ask.expect(number)["deaf"]) > 3:
+            raise Wrong(f"sent {times} times")
+        Asker(ask.address)
 
 
 def right_or_none(ask, number, *send, body=b""):
@@ -487,6 +499,7 @@ CASES = {
     "half an answer": half,
     "no answer, but the connection's end": answered(b"mute"),
     "... or its reset": answered(b"reset"),
+    "... each time": deaf,
     "never an answer": never,
     "a slow answer": answered(b"slow"),
     "a head in pieces": answered(b"split"),

@@ -444,8 +444,12 @@ class Suite:
             seen = len(self.seen())
             self.check(f"{method.decode()} is sent {times} times: {status}", (got, seen) == (status, times),
                        (got, seen))
-        got = self.ask(get("never"))[0], len(self.seen())
-        self.check("... and never more often", got == (502, 2), got)
+        for _ in range(16):  # every worker has a connection that waits
+            self.ask(get("ok"))
+        self.seen()
+        got = [(self.ask(get("never"))[0], len(self.seen())) for _ in range(8)]
+        self.check("... and once more where a connection had waited, which may have been closed before",
+                   set(got) <= {(502, 2), (502, 3)}, got)
         got = self.ask(get("half-a-head"))[0], len(self.seen())
         self.check("not after half an answer", got == (502, 1), got)
         body = b"x" * 100000

@@ -311,6 +311,7 @@ static void serve(struct client *client, char *bytes, size_t length, size_t size
 	default:
 		answer_rule(client, &verdict);
 	}
+	client->unanswered = false;
 	keep_rest(client, bytes, used, size);
 }
 
@@ -344,10 +345,13 @@ bool client_resume(struct client *client, struct upstream *upstream, const char 
 
 	if (!read_routed(client, bytes, size, began, &verdict))
 		return false;
-	if (stream_resume(client, &verdict, size, upstream))
+	if (stream_resume(client, &verdict, size, upstream)) {
 		client_run(client);
-	else /* another endpoint's by now */
-		ask(client, &verdict, client->engine->room, size, size);
+		return true;
+	}
+	client->unanswered = true; /* by an endpoint that may not have it any more */
+	ask(client, &verdict, client->engine->room, size, size);
+	client->unanswered = false;
 	return true;
 }
 

@@ -42,6 +42,7 @@ struct client {
 	bool idle;		      /* nothing of a further request has come yet */
 	bool finished;		      /* LINGER: told that no more is sent */
 	bool again;		      /* in engine->again */
+	bool unanswered;	      /* the kernel has sent its request, in vain */
 
 	/* What shortcut.c goes by. */
 	bool quiet;	 /* epoll does not tell what comes */

@@ -131,11 +131,12 @@ bool shortcut_lend(struct upstream *upstream)
 	return true;
 }
 
-/* As if its request came just now. */
+/* As if its request came just now, but for the connection that had waited for it in vain. */
 static void ask_again(struct client *client)
 {
 	const struct weir_routing_client *cell = cell_of(client);
 
+	client->unanswered = true;
 	if (bytes_add(&client->conn.in, cell->head, cell->head_size))
 		client_close(client, true);
 	else

@@ -367,6 +367,7 @@ static struct stream *stream_new(struct client *client, const struct rules_verdi
 	stream->pool = pool;
 	stream->target = target;
 	stream->chosen = true;
+	stream->stale = client->unanswered;
 	stream->method = request->method;
 	stream->minor = request->minor;
 	stream->keep_alive = request->keep_alive;
