@@ -291,14 +291,41 @@ static int bound(int family, int type, const char *address, uint16_t port)
 	return fd;
 }
 
+/* By the kernel's answer, which is what its files show. */
 static struct ports_used listening(int protocol, const char *address)
 {
+	bool tcp = protocol == IPPROTO_TCP;
+	const char *const paths[] = {
+		tcp ? "/proc/thread-self/net/tcp" : "/proc/thread-self/net/udp",
+		tcp ? "/proc/thread-self/net/tcp6" : "/proc/thread-self/net/udp6",
+	};
+	struct ports_used set = {}, clients = {}, shown = {};
 	struct addr addr = addr_of(address);
-	struct ports_used set = {};
 	struct err err;
 
 	cr_assert_eq(ports_listening(protocol, &addr, &set, &err), 0, "%s", err.text);
+	ports_add(&clients, 32768, 60999);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(fclosep) FILE *file = fopen(paths[i], "re");
+
+		cr_assert(file, "%s: %s", paths[i], strerror(errno));
+		cr_assert_eq(ports_parse_sockets(file, protocol, &addr, &clients, &shown), 0);
+	}
+	cr_expect_arr_eq(&set, &shown, sizeof(set));
 	return set;
+}
+
+/* A connected pair, at whose listening end nobody listens any more. */
+static void connection(const char *address, uint16_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int listening = bound(AF_INET, SOCK_STREAM, address, port);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&to.sin_addr, addr_of(address).bytes + 12, 4);
+	cr_assert_eq(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+	cr_assert_geq(accept4(listening, NULL, NULL, SOCK_CLOEXEC), 0);
+	close(listening);
 }
 
 static void in_namespace(void)
@@ -323,10 +350,13 @@ Test(ports, live_sockets)
 	bound(AF_INET6, SOCK_STREAM, "::", 23);
 	bound(AF_INET6, SOCK_STREAM, "2001:db8::1", 8082);
 	bound(AF_INET6, SOCK_DGRAM, "::", 53);
+	bound(AF_INET6, SOCK_STREAM, "::ffff:10.0.0.1", 8083);
 	bound(AF_INET, SOCK_DGRAM, "10.0.0.1", 500);
+	connection("10.0.0.1", 8084);
 	set = listening(IPPROTO_TCP, "10.0.0.1");
-	cr_expect(ports_has(&set, 22) && ports_has(&set, 23) && ports_has(&set, 8080));
-	cr_expect_eq(count(&set), 3);
+	cr_expect(ports_has(&set, 22) && ports_has(&set, 23) && ports_has(&set, 8080) &&
+		  ports_has(&set, 8083));
+	cr_expect_eq(count(&set), 4);
 	set = listening(IPPROTO_TCP, "2001:db8::1");
 	cr_expect(ports_has(&set, 23) && ports_has(&set, 8082));
 	cr_expect_eq(count(&set), 2);

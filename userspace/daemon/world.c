@@ -312,17 +312,28 @@ static int check_endpoints(const struct facts *facts, const struct listener *lis
 	return 0;
 }
 
-static int check_ports(const struct listener *listener, const struct addr *address, struct err *err)
-{
-	struct ports_used used = {};
-	char text[ADDR_PORT_TEXT_MAX];
-	int r = ports_listening(listener->protocol, address, &used, err);
+/* What the host listens to, as it was asked last: thousands of listeners may share an address. */
+struct listening {
+	struct addr address;
+	uint8_t protocol; /* 0: not asked yet */
+	struct ports_used used;
+};
 
+static int check_ports(const struct listener *listener, const struct addr *address,
+		       struct listening *last, struct err *err)
+{
+	char text[ADDR_PORT_TEXT_MAX];
+	int r = 0;
+
+	if (last->protocol != listener->protocol || !addr_equal(&last->address, address)) {
+		*last = (struct listening){ *address, listener->protocol };
+		r = ports_listening(listener->protocol, address, &last->used, err);
+	}
 	if (r < 0)
 		return r;
 	vec_foreach(range, &listener->ports)
 		for (uint32_t port = range->first; port <= range->last; port++)
-			if (ports_has(&used, port))
+			if (ports_has(&last->used, port))
 				return err_set(err, -EADDRINUSE,
 					       "listener %s: this host itself listens on %s; move "
 					       "one of them, or set steal_ports: true",
@@ -335,6 +346,7 @@ int world_check(struct nl *nl, const struct model *model, const struct facts *fa
 		struct err *err)
 {
 	struct addr_list own = {};
+	struct listening last = {};
 	int r = nl_addresses(nl, &own, err);
 
 	vec_foreach(listener, &model->listeners) {
@@ -342,7 +354,7 @@ int world_check(struct nl *nl, const struct model *model, const struct facts *fa
 			r = r ?: check_endpoints(facts, listener, err);
 		vec_foreach(address, &listener->addresses)
 			if (!r && !model->steal_ports && list_has(&own, address))
-				r = check_ports(listener, address, err);
+				r = check_ports(listener, address, &last, err);
 	}
 	vec_free(&own.list);
 	return r;

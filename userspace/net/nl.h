@@ -126,6 +126,21 @@ struct nl_dropping_list {
  * kernel has no nftables. */
 int nl_dropping_chains(struct nl_dropping_list *ret, struct err *err);
 
+/* A socket of this host; an IPv4 address that an IPv6 one has is IPv4 here, too. */
+struct nl_socket {
+	struct addr local; /* or a wildcard */
+	uint16_t port;	   /* host order; 0: none */
+	uint8_t state;	   /* TCP_LISTEN, ..., of UDP TCP_ESTABLISHED if it is connected */
+};
+
+struct nl_sockets {
+	VEC(struct nl_socket) list;
+};
+
+/* Those of the caller's network namespace that listen (IPPROTO_TCP), or all (_UDP). The caller
+ * frees the list. -ENOENT: the kernel has no module for it (tcp_diag, udp_diag). */
+int nl_sockets(int protocol, struct nl_sockets *ret, struct err *err);
+
 /* Asks the kernel's FIB. -ENETUNREACH (and -EHOSTUNREACH, ...) with a text if there is no way. */
 int nl_route_get(struct nl *nl, const struct addr *destination, struct nl_route *ret,
 		 struct err *err);

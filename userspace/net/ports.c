@@ -4,23 +4,15 @@
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
+#include "net/nl.h"
 #include "util/cleanup.h"
-
-/* Of the kernel's socket states (net/tcp_states.h), as /proc shows them. */
-#define STATE_ESTABLISHED 0x01 /* UDP: connected */
-#define STATE_LISTEN	  0x0a
 
 /* Not /proc/net: that is the namespace of the main thread. */
 #define PROC_NET "/proc/thread-self/net/"
 #define PROC_SYS "/proc/sys/net/ipv4/" /* IPv6 obeys these as well */
-
-struct socket_line {
-	struct addr local;
-	unsigned int port;
-	unsigned int state;
-};
 
 void ports_add(struct ports_used *set, uint16_t first, uint16_t last)
 {
@@ -52,12 +44,15 @@ static int parse_address(const char *hex, struct addr *ret)
 }
 
 /* "   0: 0100007F:0277 00000000:0000 0A ...", addresses of 8 or 32 digits */
-static int parse_line(const char *line, struct socket_line *ret)
+static int parse_line(const char *line, struct nl_socket *ret)
 {
+	unsigned int port = 0, state = 0;
 	char local[33];
 	int r = sscanf(line, " %*[0-9]: %32[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*4[0-9A-Fa-f] %2x", local,
-		       &ret->port, &ret->state);
+		       &port, &state);
 
+	ret->port = (uint16_t)port;
+	ret->state = (uint8_t)state;
 	return r == 3 ? parse_address(local, &ret->local) : -EINVAL;
 }
 
@@ -69,13 +64,20 @@ static bool covers(const struct addr *local, const struct addr *addr)
 	       (addr_equal(local, &any4) && addr_family(addr) == AF_INET);
 }
 
-static bool counts(const struct socket_line *line, int protocol, const struct ports_used *clients)
+static bool counts(const struct nl_socket *socket, int protocol, const struct ports_used *clients)
 {
-	if (line->port == 0)
+	if (socket->port == 0)
 		return false;
 	if (protocol == IPPROTO_TCP)
-		return line->state == STATE_LISTEN;
-	return line->state != STATE_ESTABLISHED || !ports_has(clients, (uint16_t)line->port);
+		return socket->state == TCP_LISTEN;
+	return socket->state != TCP_ESTABLISHED || !ports_has(clients, socket->port);
+}
+
+static void add_socket(struct ports_used *set, const struct nl_socket *socket, int protocol,
+		       const struct addr *addr, const struct ports_used *clients)
+{
+	if (counts(socket, protocol, clients) && covers(&socket->local, addr))
+		ports_add(set, socket->port, socket->port);
 }
 
 int ports_parse_sockets(FILE *file, int protocol, const struct addr *addr,
@@ -86,16 +88,15 @@ int ports_parse_sockets(FILE *file, int protocol, const struct addr *addr,
 	size_t size = 0;
 
 	while (getline(&text, &size, file) >= 0) {
-		struct socket_line line;
+		struct nl_socket socket;
 
 		if (is_heading) {
 			is_heading = false;
 			continue;
 		}
-		if (parse_line(text, &line) < 0)
+		if (parse_line(text, &socket) < 0)
 			return -EINVAL;
-		if (counts(&line, protocol, clients) && covers(&line.local, addr))
-			ports_add(set, (uint16_t)line.port, (uint16_t)line.port);
+		add_socket(set, &socket, protocol, addr, clients);
 	}
 	return ferror(file) ? -EIO : 0;
 }
@@ -179,8 +180,8 @@ static int read_sysctl(const char *path, int (*parse)(const char *, struct ports
 	return 0;
 }
 
-static int read_sockets(const char *path, int protocol, const struct addr *addr,
-			const struct ports_used *clients, struct ports_used *set, struct err *err)
+static int read_file(const char *path, int protocol, const struct addr *addr,
+		     const struct ports_used *clients, struct ports_used *set, struct err *err)
 {
 	_cleanup_(fclosep) FILE *file = fopen(path, "re");
 	int r;
@@ -193,18 +194,31 @@ static int read_sockets(const char *path, int protocol, const struct addr *addr,
 	return r < 0 ? err_set(err, r, "cannot understand %s", path) : 0;
 }
 
-int ports_listening(int protocol, const struct addr *addr, struct ports_used *set, struct err *err)
+/* What a kernel without sock_diag has; with many connections it takes seconds. */
+static int read_files(int protocol, const struct addr *addr, const struct ports_used *clients,
+		      struct ports_used *set, struct err *err)
 {
 	bool tcp = protocol == IPPROTO_TCP;
+	int r = read_file(tcp ? PROC_NET "tcp" : PROC_NET "udp", protocol, addr, clients, set, err);
+
+	return r
+		       ?: read_file(tcp ? PROC_NET "tcp6" : PROC_NET "udp6", protocol, addr,
+				    clients, set, err);
+}
+
+int ports_listening(int protocol, const struct addr *addr, struct ports_used *set, struct err *err)
+{
 	struct ports_used clients = {}, found = *set;
+	struct nl_sockets sockets = {};
 	int r = read_sysctl(PROC_SYS "ip_local_port_range", ports_parse_range, &clients, err);
 
 	if (r == 0)
-		r = read_sockets(tcp ? PROC_NET "tcp" : PROC_NET "udp", protocol, addr, &clients,
-				 &found, err);
-	if (r == 0)
-		r = read_sockets(tcp ? PROC_NET "tcp6" : PROC_NET "udp6", protocol, addr, &clients,
-				 &found, err);
+		r = nl_sockets(protocol, &sockets, err);
+	if (r == -ENOENT)
+		r = read_files(protocol, addr, &clients, &found, err);
+	vec_foreach(socket, &sockets.list)
+		add_socket(&found, socket, protocol, addr, &clients);
+	vec_free(&sockets.list);
 	if (r == 0)
 		*set = found;
 	return r;

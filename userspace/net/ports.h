@@ -31,7 +31,7 @@ bool ports_has(const struct ports_used *set, uint16_t port);
 /*
  * Adds the ports on which packets to `addr` may reach a socket of this host: listening TCP
  * sockets, bound UDP sockets, at that address or at a wildcard. An IPv6 wildcard counts for IPv4
- * too: /proc does not show IPV6_V6ONLY. A connected UDP socket with a port of
+ * too, whatever its IPV6_V6ONLY: /proc does not show it. A connected UDP socket with a port of
  * ip_local_port_range is a client, and does not count. `protocol` is IPPROTO_TCP or _UDP.
  */
 int ports_listening(int protocol, const struct addr *addr, struct ports_used *set, struct err *err);
