@@ -28,32 +28,34 @@
 #include "sweep.h"
 #include "steer.h"
 
-enum stage {
-	STAGE_UNUSUAL,
-	STAGE_PORTLESS,
-	STAGE_ANSWER,
-	STAGE_COOKIE,
-	STAGE_COUNT,
-};
-
 int weir_unusual(struct xdp_md *ctx);
 int weir_cookie(struct xdp_md *ctx);
 int weir_portless(struct xdp_md *ctx);
 int weir_answer(struct xdp_md *ctx);
 
+/* Who explains puts in those that it has loaded. */
+#if EXPLAINING
+#define STAGES                                                                                     \
+	{                                                                                          \
+	}
+#else
+#define STAGES                                                                                     \
+	{                                                                                          \
+		.values = {                                                                        \
+			[WEIR_STAGE_UNUSUAL] = (void *)&weir_unusual,                              \
+			[WEIR_STAGE_PORTLESS] = (void *)&weir_portless,                            \
+			[WEIR_STAGE_ANSWER] = (void *)&weir_answer,                                \
+			[WEIR_STAGE_COOKIE] = (void *)&weir_cookie,                                \
+		},                                                                                 \
+	}
+#endif
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, STAGE_COUNT);
+	__uint(max_entries, WEIR_STAGES);
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
-} stages SEC(".maps") = {
-	.values = {
-		[STAGE_UNUSUAL] = (void *)&weir_unusual,
-		[STAGE_PORTLESS] = (void *)&weir_portless,
-		[STAGE_ANSWER] = (void *)&weir_answer,
-		[STAGE_COOKIE] = (void *)&weir_cookie,
-	},
-};
+} stages SEC(".maps") = STAGES;
 
 /* A flow that has no record: its slot chooses, and the chosen endpoint's mode says how. */
 static __always_inline enum weir_reason to_selected(struct pkt *pkt,
@@ -125,7 +127,7 @@ static __always_inline enum weir_reason call_cookie(struct xdp_md *ctx,
 		return WEIR_R_INTERNAL;
 	order->listener = listener->id;
 	order->guard = listener->guard;
-	bpf_tail_call(ctx, &stages, STAGE_COOKIE);
+	bpf_tail_call(ctx, &stages, WEIR_STAGE_COOKIE);
 	return WEIR_R_INTERNAL;
 }
 
@@ -366,7 +368,7 @@ static __always_inline void call_answer(const struct pkt *pkt, __u32 id, enum we
 	order->reason = reason;
 	order->listener = id;
 	order->mtu = pkt->room;
-	bpf_tail_call(pkt->ctx, &stages, STAGE_ANSWER);
+	bpf_tail_call(pkt->ctx, &stages, WEIR_STAGE_ANSWER);
 }
 
 /* The end of every packet. */
@@ -463,7 +465,7 @@ int weir_unusual(struct xdp_md *ctx)
 	if (reason == WEIR_R_FRAGMENT_PASSED || reason == WEIR_R_NOT_TCP_UDP) {
 		if (is_for_others(&pkt))
 			return finish(&pkt, id, WEIR_R_NOT_OURS);
-		bpf_tail_call(ctx, &stages, STAGE_PORTLESS);
+		bpf_tail_call(ctx, &stages, WEIR_STAGE_PORTLESS);
 		return XDP_PASS; /* there is no such program; Linux 6.12 has forgotten pkt */
 	}
 	explain_parsed(&pkt, reason, true);
@@ -488,7 +490,7 @@ int weir(struct xdp_md *ctx)
 	pkt_begin(&pkt, ctx);
 	parsed = parse_plain(&pkt);
 	if (parsed == PARSED_UNUSUAL)
-		bpf_tail_call(ctx, &stages, STAGE_UNUSUAL);
+		bpf_tail_call(ctx, &stages, WEIR_STAGE_UNUSUAL);
 	if (!begin(&pkt))
 		return XDP_PASS;
 	explain_parsed(&pkt, parsed == PARSED_PLAIN ? GO_ON : WEIR_R_NOT_IP, false);

@@ -51,6 +51,15 @@
 #define WEIR_MAX_FRAGMENTED    8192u  /* packets whose later fragments are awaited at once */
 #define WEIR_TIMEOUT_FRAGMENTS 30u    /* s; RFC 791 says 15, Linux waits 30 */
 
+/* Programs that are called for what few packets need: places in `stages`. */
+enum weir_stage {
+	WEIR_STAGE_UNUSUAL,
+	WEIR_STAGE_PORTLESS,
+	WEIR_STAGE_ANSWER,
+	WEIR_STAGE_COOKIE,
+	WEIR_STAGES,
+};
+
 enum weir_mode {
 	WEIR_MODE_NAT = 0,  /* destination and source rewritten, replies come back through weir */
 	WEIR_MODE_DSR = 1,  /* only the destination MAC rewritten, the endpoint answers itself */

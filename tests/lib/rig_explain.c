@@ -35,7 +35,7 @@ const struct explain_answer *rig_explain(const struct packet *packet)
 	if (!are_the_same()) {
 		explain_close(explain);
 		explain = NULL;
-		cr_assert_eq(explain_open(rig.object, &explain, &err), 0, "%s", err.text);
+		cr_assert_eq(explain_open(rig.object, false, &explain, &err), 0, "%s", err.text);
 		for (size_t i = 0; i < OBJECT_MAPS; i++)
 			explained[i] = rig.object->maps[i].id;
 	}

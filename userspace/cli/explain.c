@@ -300,7 +300,7 @@ static int ask(struct asked *asked, struct err *err)
 	question->packet.syn = !question->established;
 	memcpy(question->packet.src_mac, client_mac, sizeof(client_mac));
 	r = choose_interface(asked->object, question, err);
-	r = r ?: explain_open(asked->object, &explain, err);
+	r = r ?: explain_open(asked->object, !question->packet.vlan[0], &explain, err);
 	if (r)
 		return r;
 	packet.ifindex = question->ifindex;

@@ -39,7 +39,27 @@ static int share(const struct object *object, struct bpf_map *map)
 	return fd < 0 ? -errno : bpf_map__reuse_fd(map, fd);
 }
 
-int explain_open(const struct object *object, struct explain **ret, struct err *err)
+/* The programs that others call: those that are loaded. */
+static int connect_stages(const struct weir_explain *skeleton)
+{
+	struct bpf_program *const programs[WEIR_STAGES] = {
+		[WEIR_STAGE_UNUSUAL] = skeleton->progs.weir_unusual,
+		[WEIR_STAGE_PORTLESS] = skeleton->progs.weir_portless,
+		[WEIR_STAGE_ANSWER] = skeleton->progs.weir_answer,
+		[WEIR_STAGE_COOKIE] = skeleton->progs.weir_cookie,
+	};
+	int stages = bpf_map__fd(skeleton->maps.stages);
+
+	for (uint32_t i = 0; i < WEIR_STAGES; i++) {
+		int fd = bpf_program__fd(programs[i]);
+
+		if (fd >= 0 && bpf_map_update_elem(stages, &i, &fd, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+int explain_open(const struct object *object, bool plain, struct explain **ret, struct err *err)
 {
 	_cleanup_(explain_closep) struct explain *explain = calloc(1, sizeof(*explain));
 	struct bpf_map *map;
@@ -59,7 +79,10 @@ int explain_open(const struct object *object, struct explain **ret, struct err *
 	PROGRAM_SET_CONSTANTS(explain->skeleton);
 	bpf_program__set_autoload(explain->skeleton->progs.weir_sweep, false);
 	bpf_program__set_autoload(explain->skeleton->progs.weir_steer, false);
+	bpf_program__set_autoload(explain->skeleton->progs.weir_unusual, !plain);
+	bpf_program__set_autoload(explain->skeleton->progs.weir_portless, !plain);
 	r = r ?: weir_explain__load(explain->skeleton);
+	r = r ?: connect_stages(explain->skeleton);
 	if (r < 0)
 		return program_load_error(r, err);
 	*ret = take_ptr(explain);

@@ -28,8 +28,9 @@ struct explain_answer {
 	uint8_t frame[EXPLAIN_FRAME_MAX]; /* as it leaves */
 };
 
-/* `object` is only needed for the call. */
-int explain_open(const struct object *object, struct explain **ret, struct err *err);
+/* `plain`: it is asked of nothing but whole TCP and UDP packets without VLAN tags and options, for
+ * which half of the programs is enough, in half the time. `object` is only needed for the call. */
+int explain_open(const struct object *object, bool plain, struct explain **ret, struct err *err);
 void explain_close(struct explain *explain);
 DEFINE_CLEANUP(struct explain *, explain_close)
 
